@@ -1,0 +1,1 @@
+"""Strategy signals to reconciled books, as Dagster assets partitioned by trading session."""

@@ -1,0 +1,109 @@
+"""Every error that this package raises on purpose.
+
+    TradingAssetsError
+    ├── ConfigurationError        a settings file or environment variable is wrong
+    ├── InputError                a data file is wrong (names file, row, value, rule, remedy)
+    ├── SessionError              the session asked for cannot be worked on
+    │   ├── SessionUnknownError       not in the calendar or the portfolio's range
+    │   └── SessionNotReadyError      an earlier session must be materialised first
+    ├── BookError
+    │   ├── BookCorruptError          the hash chain or a record does not verify
+    │   ├── BookConflictError         an event id is already recorded with other content
+    │   └── BookLockedError           another process is writing this book
+    ├── OrderTransitionError      an order event that its state does not allow
+    ├── LedgerError               an event that the ledger cannot book
+    ├── SubmissionRefusedError    a guard forbids sending orders
+    ├── BrokerUnknownError        the broker's state could not be learnt; it is never taken as flat
+    └── ReportError               a report cannot be computed from what is there
+
+Findings of the business (a clipped order, a reconciliation break, a failed check) are values,
+not errors; an error means that the action did not happen.
+"""
+
+from __future__ import annotations
+
+
+class TradingAssetsError(Exception):
+    """Base of every error in this package."""
+
+
+class ConfigurationError(TradingAssetsError):
+    """A settings file or environment variable is missing or wrong."""
+
+
+class InputError(TradingAssetsError):
+    """A data file breaks a rule; nothing was written.
+
+    The message names file, row (1-based line of the file as a spreadsheet shows it), value, rule
+    and remedy; the parts stay available as attributes.
+    """
+
+    def __init__(
+        self,
+        *,
+        file: str,
+        rule: str,
+        remedy: str,
+        row: int | None = None,
+        value: object = None,
+    ) -> None:
+        self.file = file
+        self.row = row
+        self.value = value
+        self.rule = rule
+        self.remedy = remedy
+        where = file if row is None else f"{file}, row {row}"
+        shown = "" if value is None else f": {value!r}"
+        super().__init__(f"{where}{shown}: {rule}. {remedy}.")
+
+
+class SessionError(TradingAssetsError):
+    """The session asked for cannot be worked on."""
+
+
+class SessionUnknownError(SessionError):
+    """Not a session of the exchange's calendar, or outside the portfolio's range."""
+
+
+class SessionNotReadyError(SessionError):
+    """An earlier session must be materialised first; the message names it."""
+
+
+class BookError(TradingAssetsError):
+    """The book (event log) cannot be read or written."""
+
+
+class BookCorruptError(BookError):
+    """A stored record does not match its hash, its predecessor or its sequence."""
+
+
+class BookConflictError(BookError):
+    """An event id is already recorded with other content."""
+
+
+class BookLockedError(BookError):
+    """Another process is writing this book."""
+
+
+class OrderTransitionError(TradingAssetsError):
+    """An order event arrived in a state that does not allow it."""
+
+
+class LedgerError(TradingAssetsError):
+    """An event that the ledger cannot book."""
+
+
+class SubmissionRefusedError(TradingAssetsError):
+    """A guard forbids sending orders; `code` says which."""
+
+    def __init__(self, code: str, message: str) -> None:
+        self.code = code
+        super().__init__(f"{code}: {message}")
+
+
+class BrokerUnknownError(TradingAssetsError):
+    """The broker's state could not be learnt; trading stops until it is."""
+
+
+class ReportError(TradingAssetsError):
+    """A report cannot be computed from what is there."""

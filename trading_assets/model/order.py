@@ -1,0 +1,138 @@
+"""Orders: what is asked of a broker, and the one table of how an order's state may change."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from trading_assets.errors import OrderTransitionError
+
+
+class Side(StrEnum):
+    """Direction of an order or fill. Selling short is SELL; the position tells the difference."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """+1 for a buy, -1 for a sell."""
+        return 1 if self is Side.BUY else -1
+
+
+class OrderType(StrEnum):
+    """BRACKET is a market entry with a take-profit and a stop-loss attached."""
+
+    MARKET = "market"
+    BRACKET = "bracket"
+
+
+class TimeInForce(StrEnum):
+    """How long an order works. DAY: until the session's close."""
+
+    DAY = "day"
+    GTC = "gtc"
+
+
+class PositionEffect(StrEnum):
+    """Whether an order reduces a position or opens/extends one; it never does both."""
+
+    CLOSE = "close"
+    OPEN = "open"
+
+
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One order as the broker is asked for it. `quantity` is in shares and always positive."""
+
+    client_order_id: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    order_type: OrderType
+    time_in_force: TimeInForce
+    position_effect: PositionEffect
+    take_profit_price: Decimal | None = None
+    stop_loss_price: Decimal | None = None
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands, as the book knows it."""
+
+    NEW = "new"
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    CANCELED = "canceled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+class OrderTrigger(StrEnum):
+    """What can happen to an order."""
+
+    SUBMIT = "submit"
+    ACCEPT = "accept"
+    REJECT = "reject"
+    FILL_PART = "fill_part"
+    FILL_REST = "fill_rest"
+    CANCEL = "cancel"
+    EXPIRE = "expire"
+    LOSE_TRACK = "lose_track"
+
+
+_WORKING = {
+    OrderTrigger.FILL_PART: OrderStatus.PARTIALLY_FILLED,
+    OrderTrigger.FILL_REST: OrderStatus.FILLED,
+    OrderTrigger.CANCEL: OrderStatus.CANCELED,
+    OrderTrigger.EXPIRE: OrderStatus.EXPIRED,
+}
+_OUTCOMES = {
+    OrderTrigger.ACCEPT: OrderStatus.ACCEPTED,
+    OrderTrigger.REJECT: OrderStatus.REJECTED,
+    OrderTrigger.LOSE_TRACK: OrderStatus.UNKNOWN,
+}
+
+TRANSITIONS: dict[OrderStatus, dict[OrderTrigger, OrderStatus]] = {
+    OrderStatus.NEW: {
+        OrderTrigger.SUBMIT: OrderStatus.SUBMITTED,
+        # Withdrawn before it was ever sent: a halted or restated session.
+        OrderTrigger.CANCEL: OrderStatus.CANCELED,
+    },
+    OrderStatus.SUBMITTED: {**_OUTCOMES, OrderTrigger.CANCEL: OrderStatus.CANCELED},
+    # Looked up: the broker has it, or it was resent under the same id, or a person settled it.
+    OrderStatus.UNKNOWN: {
+        **_OUTCOMES,
+        OrderTrigger.SUBMIT: OrderStatus.SUBMITTED,
+        OrderTrigger.CANCEL: OrderStatus.CANCELED,
+    },
+    OrderStatus.ACCEPTED: {**_WORKING, OrderTrigger.REJECT: OrderStatus.REJECTED},
+    OrderStatus.PARTIALLY_FILLED: _WORKING,
+    OrderStatus.FILLED: {},
+    # A cancel can cross a fill on its way: the fill happened and is booked.
+    OrderStatus.CANCELED: {
+        OrderTrigger.FILL_PART: OrderStatus.CANCELED,
+        OrderTrigger.FILL_REST: OrderStatus.FILLED,
+    },
+    OrderStatus.REJECTED: {},
+    OrderStatus.EXPIRED: {},
+}
+"""(state, trigger) → state. What is absent here must not happen, and raises."""
+
+TERMINAL = frozenset(
+    {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED}
+)
+
+
+def advance(client_order_id: str, status: OrderStatus, trigger: OrderTrigger) -> OrderStatus:
+    """Next status of an order, or OrderTransitionError naming order, state and trigger."""
+    following = TRANSITIONS[status].get(trigger)
+    if following is None:
+        raise OrderTransitionError(
+            f"order {client_order_id} is {status.value}: {trigger.value!r} is not possible; "
+            f"possible: {', '.join(t.value for t in TRANSITIONS[status]) or 'nothing, it is done'}"
+        )
+    return following

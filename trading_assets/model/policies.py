@@ -1,0 +1,168 @@
+"""The rules a portfolio is run by, as frozen records that the pure functions take.
+
+Money and quantities may be given as numbers or text; numbers are taken by their decimal spelling,
+never through binary floats. An unknown key is an error, not a silence.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from trading_assets.model.money import QUANTITY_DECIMALS_MAX
+
+
+def _exact(value: Any) -> Any:
+    """YAML number to its decimal spelling, so that 0.1 stays 0.1."""
+    return repr(value) if isinstance(value, float) else value
+
+
+def _finite(value: Decimal) -> Decimal:
+    if not value.is_finite():
+        raise ValueError("must be a finite number")
+    return value
+
+
+Exact = Annotated[Decimal, BeforeValidator(_exact), AfterValidator(_finite)]
+NotNegative = Annotated[Exact, Field(ge=0)]
+Positive = Annotated[Exact, Field(gt=0)]
+Fraction = Annotated[Exact, Field(ge=0, le=1)]
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+
+
+class Policy(BaseModel):
+    """Base of all rules: frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Select(Policy):
+    """Follow one strategy."""
+
+    method: Literal["select"] = "select"
+    strategy: str
+
+
+class Blend(Policy):
+    """Hold each strategy at a share of equity; shares need not add up to 1 (the rest is cash)."""
+
+    method: Literal["blend"] = "blend"
+    weights: Annotated[dict[str, NotNegative], Field(min_length=1)]
+
+
+class ConstraintPolicy(Policy):
+    """What the consolidated targets must keep to.
+
+    `max_total_weight` caps Σ|w|; above it, all weights are scaled down together.
+    `max_weight` caps each |w|; with `redistribute` what is cut off goes to the uncapped names in
+    proportion, otherwise to cash. Without `allow_cash` the weights are scaled up to
+    `max_total_weight`. Without `allow_short` a negative weight is an error.
+    """
+
+    allow_short: bool = False
+    allow_cash: bool = True
+    max_total_weight: Positive = Decimal(1)
+    max_weight: Positive = Decimal(1)
+    redistribute: bool = True
+
+
+class BracketPolicy(Policy):
+    """Distances of a bracket's legs from the plan price, as fractions (0.05 is 5 %)."""
+
+    take_profit: Annotated[Exact, Field(gt=0)]
+    stop_loss: Annotated[Exact, Field(gt=0, lt=1)]
+
+
+class MissingPricePolicy(StrEnum):
+    """What an instrument without a usable price does: stop the plan, or be left as it is."""
+
+    REFUSE = "refuse"
+    HOLD = "hold"
+
+
+class PlanningPolicy(Policy):
+    """How target weights become orders.
+
+    `quantity_decimals` is the precision of a planned quantity; without `fractional` a real one is
+    whole shares. `no_trade_band` is a fraction of equity, `cash_buffer` the fraction of equity
+    that is never invested, `min_order_notional` money, `tick_size` money per share.
+    """
+
+    fractional: bool = True
+    quantity_decimals: Annotated[int, Field(ge=0, le=QUANTITY_DECIMALS_MAX)] = 6
+    min_order_notional: NotNegative = Decimal(1)
+    no_trade_band: Fraction = Decimal(0)
+    adjust_for_overflow: bool = True
+    cash_buffer: Annotated[Exact, Field(ge=0, lt=1)] = Decimal("0.02")
+    bracket: BracketPolicy | None = None
+    tick_size: Positive = Decimal("0.01")
+
+
+class LimitPolicy(Policy):
+    """Limits before sending; None switches one off.
+
+    Per order: `max_order_shares` (shares) and `max_order_notional` (money) clip;
+    `max_price_deviation` (fraction, plan price against the close before it) drops the order.
+    For the plan: `max_total_notional` (money) refuses it whole. `max_price_age_sessions` is how
+    many sessions old a plan price may be.
+    """
+
+    max_order_shares: Positive | None = None
+    max_order_notional: Positive | None = None
+    max_total_notional: Positive | None = None
+    max_price_deviation: Positive | None = None
+    max_price_age_sessions: Annotated[int, Field(ge=0)] = 0
+    missing_price: MissingPricePolicy = MissingPricePolicy.REFUSE
+
+
+class CommissionPolicy(Policy):
+    """Commission of one order: max(minimum, per order + per share · shares + bps of notional)."""
+
+    per_order: NotNegative = Decimal(0)
+    per_share: NotNegative = Decimal(0)
+    bps: NotNegative = Decimal(0)
+    minimum: NotNegative = Decimal(0)
+
+
+class SimulationPolicy(Policy):
+    """The simulated broker: fills at the session's close.
+
+    `slippage_bps` moves each fill against the order; `volume_cap` is the fraction of the session's
+    volume that one order may take (needs volumes); `reject_symbols` are refused, for trials;
+    `margin_multiplier` x equity is what positions may cost before a buy is refused.
+    """
+
+    slippage_bps: NotNegative = Decimal(0)
+    volume_cap: Annotated[Exact, Field(gt=0, le=1)] | None = None
+    reject_symbols: frozenset[str] = frozenset()
+    margin_multiplier: Annotated[Exact, Field(ge=1)] = Decimal(1)
+
+
+class LotMethod(StrEnum):
+    """Which lot a closing trade takes first."""
+
+    FIFO = "fifo"
+    LIFO = "lifo"
+
+
+class AccountingPolicy(Policy):
+    """Lot selection for longs and for shorts."""
+
+    long_lots: LotMethod = LotMethod.FIFO
+    short_lots: LotMethod = LotMethod.LIFO
+
+
+class ReportPolicy(Policy):
+    """What the monthly report says about itself.
+
+    `annualisation_sessions` is the number of sessions in a year, `risk_free_rate` an annual rate.
+    """
+
+    title: str
+    manager: str = ""
+    disclaimer: str = ""
+    annualisation_sessions: Annotated[int, Field(ge=1)] = 252
+    risk_free_rate: Exact = Decimal(0)

@@ -1,0 +1,309 @@
+"""Settings: portfolio YAML to frozen, validated records, and the only reader of the environment.
+
+Money and quantities in YAML may be written as numbers or text; numbers are taken by their decimal
+spelling, never through binary floats. An unknown key is an error, not a silence.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from trading_assets.errors import ConfigurationError
+from trading_assets.model.policies import (
+    AccountingPolicy,
+    Blend,
+    CommissionPolicy,
+    ConstraintPolicy,
+    Exact,
+    Identifier,
+    LimitPolicy,
+    NotNegative,
+    PlanningPolicy,
+    Policy,
+    Positive,
+    ReportPolicy,
+    Select,
+    SimulationPolicy,
+)
+
+
+class Mode(StrEnum):
+    """How orders leave: to the simulator, nowhere (dry), to a paper account, to a live account."""
+
+    SIMULATED = "simulated"
+    DRY = "dry"
+    PAPER = "paper"
+    LIVE = "live"
+
+    @property
+    def is_real(self) -> bool:
+        """True where a broker outside this machine would receive the orders."""
+        return self in (Mode.PAPER, Mode.LIVE)
+
+
+class SessionSettings(Policy):
+    """Which trading sessions the portfolio has: an exchange calendar from `start` to `end`.
+
+    `calendar` is a name that exchange_calendars knows (XNYS, XLON, …); `end` None means ongoing.
+    """
+
+    calendar: str = "XNYS"
+    start: dt.date
+    end: dt.date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> SessionSettings:
+        if self.end is not None and self.end < self.start:
+            raise ValueError(f"end {self.end} is before start {self.start}")
+        return self
+
+
+class FilePrices(Policy):
+    """Daily prices from a file (CSV, CSV.gz or Parquet).
+
+    Long format: session, symbol, close and, where the source has it, volume.
+    """
+
+    kind: Literal["files"] = "files"
+    path: Path
+    benchmark_symbol: str | None = None
+    benchmark_name: str | None = None
+
+
+class ColumnMapping(Policy):
+    """Names of the columns in a signal file."""
+
+    trade_date: str = "trade_date"
+    asset_id: str = "asset_id"
+    weight: str = "weight"
+
+
+class IdMapping(Policy):
+    """File that turns the signal's asset ids into symbols: one row for each id."""
+
+    path: Path
+    asset_id: str = "asset_id"
+    symbol: str = "symbol"
+
+
+class StrategySettings(Policy):
+    """One strategy's signal file. Without `id_mapping` its asset ids are symbols already.
+
+    `expected_weight_sum` is what the weights of each trade date must add up to, within
+    `weight_sum_tolerance`; None switches the rule off (a strategy that may hold cash).
+    """
+
+    id: Identifier
+    path: Path
+    sheet: str | None = None
+    columns: ColumnMapping = ColumnMapping()
+    id_mapping: IdMapping | None = None
+    expected_weight_sum: Exact | None = Decimal(1)
+    weight_sum_tolerance: NotNegative = Decimal("0.001")
+
+
+class SignalSettings(Policy):
+    """The signal manifest; a signal older than `max_age_days` calendar days is refused."""
+
+    max_age_days: Annotated[int, Field(ge=1)] = 45
+    strategies: Annotated[tuple[StrategySettings, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _unique(self) -> SignalSettings:
+        ids = [strategy.id for strategy in self.strategies]
+        repeated = sorted({name for name in ids if ids.count(name) > 1})
+        if repeated:
+            raise ValueError(f"strategy id repeated: {', '.join(repeated)}")
+        return self
+
+
+class PortfolioSettings(Policy):
+    """One portfolio: the whole content of one file in data/portfolios/."""
+
+    id: Identifier
+    name: str
+    owners: tuple[str, ...] = ()
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    mode: Mode
+    initial_cash: Positive
+    sessions: SessionSettings
+    prices: FilePrices
+    signals: SignalSettings
+    combination: Annotated[Select | Blend, Field(discriminator="method")]
+    constraints: ConstraintPolicy = ConstraintPolicy()
+    planning: PlanningPolicy = PlanningPolicy()
+    limits: LimitPolicy = LimitPolicy()
+    commission: CommissionPolicy = CommissionPolicy()
+    simulation: SimulationPolicy = SimulationPolicy()
+    accounting: AccountingPolicy = AccountingPolicy()
+    report: ReportPolicy
+
+    @model_validator(mode="after")
+    def _consistent(self) -> PortfolioSettings:
+        known = {strategy.id for strategy in self.signals.strategies}
+        asked = (
+            {self.combination.strategy}
+            if isinstance(self.combination, Select)
+            else set(self.combination.weights)
+        )
+        if asked - known:
+            raise ValueError(
+                f"combination names {', '.join(sorted(asked - known))}, which signals.strategies "
+                f"does not list (it has {', '.join(sorted(known))})"
+            )
+        return self
+
+
+class Directories(BaseModel):
+    """Where things lie. `data` holds the inputs, `state` everything that the product writes."""
+
+    model_config = ConfigDict(frozen=True)
+
+    data: Path
+    state: Path
+
+    @property
+    def portfolios(self) -> Path:
+        """Portfolio YAML files."""
+        return self.data / "portfolios"
+
+    @property
+    def books(self) -> Path:
+        """Event logs, one SQLite file for each portfolio: the record, never to be deleted."""
+        return self.state / "books"
+
+    @property
+    def simulated_brokers(self) -> Path:
+        """State of the simulated brokers, one SQLite file for each portfolio."""
+        return self.state / "simulated_brokers"
+
+    @property
+    def lake(self) -> Path:
+        """Projections: Parquet, one file for each asset and session."""
+        return self.state / "lake"
+
+    @property
+    def exports(self) -> Path:
+        """CSV and text files for people, one folder for each portfolio and session."""
+        return self.state / "exports"
+
+    @property
+    def reports(self) -> Path:
+        """Monthly PDFs."""
+        return self.state / "reports"
+
+    @property
+    def warehouse(self) -> Path:
+        """DuckDB file with views over the lake."""
+        return self.state / "warehouse.duckdb"
+
+    @property
+    def dagster(self) -> Path:
+        """Dagster's own run and event storage."""
+        return self.state / "dagster"
+
+    @property
+    def halt_switch(self) -> Path:
+        """While this file exists, no order is sent for any portfolio."""
+        return self.state / "HALT"
+
+
+def directories(environment: Mapping[str, str] | None = None) -> Directories:
+    """Directories from TRADING_ASSETS_DATA (default: ./data) and TRADING_ASSETS_STATE
+    (default: <data>/state), made absolute."""
+    values = os.environ if environment is None else environment
+    data = Path(values.get("TRADING_ASSETS_DATA", "data")).resolve()
+    return Directories(
+        data=data, state=Path(values.get("TRADING_ASSETS_STATE", data / "state")).resolve()
+    )
+
+
+class _ExactLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key written twice, which YAML would let the last one win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ConfigurationError(
+                    f"line {node.start_mark.line + 1}: key {key!r} is written twice. Keep one."
+                )
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_portfolio(path: Path) -> PortfolioSettings:
+    """Read one portfolio file; relative paths in it are relative to the data directory
+    (the parent of the folder that the file lies in).
+
+    Raises ConfigurationError that lists every wrong key with its value and the rule it breaks.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_ExactLoader)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}).") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}, {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path}: must be a mapping of settings, see data/portfolios/.")
+    try:
+        settings = PortfolioSettings.model_validate(content)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(path, error)) from error
+    if settings.id != path.stem:
+        raise ConfigurationError(
+            f"{path}: id {settings.id!r} must equal the file's name {path.stem!r}. Rename either."
+        )
+    return _resolve_paths(settings, path.resolve().parent.parent)
+
+
+def load_portfolios(folder: Path) -> tuple[PortfolioSettings, ...]:
+    """Every *.yaml of `folder`, sorted by id; an empty or missing folder is an error."""
+    paths = sorted(folder.glob("*.yaml"))
+    if not paths:
+        raise ConfigurationError(
+            f"{folder}: no portfolio file (*.yaml). Copy one from the project's data/portfolios/, "
+            "or set TRADING_ASSETS_DATA to the folder that holds portfolios/."
+        )
+    return tuple(load_portfolio(path) for path in paths)
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        value = problem["input"]
+        shown = "" if isinstance(value, dict | list) else f" {value!r}"
+        problems.append(f"  {key}:{shown} {problem['msg']}")
+    return f"{path}: {len(problems)} setting(s) wrong:\n" + "\n".join(problems)
+
+
+def _resolve_paths(settings: PortfolioSettings, root: Path) -> PortfolioSettings:
+    strategies = tuple(
+        strategy.model_copy(
+            update={
+                "path": root / strategy.path,
+                "id_mapping": strategy.id_mapping
+                and strategy.id_mapping.model_copy(
+                    update={"path": root / strategy.id_mapping.path}
+                ),
+            }
+        )
+        for strategy in settings.signals.strategies
+    )
+    return settings.model_copy(
+        update={
+            "signals": settings.signals.model_copy(update={"strategies": strategies}),
+            "prices": settings.prices.model_copy(update={"path": root / settings.prices.path}),
+        }
+    )
