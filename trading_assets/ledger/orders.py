@@ -1,0 +1,242 @@
+"""The orders of the book: its order events and fills folded to the state of each order."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from trading_assets.errors import LedgerError
+from trading_assets.model.events import (
+    AnyEvent,
+    EventRecord,
+    Fill,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderIntended,
+    OrderOutcomeUnknown,
+    OrderRejected,
+    OrderSubmitted,
+)
+from trading_assets.model.money import ZERO, money, notional
+from trading_assets.model.order import TERMINAL, OrderRequest, OrderStatus, OrderTrigger, advance
+
+
+class OrderState(msgspec.Struct, frozen=True, kw_only=True):
+    """One order as the book knows it.
+
+    `session` is the one it was intended in; `filled_quantity` positive shares, `filled_notional`
+    positive money (each fill rounded to the cent), `commission` money. `attempts` counts how
+    often a request may have left. `reason` is why it was rejected, canceled, or lost from view.
+    """
+
+    request: OrderRequest
+    session: dt.date
+    batch_id: str
+    leg: int
+    plan_price: Decimal
+    status: OrderStatus = OrderStatus.NEW
+    filled_quantity: Decimal = ZERO
+    filled_notional: Decimal = ZERO
+    commission: Decimal = ZERO
+    broker_order_id: str = ""
+    reject_code: str = ""
+    reason: str = ""
+    attempts: int = 0
+
+    @property
+    def client_order_id(self) -> str:
+        """The identity under which the order was, or will be, sent."""
+        return self.request.client_order_id
+
+    @property
+    def remaining_quantity(self) -> Decimal:
+        """Shares not filled (positive)."""
+        return self.request.quantity - self.filled_quantity
+
+    @property
+    def signed_filled_quantity(self) -> Decimal:
+        """Shares filled: positive bought, negative sold."""
+        return self.request.side.sign * self.filled_quantity
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """Money per share over all fills, unrounded; None before the first."""
+        return self.filled_notional / self.filled_quantity if self.filled_quantity else None
+
+    @property
+    def is_open(self) -> bool:
+        """True while the order may still trade, or it is not known whether it may."""
+        return self.status not in TERMINAL
+
+
+class OrderBook:
+    """State of every order by client order id, and the fills of each session.
+
+    Events must come in the order of the book, and only those that still count. An event that its
+    order's state does not allow raises OrderTransitionError; one of an unknown order, a second
+    intent under one id, or a fill beyond the ordered quantity raises LedgerError. Nothing has
+    changed then. Other events are ignored.
+    """
+
+    def __init__(self) -> None:
+        self._orders: dict[str, OrderState] = {}
+        self._by_session: dict[dt.date, list[str]] = {}
+        self._fills: dict[dt.date, list[Fill]] = {}
+        self._bookings = self._dispatch()
+
+    def _dispatch(self) -> dict[type, Callable[[dt.date, Any], None]]:
+        return {
+            OrderIntended: self._intend,
+            OrderSubmitted: self._submit,
+            OrderAccepted: self._accept,
+            OrderRejected: self._reject,
+            OrderCanceled: self._cancel,
+            OrderExpired: self._expire,
+            OrderOutcomeUnknown: self._lose_track,
+            Fill: self._fill,
+        }
+
+    def apply(self, record: EventRecord) -> None:
+        """Fold one record of the event log."""
+        self.apply_event(record.session, record.event)
+
+    def apply_event(self, session: dt.date, event: AnyEvent) -> None:
+        """Fold one event of `session`."""
+        booking = self._bookings.get(type(event))
+        if booking is not None:
+            booking(session, event)
+
+    def copy(self) -> OrderBook:
+        """An independent order book in the same state."""
+        twin = OrderBook()
+        twin._orders = dict(self._orders)
+        twin._by_session = {session: list(ids) for session, ids in self._by_session.items()}
+        twin._fills = {session: list(fills) for session, fills in self._fills.items()}
+        return twin
+
+    def get(self, client_order_id: str) -> OrderState | None:
+        """The order with this id, None when the book has none (or has forgotten it)."""
+        return self._orders.get(client_order_id)
+
+    def of_session(self, session: dt.date) -> tuple[OrderState, ...]:
+        """Orders intended in `session`, in the order of intent."""
+        return tuple(self._orders[name] for name in self._by_session.get(session, ()))
+
+    def open_orders(self) -> tuple[OrderState, ...]:
+        """Orders of any session that are not terminal, in the order of intent."""
+        return tuple(order for order in self._orders.values() if order.is_open)
+
+    def fills(self, session: dt.date) -> tuple[Fill, ...]:
+        """All fills of `session`, foreign ones too, in the order they were booked."""
+        return tuple(self._fills.get(session, ()))
+
+    def foreign_fills(self, session: dt.date) -> tuple[Fill, ...]:
+        """Fills of `session` that belong to no order of this book."""
+        return tuple(fill for fill in self.fills(session) if not fill.client_order_id)
+
+    def forget_before(self, session: dt.date) -> None:
+        """Drop the terminal orders and the fills of sessions before `session`.
+
+        Orders that are still open stay, however old. Costs as much as what is dropped.
+        """
+        for old in [known for known in self._fills if known < session]:
+            del self._fills[old]
+        for old in [known for known in self._by_session if known < session]:
+            still_open = []
+            for name in self._by_session[old]:
+                if self._orders[name].is_open:
+                    still_open.append(name)
+                else:
+                    del self._orders[name]
+            if still_open:
+                self._by_session[old] = still_open
+            else:
+                del self._by_session[old]
+
+    def _require(self, client_order_id: str, what: str) -> OrderState:
+        order = self._orders.get(client_order_id)
+        if order is None:
+            raise LedgerError(
+                f"{what} of order {client_order_id!r}, which the book never intended or has "
+                "forgotten. Record it as a foreign fill (empty order id) or an adjustment."
+            )
+        return order
+
+    def _move(self, order: OrderState, trigger: OrderTrigger, **changes: Any) -> None:
+        name = order.client_order_id
+        status = advance(name, order.status, trigger)
+        self._orders[name] = replace(order, status=status, **changes)
+
+    def _intend(self, session: dt.date, event: OrderIntended) -> None:
+        name = event.request.client_order_id
+        if not name or name in self._orders:
+            raise LedgerError(
+                f"order id {name!r} is empty or intended already: each order has one identity "
+                "and is intended once."
+            )
+        self._orders[name] = OrderState(
+            request=event.request,
+            session=session,
+            batch_id=event.batch_id,
+            leg=event.leg,
+            plan_price=event.plan_price,
+        )
+        self._by_session.setdefault(session, []).append(name)
+
+    def _submit(self, _session: dt.date, event: OrderSubmitted) -> None:
+        order = self._require(event.client_order_id, "submission")
+        self._move(order, OrderTrigger.SUBMIT, attempts=event.attempt)
+
+    def _accept(self, _session: dt.date, event: OrderAccepted) -> None:
+        order = self._require(event.client_order_id, "acceptance")
+        self._move(order, OrderTrigger.ACCEPT, broker_order_id=event.broker_order_id)
+
+    def _reject(self, _session: dt.date, event: OrderRejected) -> None:
+        order = self._require(event.client_order_id, "rejection")
+        self._move(order, OrderTrigger.REJECT, reject_code=event.code, reason=event.reason)
+
+    def _cancel(self, _session: dt.date, event: OrderCanceled) -> None:
+        order = self._require(event.client_order_id, "cancellation")
+        self._move(order, OrderTrigger.CANCEL, reason=event.reason)
+
+    def _expire(self, _session: dt.date, event: OrderExpired) -> None:
+        self._move(self._require(event.client_order_id, "expiry"), OrderTrigger.EXPIRE)
+
+    def _lose_track(self, _session: dt.date, event: OrderOutcomeUnknown) -> None:
+        order = self._require(event.client_order_id, "unknown outcome")
+        self._move(order, OrderTrigger.LOSE_TRACK, reason=event.error)
+
+    def _fill(self, session: dt.date, fill: Fill) -> None:
+        if fill.client_order_id:
+            self._fill_order(fill)
+        self._fills.setdefault(session, []).append(fill)
+
+    def _fill_order(self, fill: Fill) -> None:
+        order = self._require(fill.client_order_id, f"fill {fill.execution_id}")
+        request = order.request
+        if (fill.symbol, fill.side) != (request.symbol, request.side):
+            raise LedgerError(
+                f"fill {fill.execution_id} is {fill.side.value} {fill.symbol}, its order "
+                f"{order.client_order_id} is {request.side.value} {request.symbol}."
+            )
+        filled = order.filled_quantity + fill.quantity
+        if filled > request.quantity:
+            raise LedgerError(
+                f"fill {fill.execution_id} brings order {order.client_order_id} to {filled} "
+                f"shares, {request.quantity} were ordered: the same execution came under two "
+                "ids, or the broker overfilled. Compare with the broker's executions."
+            )
+        whole = filled == request.quantity
+        self._move(
+            order,
+            OrderTrigger.FILL_REST if whole else OrderTrigger.FILL_PART,
+            filled_quantity=filled,
+            filled_notional=order.filled_notional + notional(fill.quantity, fill.price),
+            commission=order.commission + money(fill.commission),
+        )
