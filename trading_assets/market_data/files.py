@@ -1,0 +1,141 @@
+"""Daily closes from one long file, for planning before a session and valuing at its close.
+
+The file is read and checked whole, once, as text in columns; what is kept of it are two lists for
+each symbol, session places and closes, both ascending by session. A question is then one bisection
+for each symbol asked for, and a Decimal is made only of the closes in the answer. A table of
+sessions x symbols would answer as fast but needs the file to be dense, and half a million Decimals
+up front cost more than all questions of a backtest.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from functools import cached_property
+
+import msgspec
+
+from trading_assets.errors import InputError
+from trading_assets.market_data.price_columns import PriceColumns, read_price_columns
+from trading_assets.model.instrument import Price, PriceSnapshot
+from trading_assets.settings import FilePrices
+
+
+class _Series(msgspec.Struct, frozen=True):
+    """One symbol: places in the calendar, ascending, and what the file says for each."""
+
+    places: list[int]
+    closes: list[str]
+    volumes: list[str] | None
+
+
+class FilePriceSource:
+    """Prices of one file, in the portfolio's `currency`.
+
+    `sessions` are the calendar's, ascending, and must reach back as far as prices are wanted:
+    rows dated outside of them are checked but not used.
+
+    Raises InputError, on construction, for a file that is missing, empty, damaged or of an unknown
+    kind; a missing column; a session that is no date or not in the calendar; an empty symbol; a
+    close that is not a positive number; a volume that is not a number of at least 0; another
+    currency; a session and symbol that occur twice; and a benchmark that the file does not have.
+    """
+
+    def __init__(self, settings: FilePrices, currency: str, sessions: Sequence[dt.date]) -> None:
+        self._settings = settings
+        self._currency = currency
+        self._sessions = tuple(sessions)
+        columns = read_price_columns(settings.path, currency, self._sessions)
+        self._name = columns.name
+        self._sha256 = columns.sha256
+        self._series = _series_by_symbol(columns)
+        benchmark = settings.benchmark_symbol
+        if benchmark is not None and benchmark not in columns.symbols:
+            raise InputError(
+                file=columns.name,
+                value=benchmark,
+                rule="the benchmark must be a symbol of the price file",
+                remedy="Add its closes to the file, or correct prices.benchmark_symbol",
+            )
+
+    @property
+    def name(self) -> str:
+        """The file's portable name, the `source` of every price."""
+        return self._name
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file's bytes, in hex."""
+        return self._sha256
+
+    @cached_property
+    def last_session(self) -> dt.date | None:
+        """The latest session of the calendar with a close; None when there is none."""
+        last = max((series.places[-1] for series in self._series.values()), default=None)
+        return None if last is None else self._sessions[last]
+
+    def before(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
+        """The latest close of each symbol strictly before `session`: what is known at its open.
+
+        `age_sessions` counts the calendar's sessions between that close and the last session before
+        `session`. A symbol without an earlier close is missing.
+        """
+        return self._snapshot(session, symbols, bisect_left(self._sessions, session), own=False)
+
+    def at_close(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
+        """The close of `session` itself, age 0; a symbol without one is missing."""
+        place = self._place(session)
+        return self._snapshot(session, symbols, -1 if place is None else place + 1, own=True)
+
+    def benchmark_close(self, session: dt.date) -> Decimal | None:
+        """The benchmark's close of `session`; None without a benchmark or without that close."""
+        benchmark = self._settings.benchmark_symbol
+        if benchmark is None:
+            return None
+        return self.at_close(session, (benchmark,)).price_of(benchmark)
+
+    def _place(self, session: dt.date) -> int | None:
+        place = bisect_left(self._sessions, session)
+        found = place < len(self._sessions) and self._sessions[place] == session
+        return place if found else None
+
+    def _snapshot(
+        self, session: dt.date, symbols: Iterable[str], end: int, *, own: bool
+    ) -> PriceSnapshot:
+        """Latest close of each symbol at a place below `end`; with `own` only that of `end` - 1."""
+        prices: dict[str, Price] = {}
+        missing: dict[str, None] = {}
+        for symbol in symbols:
+            series = self._series.get(symbol)
+            index = -1 if series is None else bisect_left(series.places, end) - 1
+            if series is None or index < 0 or (own and series.places[index] != end - 1):
+                missing[symbol] = None
+                continue
+            place = series.places[index]
+            volume = series.volumes[index] if series.volumes else ""
+            prices[symbol] = Price(
+                symbol=symbol,
+                price=Decimal(series.closes[index]),
+                currency=self._currency,
+                session=self._sessions[place],
+                age_sessions=end - 1 - place,
+                source=self._name,
+                reference_price=Decimal(series.closes[index - 1]) if index else None,
+                volume=Decimal(volume) if volume else None,
+            )
+        return PriceSnapshot(session=session, prices=prices, missing=tuple(missing))
+
+
+def _series_by_symbol(columns: PriceColumns) -> dict[str, _Series]:
+    found: dict[str, _Series] = {}
+    for code, symbol in enumerate(columns.symbols):
+        start, end = columns.starts[code], columns.starts[code + 1]
+        if start < end:
+            found[symbol] = _Series(
+                columns.places[start:end],
+                columns.closes[start:end],
+                columns.volumes[start:end] if columns.volumes else None,
+            )
+    return found
