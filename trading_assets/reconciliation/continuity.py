@@ -1,0 +1,134 @@
+"""The book against itself: the close must be the opening plus everything that was booked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from decimal import Decimal
+
+from trading_assets.ledger.history import ClosedSession
+from trading_assets.model.events import Fill
+from trading_assets.model.money import ZERO, money, notional, plain
+from trading_assets.model.result import Gap, GapCause
+from trading_assets.reconciliation.statement import CASH
+
+BOOK_CONTINUITY = "book_continuity"
+EQUITY = "EQUITY"
+
+
+def signed_quantity(fill: Fill) -> Decimal:
+    """Shares of a fill: positive bought, negative sold."""
+    return fill.side.sign * fill.quantity
+
+
+def outside_fills(session: ClosedSession, plan_ids: Collection[str]) -> tuple[Fill, ...]:
+    """The session's fills that are not of this plan: foreign, or of another order of the book."""
+    return tuple(fill for fill in session.fills if fill.client_order_id not in plan_ids)
+
+
+def outside_quantity(session: ClosedSession, plan_ids: Collection[str]) -> dict[str, Decimal]:
+    """Net signed shares by symbol that came in without this plan: other fills, adjustments."""
+    net: dict[str, Decimal] = {}
+    for fill in outside_fills(session, plan_ids):
+        net[fill.symbol] = net.get(fill.symbol, ZERO) + signed_quantity(fill)
+    for item in session.activity.instruments:
+        net[item.symbol] = net.get(item.symbol, ZERO) + item.adjusted_quantity
+    return net
+
+
+def book_continuity(session: ClosedSession, plan_ids: Collection[str]) -> tuple[Gap, ...]:
+    """Gaps between closing book and opening book plus the fills of the plan's orders.
+
+    Trades made outside the plan, and adjustments, are FOREIGN_TRADE (signed shares and signed
+    money, bought positive). Anything else is UNEXPLAINED: positions that no fill accounts for,
+    cash (CASH) that differs from opening cash + flows - purchases + sales - commission, equity
+    (EQUITY) that is not cash + positions at their marks.
+    """
+    gaps: list[Gap] = []
+    for fill in outside_fills(session, plan_ids):
+        whose = f"order {fill.client_order_id}" if fill.client_order_id else "foreign trade"
+        detail = f"{whose}, execution {fill.execution_id}"
+        quantity = signed_quantity(fill)
+        amount = notional(quantity, fill.price)
+        gaps.append(_gap(fill.symbol, GapCause.FOREIGN_TRADE, quantity, amount, detail))
+    gaps += _adjusted(session)
+    gaps += _unexplained_positions(session, plan_ids)
+    gaps += _unexplained_money(session)
+    return tuple(gaps)
+
+
+def _adjusted(session: ClosedSession) -> list[Gap]:
+    gaps = []
+    for item in session.activity.instruments:
+        if item.adjusted_quantity:
+            paid = _net_notional(fill for fill in session.fills if fill.symbol == item.symbol)
+            amount = item.bought - item.sold - paid
+            gaps.append(
+                _gap(
+                    item.symbol,
+                    GapCause.FOREIGN_TRADE,
+                    item.adjusted_quantity,
+                    amount,
+                    "adjustment by a person",
+                )
+            )
+    return gaps
+
+
+def _unexplained_positions(session: ClosedSession, plan_ids: Collection[str]) -> list[Gap]:
+    opening, closing = session.opening_positions, session.close.positions
+    explained = outside_quantity(session, plan_ids)
+    for order in session.orders:
+        if order.client_order_id in plan_ids:
+            symbol = order.request.symbol
+            explained[symbol] = explained.get(symbol, ZERO) + order.signed_filled_quantity
+    gaps = []
+    for symbol in sorted(opening.keys() | closing.keys() | explained.keys()):
+        before, after = opening.get(symbol, ZERO), closing.get(symbol, ZERO)
+        missing = after - before - explained.get(symbol, ZERO)
+        if missing:
+            detail = (
+                f"opening {plain(before)} + traded {plain(explained.get(symbol, ZERO))}, "
+                f"closing {plain(after)}"
+            )
+            gaps.append(_gap(symbol, GapCause.UNEXPLAINED, missing, ZERO, detail))
+    return gaps
+
+
+def _unexplained_money(session: ClosedSession) -> list[Gap]:
+    closed, activity = session.closed, session.activity
+    opening = ZERO if session.previous is None else session.previous.cash
+    flows = activity.flows - activity.flows_in_kind
+    commission = sum((money(fill.commission) for fill in session.fills), ZERO)
+    expected_cash = opening + flows - _net_notional(session.fills) - commission
+    value = sum(
+        (
+            notional(held, closed.marks[symbol].price)
+            for symbol, held in session.close.positions.items()
+        ),
+        ZERO,
+    )
+    gaps = []
+    for symbol, stated, expected in (
+        (CASH, closed.cash, expected_cash),
+        (EQUITY, closed.equity, closed.cash + value),
+    ):
+        if stated != expected:
+            detail = f"closing {plain(stated)}, computed {plain(expected)}"
+            gaps.append(_gap(symbol, GapCause.UNEXPLAINED, ZERO, stated - expected, detail))
+    return gaps
+
+
+def _net_notional(fills: Iterable[Fill]) -> Decimal:
+    return sum((notional(signed_quantity(fill), fill.price) for fill in fills), ZERO)
+
+
+def _gap(symbol: str, cause: GapCause, quantity: Decimal, amount: Decimal, detail: str) -> Gap:
+    return Gap(
+        view=BOOK_CONTINUITY,
+        symbol=symbol,
+        cause=cause,
+        quantity=quantity,
+        amount=amount,
+        weight=ZERO,
+        detail=detail,
+    )
