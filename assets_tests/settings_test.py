@@ -1,0 +1,209 @@
+"""Portfolio files: what is read from them, and what is said when they are wrong."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from trading_assets.calendar import TradingCalendar
+from trading_assets.errors import ConfigurationError
+from trading_assets.market_data.files import FilePriceSource
+from trading_assets.model.policies import Blend, Select
+from trading_assets.portfolio.consolidation import consolidate
+from trading_assets.portfolio.signals import latest_signal
+from trading_assets.settings import Mode, directories, load_portfolio, load_portfolios
+from trading_assets.signal_files import read_signal_file
+
+SAMPLES = Path(__file__).parents[1] / "data" / "portfolios"
+MINIMAL = """\
+id: tiny
+name: Tiny
+mode: simulated
+initial_cash: 1000
+sessions: {start: 2021-01-04}
+prices: {path: market/closes.csv}
+signals:
+  strategies:
+    - {id: value, path: raw_signals/value.csv}
+combination: {method: select, strategy: value}
+report: {title: Tiny}
+"""
+
+
+def _write(folder: Path, text: str, name: str = "tiny.yaml") -> Path:
+    path = folder / "portfolios" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _refusal(folder: Path, text: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_portfolio(_write(folder, text))
+    return str(caught.value)
+
+
+def test_a_minimal_file_takes_the_defaults(tmp_path: Path) -> None:
+    settings = load_portfolio(_write(tmp_path, MINIMAL))
+
+    assert (settings.id, settings.currency, settings.mode) == ("tiny", "USD", Mode.SIMULATED)
+    assert (settings.sessions.calendar, settings.sessions.end) == ("XNYS", None)
+    assert settings.planning.cash_buffer == Decimal("0.02")
+    assert settings.limits.max_order_notional is None
+
+
+def test_paths_are_relative_to_the_data_directory(tmp_path: Path) -> None:
+    settings = load_portfolio(_write(tmp_path, MINIMAL))
+
+    assert settings.prices.path == tmp_path / "market/closes.csv"
+    assert settings.signals.strategies[0].path == tmp_path / "raw_signals/value.csv"
+
+
+@pytest.mark.parametrize("spelling", ["0.1", '"0.1"', "0.10", "1.0e-1"])
+def test_a_tenth_is_exactly_a_tenth_however_it_is_written(tmp_path: Path, spelling: str) -> None:
+    text = MINIMAL + f"planning: {{no_trade_band: {spelling}}}\n"
+
+    assert load_portfolio(_write(tmp_path, text)).planning.no_trade_band == Decimal("0.1")
+
+
+def test_a_blend_is_told_from_a_selection_by_its_method(tmp_path: Path) -> None:
+    text = MINIMAL.replace(
+        "{method: select, strategy: value}", "{method: blend, weights: {value: 0.3}}"
+    )
+
+    assert load_portfolio(_write(tmp_path, MINIMAL)).combination == Select(strategy="value")
+    assert load_portfolio(_write(tmp_path, text)).combination == Blend(
+        weights={"value": Decimal("0.3")}
+    )
+
+
+def test_an_unknown_key_is_named_with_its_place(tmp_path: Path) -> None:
+    message = _refusal(tmp_path, MINIMAL + "planning: {cash_bufer: 0.01}\n")
+
+    assert "tiny.yaml: 1 setting(s) wrong:" in message
+    assert "planning.cash_bufer: 0.01 Extra inputs are not permitted" in message
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "named"),
+    [
+        ("initial_cash: 1000", "initial_cash: -5", "initial_cash: -5"),
+        ("initial_cash: 1000", "initial_cash: .nan", "initial_cash: 'nan'"),
+        ("initial_cash: 1000", "initial_cash: much", "initial_cash: 'much'"),
+        ("mode: simulated", "mode: real", "mode: 'real'"),
+        ("id: tiny", "id: Tiny Fund", "id: 'Tiny Fund'"),
+        ("start: 2021-01-04", "start: soon", "sessions.start: 'soon'"),
+        ("start: 2021-01-04", "start: 2021-01-04, end: 2020-01-02", "2020-01-02 is before start"),
+        ("method: select", "method: pick", "combination:"),
+        ("name: Tiny\n", "", "name: Field required"),
+        ("id: value, ", "id: value, weight_sum_tolerance: -1, ", "weight_sum_tolerance: -1"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_key(
+    tmp_path: Path, right: str, wrong: str, named: str
+) -> None:
+    assert named in _refusal(tmp_path, MINIMAL.replace(right, wrong, 1))
+
+
+def test_all_wrong_settings_are_listed_at_once(tmp_path: Path) -> None:
+    text = MINIMAL.replace("mode: simulated", "mode: real").replace("1000", "0")
+
+    message = _refusal(tmp_path, text)
+
+    assert "2 setting(s) wrong" in message
+    assert "mode: 'real'" in message
+    assert "initial_cash: 0" in message
+
+
+def test_a_key_written_twice_is_refused(tmp_path: Path) -> None:
+    message = _refusal(tmp_path, MINIMAL + "name: Other\n")
+
+    assert "'name' is written twice. Keep one." in message
+    assert "tiny.yaml, line 1" in message
+
+
+def test_the_id_must_be_the_files_name(tmp_path: Path) -> None:
+    message = _refusal(tmp_path, MINIMAL.replace("id: tiny", "id: small"))
+
+    assert "id 'small' must equal the file's name 'tiny'. Rename either." in message
+
+
+def test_a_combination_of_an_unknown_strategy_names_those_there_are(tmp_path: Path) -> None:
+    message = _refusal(tmp_path, MINIMAL.replace("strategy: value", "strategy: growth"))
+
+    assert "combination names growth, which signals.strategies does not list" in message
+    assert "(it has value)" in message
+
+
+def test_a_strategy_listed_twice_is_refused(tmp_path: Path) -> None:
+    line = "    - {id: value, path: raw_signals/value.csv}\n"
+
+    assert "strategy id repeated: value" in _refusal(tmp_path, MINIMAL.replace(line, line * 2))
+
+
+@pytest.mark.parametrize("text", ["", "- a\n- list\n"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    assert "must be a mapping of settings" in _refusal(tmp_path, text)
+
+
+def test_broken_yaml_is_refused_with_its_place(tmp_path: Path) -> None:
+    message = _refusal(tmp_path, "id: [tiny\nname: x\n")
+
+    assert "not valid YAML" in message
+    assert "line 2" in message
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_portfolio(tmp_path / "portfolios" / "gone.yaml")
+
+
+def test_a_folder_without_portfolios_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="TRADING_ASSETS_DATA"):
+        load_portfolios(tmp_path)
+
+
+def test_directories_come_from_the_environment_and_are_absolute(tmp_path: Path) -> None:
+    given = directories({"TRADING_ASSETS_DATA": str(tmp_path)})
+    both = directories(
+        {"TRADING_ASSETS_DATA": str(tmp_path), "TRADING_ASSETS_STATE": str(tmp_path / "elsewhere")}
+    )
+
+    assert (given.data, given.state) == (tmp_path, tmp_path / "state")
+    assert both.state == tmp_path / "elsewhere"
+    assert directories({}).data == Path.cwd() / "data"
+
+
+def test_the_sample_portfolios_are_what_their_comments_say() -> None:
+    minvar, sample = load_portfolios(SAMPLES)
+
+    assert (sample.id, sample.name) == ("sample", "S&P 500 Blend")
+    assert sample.initial_cash == 1_000_000
+    assert sample.sessions.end == dt.date(2022, 12, 28)
+    assert isinstance(sample.combination, Blend)
+    assert sum(sample.combination.weights.values()) == 1
+    assert minvar.combination == Select(strategy="minimum_variance")
+    assert (minvar.planning.fractional, minvar.constraints.max_weight) == (False, Decimal("0.15"))
+    assert minvar.planning.bracket is not None
+    assert minvar.commission != sample.commission
+
+
+@pytest.mark.parametrize("name", ["sample", "minvar"])
+def test_a_sample_portfolio_has_targets_and_prices_for_every_session(name: str) -> None:
+    settings = load_portfolio(SAMPLES / f"{name}.yaml")
+    calendar = TradingCalendar(settings.sessions)
+    prices = FilePriceSource(settings.prices, settings.currency, calendar.history)
+    files = [read_signal_file(strategy) for strategy in settings.signals.strategies]
+
+    for session in calendar.sessions:
+        signals = [latest_signal(file, session, settings.signals.max_age_days) for file in files]
+        target = consolidate(session, signals, settings.combination, settings.constraints)
+        symbols = [line.symbol for line in target.weights]
+        assert sum(line.weight for line in target.weights) == 1
+        assert max(line.weight for line in target.weights) <= settings.constraints.max_weight
+        assert not prices.before(session, symbols).missing
+        assert not prices.at_close(session, symbols).missing
+        assert prices.benchmark_close(session) is not None
