@@ -258,6 +258,12 @@ def test_a_missing_worksheet_names_those_there_are(data: Path) -> None:
     )
 
 
+def test_a_worksheet_of_a_csv_file_is_refused(data: Path) -> None:
+    error = _refusal(_csv(data, GOOD, sheet="signals"))
+
+    assert (error.value, error.rule) == ("signals", "only an Excel workbook has worksheets")
+
+
 @pytest.mark.parametrize(
     ("header", "column"),
     [
