@@ -79,9 +79,10 @@ def read_file(path: Path, remedy: str) -> DataFile:
 def read_table(path: Path, columns: Sequence[str], *, sheet: str | None, remedy: str) -> Table:
     """The named `columns` of a .csv, .xlsx or .parquet file (header in the first line).
 
-    `sheet` is the Excel worksheet, None for the first (and for the other kinds); `remedy` is what to do when the file is
-    missing or empty. Raises InputError for a missing, empty, damaged or unknown kind of file, for
-    a missing or repeated column and for a line with more cells than the header.
+    `sheet` is the Excel worksheet, None for the first; other kinds have none. `remedy` is what to
+    do when the file is missing or empty. Raises InputError for a missing, empty, damaged or unknown
+    kind of file, a missing worksheet, a missing or repeated column and a line with more cells than
+    the header.
     """
     file = read_file(path, remedy)
     suffix = path.suffix.lower()
