@@ -7,7 +7,7 @@ import datetime as dt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading_assets.ledger.restatement import effective_records
+from trading_assets.ledger.restatement import effective_records, still_counting
 from trading_assets.model.events import AnyEvent, BookRestated, EventRecord, OrderExpired
 
 
@@ -95,3 +95,5 @@ def test_a_record_counts_exactly_when_no_later_restatement_reaches_it(
         )
     ]
     assert sequences(records) == expected
+    restatements = [one for one in records if isinstance(one.event, BookRestated)]
+    assert [one.sequence for one in still_counting(records, restatements)] == expected
