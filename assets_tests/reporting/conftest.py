@@ -1,0 +1,377 @@
+"""A realistic month, made from a fixed seed, for tests and for looking at the pages."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import random
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+
+from trading_assets.model.order import Side
+from trading_assets.model.result import GapCause, PositionValue
+from trading_assets.reporting.monthly_content import (
+    CostSummary,
+    Definition,
+    EquityStatement,
+    FlowLine,
+    GapSummary,
+    KeyFigure,
+    MonthlyContent,
+    PerformanceRow,
+    PositionLine,
+    ProvenanceRow,
+    ReconciliationSummary,
+    Series,
+    TradeLine,
+    Unit,
+    YearOfReturns,
+)
+
+CENT = Decimal("0.01")
+LAST = dt.date(2024, 3, 28)
+EQUITY = Decimal("1204331.87")
+HEAD = hashlib.sha256(b"book").hexdigest()
+NAMES = {
+    "AAPL": "Apple Inc.",
+    "AMD": "Advanced Micro Devices, Inc.",
+    "BAC": "Bank of America Corporation",
+    "BBY": "Best Buy Co., Inc.",
+    "CVX": "Chevron Corporation",
+    "GE": "General Electric Company",
+    "HD": "The Home Depot, Inc.",
+    "JNJ": "Johnson & Johnson",
+    "JPM": "JPMorgan Chase & Co.",
+    "KO": "The Coca-Cola Company",
+    "LLY": "Eli Lilly and Company",
+    "MRK": "Merck & Co., Inc.",
+    "MSFT": "Microsoft Corporation",
+    "PEP": "PepsiCo, Inc.",
+    "PFE": "Pfizer Inc.",
+    "PG": "The Procter & Gamble Company",
+    "RRC": "Range Resources Corporation",
+    "UNH": "UnitedHealth Group Incorporated",
+    "WMT": "Walmart Inc.",
+    "XOM": "Exxon Mobil Corporation",
+}
+
+
+def weekdays(last: dt.date, count: int) -> tuple[dt.date, ...]:
+    """The `count` weekdays up to `last`, ascending."""
+    days: list[dt.date] = []
+    day = last
+    while len(days) < count:
+        if day.weekday() < 5:
+            days.append(day)
+        day -= dt.timedelta(days=1)
+    return tuple(reversed(days))
+
+
+def index_line(seed: int, count: int, drift: float = 0.0006) -> tuple[float, ...]:
+    """An index from 100 with normal daily returns."""
+    source = random.Random(seed)
+    values = [100.0]
+    while len(values) < count:
+        values.append(values[-1] * (1 + source.gauss(drift, 0.009)))
+    return tuple(values)
+
+
+def drawdowns(index: tuple[float, ...]) -> tuple[float, ...]:
+    """Fractions below the last peak."""
+    peak, found = index[0], []
+    for value in index:
+        peak = max(peak, value)
+        found.append(value / peak - 1)
+    return tuple(found)
+
+
+def position(symbol: str, quantity: str, cost: str, mark: str, equity: Decimal) -> PositionValue:
+    """A position at the last session's close."""
+    shares, price = Decimal(quantity), Decimal(mark)
+    basis = (shares * Decimal(cost)).quantize(CENT)
+    value = (shares * price).quantize(CENT)
+    return PositionValue(
+        symbol=symbol,
+        quantity=shares,
+        average_cost=Decimal(cost),
+        cost_basis=basis,
+        mark=price,
+        mark_session=LAST,
+        market_value=value,
+        unrealized_pnl=value - basis,
+        weight=value / equity,
+    )
+
+
+def sample_positions(count: int = 20) -> tuple[PositionLine, ...]:
+    """`count` positions; beyond the twenty known names they are numbered."""
+    source = random.Random(7)
+    lines = []
+    known = list(NAMES)
+    for at in range(count):
+        symbol = known[at] if at < len(known) else f"SYM{at}"
+        cost = Decimal(source.randint(2000, 48000)) / 100
+        mark = (cost * Decimal(source.randint(80, 135)) / 100).quantize(CENT)
+        shares = Decimal(source.randint(20_000_000, 400_000_000)) / 1_000_000
+        if at == 9:
+            shares = -shares
+        lines.append(
+            PositionLine(
+                position=position(symbol, str(shares), str(cost), str(mark), EQUITY),
+                name=NAMES.get(symbol, ""),
+            )
+        )
+    return tuple(lines)
+
+
+def sample_trades(count: int = 60) -> tuple[TradeLine, ...]:
+    """`count` trades over the month's sessions."""
+    source = random.Random(11)
+    sessions = weekdays(LAST, 20)
+    lines = []
+    for at in range(count):
+        quantity = Decimal(source.randint(500_000, 90_000_000)) / 1_000_000
+        price = Decimal(source.randint(2000, 48000)) / 100
+        lines.append(
+            TradeLine(
+                session=sessions[at * len(sessions) // count],
+                symbol=source.choice(list(NAMES)),
+                side=source.choice([Side.BUY, Side.SELL]),
+                quantity=quantity,
+                price=price,
+                notional=(quantity * price).quantize(CENT),
+                commission=max(Decimal("1.00"), (quantity * Decimal("0.005")).quantize(CENT)),
+                slippage_bps=None if at % 17 == 3 else source.gauss(1.5, 3),
+            )
+        )
+    return tuple(lines)
+
+
+def sample_performance() -> tuple[PerformanceRow, ...]:
+    """Four columns: month, quarter, year to date, since inception."""
+    return (
+        PerformanceRow(
+            label="Return",
+            unit=Unit.SIGNED_PERCENT,
+            portfolio=(0.0213, 0.0671, 0.0671, 0.1890),
+            benchmark=(0.0310, 0.1016, 0.1016, 0.1955),
+        ),
+        PerformanceRow(
+            label="Volatility, annualised",
+            unit=Unit.PERCENT,
+            portfolio=(0.0912, 0.1034, 0.1034, 0.1402),
+            benchmark=(0.0855, 0.0990, 0.0990, 0.1388),
+        ),
+        PerformanceRow(
+            label="Sharpe ratio",
+            unit=Unit.RATIO,
+            portfolio=(None, None, 2.41, 1.17),
+            benchmark=(None, None, 3.95, 1.63),
+        ),
+        PerformanceRow(
+            label="Maximum drawdown",
+            unit=Unit.PERCENT,
+            portfolio=(-0.0145, -0.0231, -0.0231, -0.1157),
+            benchmark=(-0.0091, -0.0177, -0.0177, -0.0743),
+        ),
+        PerformanceRow(
+            label="Turnover",
+            unit=Unit.PERCENT,
+            portfolio=(0.1432, 0.4410, 0.4410, 1.8820),
+        ),
+    )
+
+
+def sample_content() -> MonthlyContent:
+    """March 2024 of a portfolio with 20 positions, 60 trades and 250 sessions behind it."""
+    sessions = weekdays(LAST, 250)
+    portfolio, benchmark = index_line(33, 250), index_line(31, 250)
+    trades, positions = sample_trades(), sample_positions()
+    source = random.Random(5)
+    return MonthlyContent(
+        portfolio_id="core_blend",
+        portfolio_name="Core Blend of Four Strategies",
+        month=dt.date(2024, 3, 1),
+        as_of=LAST,
+        title="Monthly report",
+        manager="Example Asset Management",
+        currency="USD",
+        mode="simulated",
+        prepared_from=(
+            "Prepared from the portfolio's book (an append-only event log) as recorded through "
+            "2024-03-28; every figure can be recomputed from it."
+        ),
+        book_head_hash=HEAD,
+        book_head_sequence=18_422,
+        benchmark_name="S&P 500 Index (total return)",
+        disclaimer=(
+            "Simulated results are hypothetical: no orders reached a market. Past performance, "
+            "simulated or real, says nothing certain about the future. This report is information "
+            "for the owners of the portfolio and no offer or advice."
+        ),
+        key_figures=(
+            KeyFigure(label="Equity, USD", value=EQUITY, unit=Unit.MONEY, detail="at close"),
+            KeyFigure(
+                label="Return, month",
+                value=0.0213,
+                unit=Unit.SIGNED_PERCENT,
+                detail="benchmark +3.10%",
+            ),
+            KeyFigure(
+                label="Return, year to date",
+                value=0.0671,
+                unit=Unit.SIGNED_PERCENT,
+                detail="benchmark +10.16%",
+            ),
+            KeyFigure(
+                label="Volatility", value=0.1402, unit=Unit.PERCENT, detail="annualised, inception"
+            ),
+            KeyFigure(
+                label="Max. drawdown",
+                value=-0.1157,
+                unit=Unit.PERCENT,
+                detail="2023-07-31 to 2023-10-27",
+            ),
+        ),
+        performance_columns=("Month", "Quarter to date", "Year to date", "Since inception"),
+        performance_rows=sample_performance(),
+        equity_series=Series(sessions=sessions, portfolio=portfolio, benchmark=benchmark),
+        drawdown_series=Series(
+            sessions=sessions, portfolio=drawdowns(portfolio), benchmark=drawdowns(benchmark)
+        ),
+        monthly_returns=(
+            YearOfReturns(
+                year=2023,
+                months=(None, None, None, *(source.gauss(0.008, 0.03) for _ in range(9))),
+                total=0.1098,
+            ),
+            YearOfReturns(
+                year=2024, months=(0.0188, 0.0256, 0.0213, *(None for _ in range(9))), total=0.0671
+            ),
+        ),
+        statement=EquityStatement(
+            opening_equity=Decimal("1154310.55"),
+            flows=Decimal("25000.00"),
+            pnl=Decimal("25110.02"),
+            fees=Decimal("88.70"),
+            closing_equity=EQUITY,
+        ),
+        cash=EQUITY - sum((line.position.market_value for line in positions), Decimal(0)),
+        equity=EQUITY,
+        positions=positions,
+        trades=trades,
+        flows=(
+            FlowLine(
+                session=dt.date(2024, 3, 4),
+                kind="deposit",
+                amount=Decimal("30000.00"),
+                detail="Subscription",
+            ),
+            FlowLine(session=dt.date(2024, 3, 18), kind="withdrawal", amount=Decimal("-5000.00")),
+        ),
+        costs=CostSummary(
+            traded=sum((line.notional for line in trades), Decimal(0)),
+            commissions=sum((line.commission for line in trades), Decimal(0)),
+            other_fees=Decimal("12.40"),
+            slippage=Decimal("143.17"),
+        ),
+        reconciliation=ReconciliationSummary(
+            sessions_expected=20,
+            sessions_closed=20,
+            breaks=0,
+            gaps=(
+                GapSummary(
+                    view="planned_vs_filled",
+                    cause=GapCause.ROUNDING,
+                    count=41,
+                    amount=Decimal("-12.33"),
+                ),
+                GapSummary(
+                    view="planned_vs_filled",
+                    cause=GapCause.MINIMUM_NOTIONAL,
+                    count=6,
+                    amount=Decimal("3.18"),
+                ),
+                GapSummary(
+                    view="target_vs_final",
+                    cause=GapCause.PRICE_MOVE,
+                    count=380,
+                    amount=Decimal("-1822.09"),
+                ),
+                GapSummary(
+                    view="target_vs_final", cause=GapCause.FEE, count=20, amount=Decimal("-76.30")
+                ),
+            ),
+        ),
+        definitions=sample_definitions(),
+        provenance=sample_provenance(),
+        notes=(
+            "RRC had no price on 2024-03-11; its position was valued at the close before.",
+            "The benchmark has no dividend history before 2023-06-01.",
+        ),
+    )
+
+
+def sample_definitions() -> tuple[Definition, ...]:
+    """Conventions as a reader would find them."""
+    return (
+        Definition(
+            metric="Return",
+            convention="Time-weighted: daily returns (profit and loss less fees, over opening "
+            "equity plus the day's flows) linked geometrically. Net of commissions.",
+        ),
+        Definition(
+            metric="Volatility",
+            convention="Sample standard deviation of daily returns times √252; needs 20 sessions.",
+        ),
+        Definition(
+            metric="Sharpe ratio",
+            convention="Mean daily excess return over its standard deviation, times √252; "
+            "risk-free rate 0.00% a year.",
+        ),
+        Definition(
+            metric="Maximum drawdown",
+            convention="Largest fall from a peak of the linked index within the period.",
+        ),
+        Definition(
+            metric="Turnover", convention="Sum of |traded notional| over twice the closing equity."
+        ),
+    )
+
+
+def sample_provenance() -> tuple[ProvenanceRow, ...]:
+    """Hashes and versions as the integrator gives them."""
+
+    def digest(text: str) -> str:
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    return (
+        ProvenanceRow(label="Prices file", value=f"market/prices.csv.gz sha256 {digest('p')}"),
+        ProvenanceRow(
+            label="Signal file momentum", value=f"raw_signals/momentum.csv sha256 {digest('m')}"
+        ),
+        ProvenanceRow(label="Signal file value", value=digest("v")),
+        ProvenanceRow(label="Configuration digest", value=digest("c")),
+        ProvenanceRow(label="Runs", value="7d1f0c8e-4a52-4a3f-9c6e-2f6a5d1b9e10"),
+        ProvenanceRow(label="Software", value="trading-assets 0.1.0, Python 3.11"),
+    )
+
+
+@pytest.fixture
+def month() -> MonthlyContent:
+    """A month with every section filled."""
+    return sample_content()
+
+
+@pytest.fixture
+def positions_of() -> Callable[[int], tuple[PositionLine, ...]]:
+    """Makes as many positions as asked for."""
+    return sample_positions
+
+
+@pytest.fixture
+def trades_of() -> Callable[[int], tuple[TradeLine, ...]]:
+    """Makes as many trades as asked for."""
+    return sample_trades

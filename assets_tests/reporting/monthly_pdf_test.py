@@ -1,0 +1,396 @@
+"""The monthly PDF: what a reader finds on its pages, read back from the file."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import math
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import pytest
+from pypdf import PdfReader
+
+from trading_assets.errors import ReportError
+from trading_assets.model.order import Side
+from trading_assets.reporting.monthly_content import (
+    CostSummary,
+    KeyFigure,
+    MonthlyContent,
+    PerformanceRow,
+    PositionLine,
+    ProvenanceRow,
+    ReconciliationSummary,
+    Series,
+    TradeLine,
+    Unit,
+)
+from trading_assets.reporting.monthly_pdf import render_monthly_pdf
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Changed(Protocol):
+    def __call__(self, **parts: Any) -> MonthlyContent: ...
+
+
+@pytest.fixture
+def changed(month: MonthlyContent) -> Changed:
+    """Makes the sample month with some parts replaced."""
+
+    def make(**parts: Any) -> MonthlyContent:
+        return msgspec.structs.replace(month, **parts)
+
+    return make
+
+
+def empty_content() -> MonthlyContent:
+    """A portfolio of which nothing is known yet but its settings."""
+    return MonthlyContent(
+        portfolio_id="new_one",
+        portfolio_name="A New Portfolio",
+        month=dt.date(2024, 3, 1),
+        as_of=None,
+        title="Monthly report",
+        manager="",
+        currency="USD",
+        mode="simulated",
+        prepared_from="",
+        book_head_hash="",
+        book_head_sequence=0,
+    )
+
+
+def pages_of(content: MonthlyContent) -> list[str]:
+    reader = PdfReader(io.BytesIO(render_monthly_pdf(content)))
+    return [page.extract_text() for page in reader.pages]
+
+
+def text_of(content: MonthlyContent) -> str:
+    return " ".join(" ".join(pages_of(content)).split())
+
+
+def test_key_figures_carry_separators_signs_and_fixed_decimals(month: MonthlyContent) -> None:
+    """Money with thousands separators, returns with their sign, a loss with a minus."""
+    text = text_of(month)
+    for shown in ("1,204,331.87", "+2.13%", "+6.71%", "14.02%", "\u221211.57%"):
+        assert shown in text
+
+
+def test_performance_shows_portfolio_and_benchmark_and_undefined_as_not_available(
+    month: MonthlyContent,
+) -> None:
+    """A Sharpe ratio that is None is n/a; turnover has a dash for the benchmark."""
+    text = text_of(month)
+    assert "Volatility, annualised 9.12% 8.55% 10.34% 9.90%" in text
+    assert "Sharpe ratio n/a n/a n/a n/a 2.41 3.95 1.17 1.63" in text
+    assert "Turnover 14.32% \u2013 44.10% \u2013" in text
+
+
+def test_nan_is_shown_as_not_available(changed: Changed) -> None:
+    """NaN from a statistic is undefined, not a number."""
+    row = PerformanceRow(label="Sortino", unit=Unit.RATIO, portfolio=(math.nan, None, 1.0, 0.0))
+    text = text_of(changed(performance_rows=(row,), benchmark_name=None))
+    assert "Sortino n/a n/a 1.00 0.00" in text
+
+
+def test_without_a_benchmark_there_is_no_benchmark_column(
+    month: MonthlyContent, changed: Changed
+) -> None:
+    """The word is only in the sentence that says that none is set."""
+    content = month
+    bare = changed(
+        benchmark_name=None,
+        key_figures=(),
+        notes=(),
+        equity_series=msgspec.structs.replace(content.equity_series, benchmark=None),
+        drawdown_series=msgspec.structs.replace(content.drawdown_series, benchmark=None),
+    )
+    text = text_of(bare)
+    assert "No benchmark is set." in text
+    assert "Benchmark" not in text
+    assert "Return +2.13% +6.71% +6.71% +18.90%" in text
+
+
+def test_every_empty_section_says_so() -> None:
+    """Nothing is left blank, nothing is shown as zero."""
+    text = text_of(empty_content())
+    for sentence in (
+        "The month has not been reconciled.",
+        "No performance has been computed for this month.",
+        "There is no closed session to draw.",
+        "No month of returns is on record.",
+        "No session of this month is closed.",
+        "No costs are on record for this month.",
+        "No deposits or withdrawals this month.",
+        "No positions are held.",
+        "There were no trades this month.",
+        "No reconciliation is on record for this month.",
+        "No data was missing.",
+        "No conventions are on record.",
+        "Book head n/a",
+    ):
+        assert sentence in text
+    assert "0.00" not in text
+
+
+def test_same_content_gives_same_bytes(month: MonthlyContent) -> None:
+    """No clock, no random identifier."""
+    assert render_monthly_pdf(month) == render_monthly_pdf(month)
+
+
+def test_another_process_gives_the_same_bytes() -> None:
+    """Nor anything that the process remembers, such as hash seeds or fonts used before."""
+    script = (
+        "import hashlib;"
+        "import runpy;"
+        "sample = runpy.run_path('assets_tests/reporting/conftest.py')['sample_content'];"
+        "from trading_assets.reporting.monthly_pdf import render_monthly_pdf;"
+        "print(hashlib.sha256(render_monthly_pdf(sample())).hexdigest())"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=_ROOT,
+            env={"PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+
+
+def test_other_content_gives_other_bytes(month: MonthlyContent, changed: Changed) -> None:
+    """One cent is enough."""
+    other = changed(cash=Decimal("24086.65"))
+    assert render_monthly_pdf(other) != render_monthly_pdf(month)
+
+
+def test_markup_in_names_is_shown_literally(
+    changed: Changed, positions_of: Callable[[int], tuple[PositionLine, ...]]
+) -> None:
+    """What looks like markup to the layout engine comes out as it went in."""
+    nasty = '<b>&amp; "Rates" <font color="red">x</font> <img src="file:///x"/>'
+    lines = positions_of(1)
+    content = changed(
+        portfolio_name=nasty,
+        title=nasty,
+        manager="<para>",
+        notes=("a < b && c > d", nasty),
+        positions=(msgspec.structs.replace(lines[0], name=nasty),),
+        provenance=(ProvenanceRow(label="<i>", value="</para>&"),),
+    )
+    text = text_of(content)
+    assert "a < b && c > d" in text
+    assert "<b>&amp;" in text
+    assert "</para>&" in text
+
+
+def test_control_characters_do_not_break_the_page(changed: Changed) -> None:
+    """A name out of a broken file still gives a report."""
+    assert "AB C" in text_of(changed(portfolio_name="A\x00B\nC"))
+
+
+def test_pages_are_numbered_and_carry_portfolio_month_head_and_mode(month: MonthlyContent) -> None:
+    """Every page can be told apart when it lies alone on a desk."""
+    pages = pages_of(month)
+    assert len(pages) == 4
+    for number, page in enumerate(pages, 1):
+        assert f"Page {number} of {len(pages)}" in page
+        assert "Core Blend of Four Strategies" in page
+        assert "March 2024" in page
+        assert f"Book head {month.book_head_hash[:12]}" in page
+        assert "Simulated: hypothetical performance" in page
+
+
+def test_trades_over_several_pages_repeat_their_heading(
+    changed: Changed, trades_of: Callable[[int], tuple[TradeLine, ...]]
+) -> None:
+    """180 trades: all of them are there, and each page names the columns."""
+    pages = pages_of(changed(trades=trades_of(180)))
+    with_trades = [page for page in pages if re.search(r" Buy \d", page.replace("\n", " "))]
+    assert len(with_trades) >= 4
+    assert all("Commission" in page and "Notional" in page for page in with_trades)
+    listed = " ".join(pages).replace("\n", " ")
+    assert len(re.findall(r" (?:Buy|Sell) \d", listed)) == 180
+
+
+def test_more_than_200_trades_are_counted_and_summed_not_dropped(changed: Changed) -> None:
+    """The ten smallest of 210 are one line; the total covers all."""
+    many = tuple(
+        TradeLine(
+            session=dt.date(2024, 3, 5),
+            symbol="AAPL",
+            side=Side.BUY if at % 3 else Side.SELL,
+            quantity=Decimal(at),
+            price=Decimal(10),
+            notional=Decimal(10 * at),
+            commission=Decimal("1.00"),
+            slippage_bps=1.0,
+        )
+        for at in range(1, 211)
+    )
+    text = text_of(changed(trades=many))
+    assert "The largest 200 of 210 trades by notional" in text
+    # 10 + 20 + ... + 100 = 550; 10 + ... + 2100 = 10 * 210 * 211 / 2 = 221,550.
+    assert "10 others 7 buys, 3 sells 550.00 10.00" in text
+    assert "Total 140 buys, 70 sells 221,550.00 210.00" in text
+
+
+def test_five_hundred_positions_are_all_listed(
+    changed: Changed, positions_of: Callable[[int], tuple[PositionLine, ...]]
+) -> None:
+    """Long tables are not summarised where each line is an asset of the owner."""
+    text = text_of(changed(positions=positions_of(500)))
+    assert all(f"SYM{at} " in text for at in range(20, 500))
+    assert "500 positions" in text
+
+
+def test_what_is_neither_position_nor_cash_is_a_line_of_its_own(
+    changed: Changed, positions_of: Callable[[int], tuple[PositionLine, ...]]
+) -> None:
+    """Positions, cash and other add up to equity on the page."""
+    content = changed(positions=(), cash=Decimal(100), equity=Decimal(150))
+    assert "Cash: USD 100.00" in text_of(content)
+    lines = positions_of(1)
+    value = lines[0].position.market_value
+    text = text_of(changed(positions=lines, cash=Decimal(100), equity=value + Decimal("107.25")))
+    assert "Other 7.25" in text
+
+
+def test_breaks_and_missing_sessions_stand_on_the_first_page(changed: Changed) -> None:
+    """A reader who looks only at page one still learns of them."""
+    broken = ReconciliationSummary(
+        sessions_expected=20,
+        sessions_closed=19,
+        breaks=2,
+        missing_sessions=(dt.date(2024, 3, 12),),
+    )
+    pages = pages_of(changed(reconciliation=broken))
+    assert "Sessions closed: 19 of 20." in pages[0]
+    assert "Reconciliation breaks: 2." in pages[0]
+    rest = " ".join(" ".join(pages).split())
+    assert "Not closed: 2024-03-12." in rest
+    assert "Unexplained breaks: 2." in rest
+    assert "unexplained: 0" not in rest
+
+
+def test_statement_that_does_not_add_up_says_by_how_much(
+    month: MonthlyContent, changed: Changed
+) -> None:
+    """The identity is checked where it is printed."""
+    found = month.statement
+    assert found is not None
+    off = msgspec.structs.replace(found, pnl=found.pnl - Decimal("3.25"))
+    assert "does not add up: +3.25 is unexplained" in text_of(changed(statement=off))
+    assert "does not add up" not in text_of(month)
+
+
+def test_unknown_slippage_is_left_out_of_the_total_by_name(changed: Changed) -> None:
+    """Unknown is n/a, and the total says what it lacks."""
+    costs = CostSummary(
+        traded=Decimal(1000), commissions=Decimal(2), other_fees=Decimal(1), slippage=None
+    )
+    text = text_of(changed(costs=costs))
+    assert "Slippage against plan prices n/a" in text
+    assert "Total without slippage (30.0 bps of traded) 3.00" in text
+
+
+def test_provenance_shows_whole_hashes(month: MonthlyContent, changed: Changed) -> None:
+    """A hash is worth nothing when it is cut; wrapping may put a space in."""
+    text = text_of(changed(provenance=(ProvenanceRow(label="Digest", value="ab12" * 60),)))
+    assert "ab12" * 60 in text.replace(" ", "")
+    assert month.book_head_hash in text
+
+
+def test_a_single_session_renders(changed: Changed) -> None:
+    """One point is a dot, not a line."""
+    day = (dt.date(2024, 3, 28),)
+    content = changed(
+        equity_series=Series(sessions=day, portfolio=(100.0,), benchmark=(100.0,)),
+        drawdown_series=Series(sessions=day, portfolio=(0.0,), benchmark=(None,)),
+    )
+    assert "28 Mar" in text_of(content)
+
+
+def test_series_with_gaps_and_negative_equity_renders(changed: Changed) -> None:
+    """An index below zero and undefined values are drawn or left out, not refused."""
+    days = tuple(dt.date(2024, 3, day) for day in (25, 26, 27, 28))
+    content = changed(
+        equity_series=Series(sessions=days, portfolio=(100.0, None, -20.0, math.nan)),
+        drawdown_series=Series(sessions=days, portfolio=(0.0, None, -1.2, None)),
+        equity=Decimal("-20000.00"),
+    )
+    assert "\u221220,000.00" in text_of(content)
+
+
+def test_very_long_names_and_amounts_render(changed: Changed) -> None:
+    """Names wrap or are shortened in the page's head; figures are never cut."""
+    content = changed(
+        portfolio_name="Extraordinarily Long Portfolio Name " * 12,
+        title="A Title of Many Words " * 10,
+        benchmark_name="B" * 300,
+        key_figures=(
+            KeyFigure(label="Equity", value=Decimal("-98765432109876.54"), unit=Unit.MONEY),
+        )
+        * 7,
+        notes=("x" * 5000,),
+    )
+    text = text_of(content)
+    assert "\u221298,765,432,109,876.54" in text
+    assert text.count("B") >= 300
+
+
+def test_metadata_outline_and_size(month: MonthlyContent) -> None:
+    """A file manager shows what it is; the outline leads to every section."""
+    data = render_monthly_pdf(month)
+    assert len(data) < 1_000_000
+    reader = PdfReader(io.BytesIO(data))
+    found = reader.metadata
+    assert found is not None
+    assert found.title == "Monthly report: Core Blend of Four Strategies, March 2024"
+    assert found.author == "Example Asset Management"
+    assert month.book_head_hash in (found.subject or "")
+    titles = [entry.title for entry in reader.outline if not isinstance(entry, list)]
+    assert titles == [
+        "Performance against the benchmark",
+        "Growth of 100",
+        "Drawdown from the last peak",
+        "Returns by month",
+        "Statement of the month",
+        "Flows",
+        "Positions at 2024-03-28",
+        "Trades",
+        "Reconciliation",
+        "Notes on the data",
+        "Definitions",
+        "Appendix: provenance",
+    ]
+
+
+def test_all_fonts_are_embedded(month: MonthlyContent) -> None:
+    """The page looks the same on any machine, and may be archived."""
+    reader = PdfReader(io.BytesIO(render_monthly_pdf(month)))
+    for page in reader.pages:
+        fonts: Any = page["/Resources"]
+        for font in fonts["/Font"].values():
+            found = font.get_object()
+            if found["/Subtype"] == "/TrueType":
+                assert "/FontFile2" in found["/FontDescriptor"].get_object()
+
+
+def test_rows_of_the_wrong_length_are_refused(changed: Changed) -> None:
+    """A value under the wrong column is worse than no report."""
+    row = PerformanceRow(label="Return", unit=Unit.PERCENT, portfolio=(0.1,))
+    with pytest.raises(ReportError, match="'Return': 1 values, expected 4"):
+        changed(performance_rows=(row,))
+    with pytest.raises(ReportError, match="equity_series: 1 values, expected 0"):
+        changed(equity_series=Series(portfolio=(1.0,)))

@@ -1,0 +1,363 @@
+"""Second half of the monthly report: what the book says happened, and what vouches for it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from reportlab.lib.units import mm
+from reportlab.platypus import Flowable, Table, TableStyle
+
+from trading_assets.model.money import ZERO
+from trading_assets.model.order import Side
+from trading_assets.reporting.monthly_content import MonthlyContent, TradeLine
+from trading_assets.reporting.number_format import (
+    NOT_APPLICABLE,
+    UNDEFINED,
+    decimals_of,
+    fixed,
+    money,
+    percent,
+)
+from trading_assets.reporting.performance_sections import headed, nothing, together
+from trading_assets.reporting.styles import ALERT, BODY, CONTENT_WIDTH, SMALL, SUBSECTION, paragraph
+from trading_assets.reporting.tables import Column, Kind, TableSpec, data_table
+
+_GUTTER = 7 * mm
+
+TRADES_SHOWN_MAX = 200
+"""A month with more trades shows its largest, and counts and sums the others."""
+
+
+def book_part(content: MonthlyContent) -> list[Flowable]:
+    """Statement of the month to provenance, in the order of the page."""
+    return [
+        *_statement(content),
+        *_flows(content),
+        *_positions(content),
+        *_trades(content),
+        *_reconciliation(content),
+        *_notes(content),
+        *_definitions(content),
+        *_provenance(content),
+        *_disclaimer(content),
+    ]
+
+
+def _statement(content: MonthlyContent) -> list[Flowable]:
+    """Equity and costs side by side."""
+    half = CONTENT_WIDTH / 2
+    pair = Table(
+        [[_equity(content), _costs(content)]],
+        colWidths=[half, half],
+        style=TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("LEFTPADDING", (0, 0), (0, -1), 0),
+                ("RIGHTPADDING", (0, 0), (0, -1), _GUTTER / 2),
+                ("LEFTPADDING", (1, 0), (1, -1), _GUTTER / 2),
+                ("RIGHTPADDING", (1, 0), (1, -1), 0),
+                ("TOPPADDING", (0, 0), (-1, -1), 0),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 0),
+            ]
+        ),
+        hAlign="LEFT",
+    )
+    return together("Statement of the month", [pair])
+
+
+def _equity(content: MonthlyContent) -> list[Flowable]:
+    found = content.statement
+    if found is None:
+        return [nothing("No session of this month is closed.")]
+    rows = (
+        ("Equity at the start", money(found.opening_equity)),
+        ("Deposits less withdrawals", money(found.flows, signed=True)),
+        ("Profit and loss before costs", money(found.pnl, signed=True)),
+        ("Commissions and fees", money(-found.fees, signed=True)),
+        ("Equity at the end", money(found.closing_equity)),
+    )
+    body: list[Flowable] = [_amounts("Equity", content.currency, rows)]
+    if found.identity_gap != 0:
+        gap = money(found.identity_gap, signed=True)
+        body.append(paragraph(f"The statement does not add up: {gap} is unexplained.", ALERT))
+    return body
+
+
+def _costs(content: MonthlyContent) -> list[Flowable]:
+    found = content.costs
+    if found is None:
+        return [nothing("No costs are on record for this month.")]
+    known = found.slippage if found.slippage is not None else ZERO
+    total = found.commissions + found.other_fees + known
+    share = f"{fixed(total / found.traded * 10_000, 1)} bps" if found.traded else UNDEFINED
+    label = "Total" if found.slippage is not None else "Total without slippage"
+    rows = (
+        ("Traded notional", money(found.traded)),
+        ("Commissions", money(found.commissions)),
+        ("Other fees", money(found.other_fees)),
+        ("Slippage against plan prices", money(found.slippage)),
+        (f"{label} ({share} of traded)", money(total)),
+    )
+    note = "Positive is a cost. Slippage is part of profit and loss, not of fees."
+    return [_amounts("Costs", content.currency, rows), paragraph(note, SMALL)]
+
+
+def _amounts(heading: str, currency: str, rows: tuple[tuple[str, str], ...]) -> Flowable:
+    """Half a page wide, so that label and amount stay close together; the last row is the sum."""
+    columns = (Column(heading, Kind.TEXT, 100), Column(currency))
+    width = (CONTENT_WIDTH - _GUTTER) / 2
+    return data_table(TableSpec(columns=columns, rows=rows, totals=1, width=width))
+
+
+def _flows(content: MonthlyContent) -> list[Flowable]:
+    if not content.flows:
+        return together("Flows", [nothing("No deposits or withdrawals this month.")])
+    flows = tuple(
+        (line.session.isoformat(), _words(line.kind), line.detail, money(line.amount, signed=True))
+        for line in content.flows
+    )
+    net = money(sum((line.amount for line in content.flows), ZERO), signed=True)
+    spec = TableSpec(
+        columns=(
+            Column("Session", Kind.TEXT),
+            Column("Kind", Kind.TEXT),
+            Column("Detail", Kind.TEXT, 90),
+            Column(f"Amount, {content.currency}"),
+        ),
+        rows=(*flows, ("Net", "", "", net)),
+        totals=1,
+    )
+    return headed("Flows", [data_table(spec)], room=30 * mm)
+
+
+def _words(name: str) -> str:
+    """A name of the model as words on a page."""
+    spaced = name.replace("_", " ")
+    return spaced[:1].upper() + spaced[1:]
+
+
+def _positions(content: MonthlyContent) -> list[Flowable]:
+    when = f" at {content.as_of.isoformat()}" if content.as_of else ""
+    title = f"Positions{when}"
+    lines = [(line.position, line.name) for line in content.positions]
+    if not lines:
+        held = "" if content.cash is None else f" Cash: {content.currency} {money(content.cash)}."
+        return together(title, [nothing(f"No positions are held.{held}")])
+    lines.sort(key=lambda entry: (-abs(entry[0].market_value), entry[0].symbol))
+    quantity = decimals_of((p.quantity for p, _ in lines), least=0, most=6)
+    price = decimals_of((p.mark for p, _ in lines), least=2, most=4)
+    rows = [
+        (
+            p.symbol,
+            name or NOT_APPLICABLE,
+            fixed(p.quantity, quantity),
+            fixed(p.average_cost, price),
+            fixed(p.mark, price),
+            money(p.cost_basis),
+            money(p.market_value),
+            money(p.unrealized_pnl, signed=True),
+            percent(p.weight),
+        )
+        for p, name in lines
+    ]
+    totals = _position_totals(content)
+    columns = (
+        Column("Symbol", Kind.TEXT),
+        Column("Name", Kind.TEXT, 70),
+        Column("Quantity"),
+        Column("Average cost"),
+        Column("Price"),
+        Column("Cost basis"),
+        Column("Market value"),
+        Column("Unrealised P&L"),
+        Column("Weight"),
+    )
+    spec = TableSpec(columns=columns, rows=(*rows, *totals), totals=len(totals))
+    note = f"Amounts in {content.currency}; weights are of equity."
+    stale = sorted({p.symbol for p, _ in lines if content.as_of and p.mark_session < content.as_of})
+    if stale:
+        note += f" Valued at an earlier close: {', '.join(stale)}."
+    return headed(title, [data_table(spec), paragraph(note, SMALL)])
+
+
+def _position_totals(content: MonthlyContent) -> list[tuple[str, ...]]:
+    held = [line.position for line in content.positions]
+
+    def total(values: list[Decimal]) -> Decimal:
+        return sum(values, ZERO)
+
+    label = f"{len(held)} position" + ("s" if len(held) != 1 else "")
+    rows: list[tuple[str, ...]] = [
+        (
+            "Total",
+            label,
+            *("", "", ""),
+            money(total([p.cost_basis for p in held])),
+            money(total([p.market_value for p in held])),
+            money(total([p.unrealized_pnl for p in held]), signed=True),
+            percent(total([p.weight for p in held])),
+        )
+    ]
+    equity = content.equity
+    rest = _not_shown(content)
+    for symbol, amount in (("Cash", content.cash), ("Other", rest), ("Equity", equity)):
+        if amount is not None:
+            share = percent(amount / equity) if equity is not None and equity > 0 else UNDEFINED
+            rows.append((symbol, "", "", "", "", "", money(amount), "", share))
+    return rows
+
+
+def _not_shown(content: MonthlyContent) -> Decimal | None:
+    """The part of equity that is neither positions nor cash (accruals); None where it is 0."""
+    if content.cash is None or content.equity is None:
+        return None
+    held = sum((line.position.market_value for line in content.positions), ZERO)
+    return (content.equity - held - content.cash) or None
+
+
+def _trades(content: MonthlyContent) -> list[Flowable]:
+    title = "Trades"
+    if not content.trades:
+        return together(title, [nothing("There were no trades this month.")])
+    largest = sorted(content.trades, key=lambda line: -line.notional)[:TRADES_SHOWN_MAX]
+    if len(content.trades) > TRADES_SHOWN_MAX:
+        # Largest first only decides which are shown; they are shown in the order they happened.
+        chosen = {id(line) for line in largest}
+        shown = [line for line in content.trades if id(line) in chosen]
+        others = [line for line in content.trades if id(line) not in chosen]
+    else:
+        shown, others = list(content.trades), []
+    quantity = decimals_of((line.quantity for line in shown), least=0, most=6)
+    price = decimals_of((line.price for line in shown), least=2, most=4)
+    rows = [
+        (
+            line.session.isoformat(),
+            line.symbol,
+            "Buy" if line.side is Side.BUY else "Sell",
+            fixed(line.quantity, quantity),
+            fixed(line.price, price),
+            money(line.notional),
+            money(line.commission),
+            fixed(line.slippage_bps, 1, signed=True),
+        )
+        for line in shown
+    ]
+    totals = [_trade_total(f"{len(others)} others", others)] if others else []
+    totals.append(_trade_total("Total", list(content.trades)))
+    columns = (
+        Column("Session", Kind.TEXT),
+        Column("Symbol", Kind.TEXT),
+        Column("Side", Kind.TEXT),
+        Column("Quantity"),
+        Column("Price"),
+        Column("Notional"),
+        Column("Commission"),
+        Column("Slippage, bps"),
+    )
+    note = (
+        f"Amounts in {content.currency}. Slippage is the fill against the plan price, positive is "
+        "a cost; n/a where there was no plan price."
+    )
+    body: list[Flowable] = []
+    if others:
+        body.append(
+            paragraph(
+                f"The largest {len(shown)} of {len(content.trades)} trades by notional; the "
+                f"{len(others)} others are summed in one line and listed in the book.",
+                BODY,
+            )
+        )
+    spec = TableSpec(columns=columns, rows=(*rows, *totals), totals=len(totals))
+    return headed(title, [*body, data_table(spec), paragraph(note, SMALL)])
+
+
+def _trade_total(label: str, lines: list[TradeLine]) -> tuple[str, ...]:
+    buys = sum(1 for line in lines if line.side is Side.BUY)
+    counts = f"{buys:,} buys, {len(lines) - buys:,} sells"
+    notional = money(sum((line.notional for line in lines), ZERO))
+    commission = money(sum((line.commission for line in lines), ZERO))
+    return (label, counts, "", "", "", notional, commission, "")
+
+
+def _reconciliation(content: MonthlyContent) -> list[Flowable]:
+    title = "Reconciliation"
+    found = content.reconciliation
+    if found is None:
+        return together(title, [nothing("No reconciliation is on record for this month.")])
+    whole = found.sessions_closed == found.sessions_expected
+    closed = f"{found.sessions_closed} of {found.sessions_expected} sessions of the month closed."
+    body: list[Flowable] = [paragraph(closed, BODY if whole else ALERT)]
+    if found.missing_sessions:
+        days = ", ".join(day.isoformat() for day in found.missing_sessions)
+        body.append(paragraph(f"Not closed: {days}.", ALERT))
+    if found.breaks:
+        body.append(paragraph(f"Unexplained breaks: {found.breaks}.", ALERT))
+    else:
+        body.append(paragraph("Every difference found is explained; unexplained: 0.", BODY))
+    if not found.gaps:
+        body.append(nothing("No differences were found."))
+        return together(title, body)
+    rows = tuple(
+        (
+            _words(gap.view),
+            _words(gap.cause.value),
+            f"{gap.count:,}",
+            money(gap.amount, signed=True),
+        )
+        for gap in found.gaps
+    )
+    spec = TableSpec(
+        columns=(
+            Column("Comparison", Kind.TEXT, 80),
+            Column("Cause", Kind.TEXT, 80),
+            Column("Findings"),
+            Column(f"Amount, {content.currency}"),
+        ),
+        rows=rows,
+        width=CONTENT_WIDTH * 0.8,
+    )
+    note = "Amounts are signed sums over the month; a cause can occur and sum to 0.00."
+    return headed(title, [*body, data_table(spec), paragraph(note, SMALL)], room=60 * mm)
+
+
+def _notes(content: MonthlyContent) -> list[Flowable]:
+    if not content.notes:
+        return together("Notes on the data", [nothing("No data was missing.")])
+    body: list[Flowable] = [
+        paragraph(f"{number}.  {note}", BODY) for number, note in enumerate(content.notes, 1)
+    ]
+    return headed("Notes on the data", body, room=28 * mm)
+
+
+def _definitions(content: MonthlyContent) -> list[Flowable]:
+    if not content.definitions:
+        return together("Definitions", [nothing("No conventions are on record.")])
+    spec = TableSpec(
+        columns=(Column("Metric", Kind.TEXT, 90), Column("Convention", Kind.TEXT, 90)),
+        rows=tuple((entry.metric, entry.convention) for entry in content.definitions),
+    )
+    return headed("Definitions", [data_table(spec)])
+
+
+def _provenance(content: MonthlyContent) -> list[Flowable]:
+    head = content.book_head_hash or UNDEFINED
+    rows = (
+        ("Book head", head),
+        ("Book head sequence", f"{content.book_head_sequence}"),
+        *((entry.label, entry.value) for entry in content.provenance),
+    )
+    spec = TableSpec(
+        columns=(Column("Source", Kind.TEXT, 110), Column("Value", Kind.CODE, 150)), rows=rows
+    )
+    body: list[Flowable] = [paragraph(content.prepared_from, BODY)] if content.prepared_from else []
+    body.append(data_table(spec))
+    return headed("Appendix: provenance", body)
+
+
+def _disclaimer(content: MonthlyContent) -> list[Flowable]:
+    if not content.disclaimer:
+        return []
+    return [
+        paragraph("Important information", SUBSECTION),
+        paragraph(content.disclaimer, SMALL),
+    ]

@@ -1,0 +1,232 @@
+"""Everything the monthly report shows, already computed: the page lays out, it does not calculate.
+
+Money is `Decimal` in the portfolio's currency. Statistics are `float`, fractions unless a unit
+says otherwise (0.0123 is 1.23 %); None is *undefined* and is shown as "n/a", never as 0.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from trading_assets.errors import ReportError
+from trading_assets.model.order import Side
+from trading_assets.model.result import GapCause, PositionValue
+
+
+class Unit(StrEnum):
+    """How a figure is written: PERCENT and SIGNED_PERCENT take fractions, MONEY takes Decimal."""
+
+    MONEY = "money"
+    PERCENT = "percent"
+    SIGNED_PERCENT = "signed_percent"
+    RATIO = "ratio"
+    BASIS_POINTS = "basis_points"
+    COUNT = "count"
+
+
+class KeyFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """One figure of the band on the first page; `detail` is a short line below it."""
+
+    label: str
+    value: Decimal | float | None
+    unit: Unit
+    detail: str = ""
+
+
+class PerformanceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric, with one value for each of `MonthlyContent.performance_columns`.
+
+    None inside a tuple is undefined ("n/a"). `benchmark` None means that the metric does not
+    apply to a benchmark (turnover), shown as a dash.
+    """
+
+    label: str
+    unit: Unit
+    portfolio: tuple[float | None, ...]
+    benchmark: tuple[float | None, ...] | None = None
+
+
+class Series(msgspec.Struct, frozen=True, kw_only=True):
+    """A line over sessions (ascending). None is a gap in the line; `benchmark` None: no line.
+
+    For the equity series an index that starts at 100; for drawdowns fractions <= 0.
+    """
+
+    sessions: tuple[dt.date, ...] = ()
+    portfolio: tuple[float | None, ...] = ()
+    benchmark: tuple[float | None, ...] | None = None
+
+
+class YearOfReturns(msgspec.Struct, frozen=True, kw_only=True):
+    """Returns of the twelve months of a year (None: outside the record or undefined) and of the
+    year as far as it is recorded."""
+
+    year: int
+    months: tuple[float | None, ...]
+    total: float | None
+
+
+class EquityStatement(msgspec.Struct, frozen=True, kw_only=True):
+    """How equity moved over the month, in money: closing = opening + flows + pnl - fees.
+
+    `pnl` is gross of `fees` (positive is a cost); `flows` are deposits less withdrawals.
+    """
+
+    opening_equity: Decimal
+    flows: Decimal
+    pnl: Decimal
+    fees: Decimal
+    closing_equity: Decimal
+
+    @property
+    def identity_gap(self) -> Decimal:
+        """What the statement leaves unexplained; shown on the page when it is not 0."""
+        return self.closing_equity - (self.opening_equity + self.flows + self.pnl - self.fees)
+
+
+class PositionLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A position at the month's last close; `name` is the instrument's, "" where unknown."""
+
+    position: PositionValue
+    name: str = ""
+
+
+class TradeLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One trade. `quantity` in shares and `notional` in money are positive, `side` has the sign.
+
+    `slippage_bps` is the fill against the plan price in basis points, positive is a cost;
+    None where there was no plan price.
+    """
+
+    session: dt.date
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    notional: Decimal
+    commission: Decimal
+    slippage_bps: float | None
+
+
+class FlowLine(msgspec.Struct, frozen=True, kw_only=True):
+    """Money in (positive) or out (negative) of the portfolio; `kind` as the book names it."""
+
+    session: dt.date
+    kind: str
+    amount: Decimal
+    detail: str = ""
+
+
+class CostSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The month's costs in money, positive is a cost; `traded` is Σ |notional|.
+
+    `slippage` is the fills against plan prices, None where it is not known.
+    """
+
+    traded: Decimal
+    commissions: Decimal
+    other_fees: Decimal
+    slippage: Decimal | None
+
+
+class GapSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The month's explained parts of one cause in one comparison (`view`).
+
+    `amount` is signed money, summed over the month; it can be 0 while `count` is not.
+    """
+
+    view: str
+    cause: GapCause
+    count: int
+    amount: Decimal
+
+
+class ReconciliationSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The month's reconciliation: sessions of the calendar, sessions closed, breaks (unexplained
+    findings), sessions that are missing, and what explained the rest."""
+
+    sessions_expected: int
+    sessions_closed: int
+    breaks: int
+    missing_sessions: tuple[dt.date, ...] = ()
+    gaps: tuple[GapSummary, ...] = ()
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """The convention by which a metric was computed."""
+
+    metric: str
+    convention: str
+
+
+class ProvenanceRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a part of the report comes from: a hash, sequence, digest, run id or version."""
+
+    label: str
+    value: str
+
+
+class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
+    """One month of one portfolio.
+
+    `month` is any day of it. `mode` is the portfolio's (simulated, dry, paper, live) and is shown
+    on every page. `prepared_from` says in a sentence what the report was computed from.
+    `benchmark_name` None means that there is no benchmark: its columns and lines are left out.
+    `cash` and `equity` are at `as_of`, the last closed session (None: no session was closed).
+    None for `statement`, `costs` or `reconciliation` is said on the page.
+    """
+
+    portfolio_id: str
+    portfolio_name: str
+    month: dt.date
+    as_of: dt.date | None
+    title: str
+    manager: str
+    currency: str
+    mode: str
+    prepared_from: str
+    book_head_hash: str
+    book_head_sequence: int
+    benchmark_name: str | None = None
+    disclaimer: str = ""
+    key_figures: tuple[KeyFigure, ...] = ()
+    performance_columns: tuple[str, ...] = ()
+    performance_rows: tuple[PerformanceRow, ...] = ()
+    equity_series: Series = Series()
+    drawdown_series: Series = Series()
+    monthly_returns: tuple[YearOfReturns, ...] = ()
+    statement: EquityStatement | None = None
+    cash: Decimal | None = None
+    equity: Decimal | None = None
+    positions: tuple[PositionLine, ...] = ()
+    trades: tuple[TradeLine, ...] = ()
+    flows: tuple[FlowLine, ...] = ()
+    costs: CostSummary | None = None
+    reconciliation: ReconciliationSummary | None = None
+    definitions: tuple[Definition, ...] = ()
+    provenance: tuple[ProvenanceRow, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ReportError where lengths disagree, naming the part and both lengths."""
+        columns = len(self.performance_columns)
+        for row in self.performance_rows:
+            _same_length(f"performance row {row.label!r}", row.portfolio, columns)
+            _same_length(f"performance row {row.label!r}, benchmark", row.benchmark, columns)
+        for name in ("equity_series", "drawdown_series"):
+            series: Series = getattr(self, name)
+            _same_length(name, series.portfolio, len(series.sessions))
+            _same_length(f"{name}, benchmark", series.benchmark, len(series.sessions))
+        for year in self.monthly_returns:
+            _same_length(f"returns of {year.year}", year.months, 12)
+
+
+def _same_length(part: str, values: tuple[float | None, ...] | None, expected: int) -> None:
+    if values is not None and len(values) != expected:
+        raise ReportError(
+            f"{part}: {len(values)} values, expected {expected}. Give None for an undefined value."
+        )
