@@ -1,0 +1,45 @@
+"""Commission of one order, and how much an amount of cash buys once commission is paid.
+
+The planner and the simulated broker use the same function, so a plan knows its fees to the cent.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from trading_assets.model.money import BASIS_POINT, ONE, ZERO, money
+from trading_assets.model.policies import CommissionPolicy
+
+
+def commission(policy: CommissionPolicy, quantity: Decimal, notional: Decimal) -> Decimal:
+    """Commission of one order in money, rounded to the cent, never negative.
+
+    max(minimum, per order + per share x quantity + basis points of notional). `quantity` (shares)
+    and `notional` (money) may carry a sign, which does not matter. An order of 0 shares costs 0.
+    """
+    if quantity == 0:
+        return ZERO
+    variable = (
+        policy.per_order
+        + policy.per_share * abs(quantity)
+        + policy.bps * BASIS_POINT * abs(notional)
+    )
+    return money(max(policy.minimum, variable))
+
+
+def cost_of_buying(policy: CommissionPolicy, quantity: Decimal, price: Decimal) -> Decimal:
+    """Cash that buying `quantity` (positive shares) at `price` takes, commission included."""
+    if quantity == 0:
+        return ZERO
+    notional = money(quantity * price)
+    return notional + commission(policy, quantity, notional)
+
+
+def affordable_quantity(policy: CommissionPolicy, price: Decimal, cash: Decimal) -> Decimal:
+    """Unrounded shares that `cash` (money) buys in one order at `price`, commission included.
+
+    The inverse of `cost_of_buying` but for its rounding to the cent; 0 where the cash does not
+    cover the commission.
+    """
+    share = price * (ONE + policy.bps * BASIS_POINT) + policy.per_share
+    return max(ZERO, min((cash - policy.per_order) / share, (cash - policy.minimum) / price))

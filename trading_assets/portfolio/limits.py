@@ -1,0 +1,192 @@
+"""Limits: what a single order may be, and when a plan is refused as a whole.
+
+Every function is one rule, or the list that says in which order the rules are applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from trading_assets.model.money import ZERO, money, plain, truncate_quantity
+from trading_assets.model.plan import PlanReason, PlanRefusal
+from trading_assets.model.policies import LimitPolicy, MissingPricePolicy, PlanningPolicy
+from trading_assets.portfolio.sizing import DraftOrder, Instrument
+
+
+class RefusalCode(StrEnum):
+    """Why a plan is refused as a whole."""
+
+    MISSING_PRICE = "MISSING_PRICE"
+    STALE_PRICE = "STALE_PRICE"
+    NO_EQUITY = "NO_EQUITY"
+    SHORT_NOT_ALLOWED = "SHORT_NOT_ALLOWED"
+    CASH_BUFFER = "CASH_BUFFER"
+    MAX_TOTAL_NOTIONAL = "MAX_TOTAL_NOTIONAL"
+
+
+class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
+    """What one order is judged by; `band_value` is the no-trade band in money."""
+
+    planning: PlanningPolicy
+    limits: LimitPolicy
+    band_value: Decimal
+
+
+def apply_order_rules(drafts: Sequence[DraftOrder], rules: OrderRules) -> tuple[DraftOrder, ...]:
+    """The orders of one instrument after every per-order rule, in the order given.
+
+    `drafts` are one order, or the closing and the opening leg of a flip; empty gives empty. The
+    opening leg of a flip is dropped unless its closing leg stands in full: one without the other
+    would leave both sides at the broker.
+    """
+    traded = sum((draft.planned_quantity * draft.price for draft in drafts), ZERO)
+    judged = tuple(_apply(draft, traded, rules) for draft in drafts)
+    if len(judged) == 2 and judged[0].quantity < judged[0].planned_quantity:
+        closing, opening = judged
+        if opening.quantity > 0:
+            detail = (
+                f"the closing order stands at {plain(closing.quantity)} of "
+                f"{plain(closing.planned_quantity)} shares"
+            )
+            opening = opening.dropped(PlanReason.FLIP_NOT_CLOSED, detail)
+        return closing, opening
+    return judged
+
+
+def _apply(draft: DraftOrder, traded: Decimal, rules: OrderRules) -> DraftOrder:
+    instrument = draft.instrument
+    if instrument.unusable is not None:
+        return draft.dropped(instrument.unusable, _price_detail(instrument))
+    if draft.quantity == 0:
+        return draft
+    # An exit is never too small to be wanted: the name is to leave the book.
+    if instrument.weight != 0 and traded < rules.band_value:
+        detail = f"{plain(money(traded))} is inside the band of {plain(money(rules.band_value))}"
+        return draft.dropped(PlanReason.NO_TRADE_BAND, detail)
+    draft = drop_below_minimum(draft, rules.planning.min_order_notional)
+    most = rules.limits.max_price_deviation
+    if draft.quantity and most is not None and (instrument.deviation or ZERO) > most:
+        detail = f"price moved {plain(instrument.deviation or ZERO)}, limit {plain(most)}"
+        return draft.dropped(PlanReason.PRICE_DEVIATION, detail)
+    clipped = _clip(draft, rules.limits)
+    if clipped is draft:
+        return draft
+    return drop_below_minimum(clipped, rules.planning.min_order_notional)
+
+
+def drop_below_minimum(draft: DraftOrder, minimum: Decimal) -> DraftOrder:
+    """Drop an order worth less than `minimum` money; one worth exactly that stands."""
+    value = draft.quantity * draft.price
+    if draft.quantity == 0 or value >= minimum:
+        return draft
+    detail = f"{plain(value)} is below the minimum of {plain(minimum)}"
+    return draft.dropped(PlanReason.MIN_ORDER_NOTIONAL, detail)
+
+
+def _clip(draft: DraftOrder, limits: LimitPolicy) -> DraftOrder:
+    most = limits.max_order_shares
+    if most is not None and draft.quantity > most:
+        quantity = truncate_quantity(most, draft.decimals)
+        detail = f"at most {plain(most)} shares an order"
+        draft = draft.reduced(PlanReason.MAX_ORDER_SHARES, quantity, detail)
+    value = limits.max_order_notional
+    if value is not None and draft.quantity * draft.price > value:
+        quantity = truncate_quantity(value / draft.price, draft.decimals)
+        detail = f"at most {plain(value)} an order"
+        draft = draft.reduced(PlanReason.MAX_ORDER_NOTIONAL, quantity, detail)
+    return draft
+
+
+def _price_detail(instrument: Instrument) -> str:
+    if instrument.price is None:
+        return "no price"
+    return f"price {plain(instrument.price)} is of {instrument.price_session}"
+
+
+def price_refusals(
+    instruments: Sequence[Instrument], limits: LimitPolicy
+) -> tuple[PlanRefusal, ...]:
+    """Refusals for prices that are missing or too old, each naming its symbols.
+
+    A held instrument without any price refuses the plan under every policy: equity is unknown.
+    """
+    refusals = []
+    strict = limits.missing_price is MissingPricePolicy.REFUSE
+    concerned = [i for i in instruments if i.current != 0 or i.weight != 0]
+    missing = [
+        i.symbol
+        for i in concerned
+        if i.unusable is PlanReason.MISSING_PRICE and (strict or i.current != 0)
+    ]
+    stale = [i.symbol for i in concerned if strict and i.unusable is PlanReason.STALE_PRICE]
+    if missing:
+        refusals.append(
+            PlanRefusal(
+                code=RefusalCode.MISSING_PRICE,
+                message=f"no price for {', '.join(missing)}. Load it, or remove the target.",
+                actual=f"{len(missing)} without a price",
+                limit="0",
+            )
+        )
+    if stale:
+        refusals.append(
+            PlanRefusal(
+                code=RefusalCode.STALE_PRICE,
+                message=f"price too old for {', '.join(stale)}. Load the latest close.",
+                actual=f"{len(stale)} too old",
+                limit=f"at most {limits.max_price_age_sessions} session(s) old",
+            )
+        )
+    return tuple(refusals)
+
+
+def short_refusal(instruments: Sequence[Instrument]) -> PlanRefusal:
+    """Refusal of a plan that targets shorts in a portfolio that may not hold any."""
+    shorts = [i.symbol for i in instruments if i.weight < 0]
+    return PlanRefusal(
+        code=RefusalCode.SHORT_NOT_ALLOWED,
+        message=f"negative target for {', '.join(shorts)}, but allow_short is off",
+        actual=f"{len(shorts)} short target(s)",
+        limit="0",
+    )
+
+
+def equity_refusal(equity: Decimal) -> PlanRefusal:
+    """Refusal of a plan for a book that is worth nothing, or less."""
+    return PlanRefusal(
+        code=RefusalCode.NO_EQUITY,
+        message="equity is not positive: there is nothing to size orders on",
+        actual=plain(equity),
+        limit="more than 0",
+    )
+
+
+def cash_refusal(cash_after: Decimal, buffer: Decimal) -> PlanRefusal:
+    """Refusal of a plan whose purchases would take cash below the buffer (both money)."""
+    return PlanRefusal(
+        code=RefusalCode.CASH_BUFFER,
+        message="the purchases cost more than the cash above the buffer, and "
+        "adjust_for_overflow is off",
+        actual=plain(money(cash_after)),
+        limit=plain(money(buffer)),
+    )
+
+
+def total_refusal(drafts: Sequence[DraftOrder], limits: LimitPolicy) -> PlanRefusal | None:
+    """Refusal where the real orders together are worth more than `max_total_notional`."""
+    most = limits.max_total_notional
+    if most is None:
+        return None
+    total = sum((money(draft.quantity * draft.price) for draft in drafts), ZERO)
+    if total <= most:
+        return None
+    return PlanRefusal(
+        code=RefusalCode.MAX_TOTAL_NOTIONAL,
+        message="the orders together are worth more than the plan may trade",
+        actual=plain(total),
+        limit=plain(most),
+    )

@@ -1,0 +1,136 @@
+"""The opening book as planning sees it: every instrument held or targeted, at plan prices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from trading_assets.errors import InputError
+from trading_assets.model.instrument import Price, PriceSnapshot
+from trading_assets.model.money import CENT, ONE, ZERO, money, notional
+from trading_assets.model.plan import PlanReason
+from trading_assets.model.policies import CommissionPolicy, LimitPolicy, PlanningPolicy
+from trading_assets.model.target import TargetPortfolio
+from trading_assets.portfolio.sizing import Instrument
+
+
+class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a plan is made from.
+
+    `positions` are signed shares by symbol, `cash` money (may be negative), `prices` the plan
+    prices. `revision` counts the book's restatements. `asset_ids` names the asset id of held
+    symbols that have no target; a symbol that is absent is its own asset id.
+    """
+
+    targets: TargetPortfolio
+    prices: PriceSnapshot
+    positions: Mapping[str, Decimal]
+    cash: Decimal
+    portfolio_id: str
+    revision: int
+    planning: PlanningPolicy
+    limits: LimitPolicy
+    commission: CommissionPolicy
+    allow_short: bool
+    asset_ids: Mapping[str, str]
+
+
+class OpeningBook(msgspec.Struct, frozen=True, kw_only=True):
+    """The opening book at plan prices.
+
+    `equity` is cash plus positions, each valued to the cent; `short_value` the money (positive)
+    that buying back all shorts takes; `rounding` the money by which the cents of valuation may
+    move equity when a plan is filled. `instruments` are sorted by symbol.
+    """
+
+    inputs: PlanInputs
+    instruments: tuple[Instrument, ...]
+    equity: Decimal
+    short_value: Decimal
+    rounding: Decimal
+
+
+def instruments_of(inputs: PlanInputs) -> tuple[Instrument, ...]:
+    """Every instrument held or targeted, sorted by symbol; empty where there is none.
+
+    A price that is not positive counts as missing. Raises InputError where two target rows share
+    a symbol.
+    """
+    targets = {target.symbol: target for target in inputs.targets.weights}
+    if len(targets) < len(inputs.targets.weights):
+        symbols = [target.symbol for target in inputs.targets.weights]
+        raise InputError(
+            file="consolidated targets",
+            value=sorted({symbol for symbol in symbols if symbols.count(symbol) > 1}),
+            rule="a symbol has more than one target",
+            remedy="Map one asset id to each symbol",
+        )
+    held = {symbol for symbol, quantity in inputs.positions.items() if quantity != 0}
+    instruments = []
+    for symbol in sorted(held | targets.keys()):
+        target = targets.get(symbol)
+        found = inputs.prices.prices.get(symbol)
+        if found is not None and found.price <= 0:
+            found = None
+        contributions = () if target is None else target.contributions
+        instruments.append(
+            Instrument(
+                asset_id=target.asset_id if target else inputs.asset_ids.get(symbol, symbol),
+                symbol=symbol,
+                price=None if found is None else found.price,
+                price_session=None if found is None else found.session,
+                unusable=_unusable(found, inputs.limits),
+                deviation=_deviation(found),
+                current=inputs.positions.get(symbol, ZERO),
+                weight=ZERO if target is None else target.weight,
+                contributions=tuple(
+                    sorted(contributions, key=lambda part: (part.strategy_id, part.weight))
+                ),
+            )
+        )
+    return tuple(instruments)
+
+
+def _unusable(price: Price | None, limits: LimitPolicy) -> PlanReason | None:
+    if price is None:
+        return PlanReason.MISSING_PRICE
+    return PlanReason.STALE_PRICE if price.age_sessions > limits.max_price_age_sessions else None
+
+
+def _deviation(price: Price | None) -> Decimal | None:
+    if price is None or price.reference_price is None or price.reference_price <= 0:
+        return None
+    return abs(price.price / price.reference_price - ONE)
+
+
+def valued(inputs: PlanInputs, instruments: tuple[Instrument, ...]) -> OpeningBook:
+    """The book at plan prices, stale ones included; every held instrument must have a price."""
+    equity = inputs.cash
+    short_value = ZERO
+    inexact = 0
+    for instrument in instruments:
+        if instrument.price is None:
+            continue
+        value = notional(instrument.current, instrument.price)
+        equity += value
+        if value < 0:
+            short_value -= value
+        if not _is_exact_in_cents(instrument, instrument.price, inputs.planning):
+            inexact += 1
+    return OpeningBook(
+        inputs=inputs,
+        instruments=instruments,
+        equity=equity,
+        short_value=short_value,
+        rounding=CENT * inexact,
+    )
+
+
+def _is_exact_in_cents(instrument: Instrument, price: Decimal, planning: PlanningPolicy) -> bool:
+    current = instrument.current
+    whole = current == current.to_integral_value() and not (
+        planning.fractional and instrument.weight > 0
+    )
+    return whole and price == money(price)

@@ -1,0 +1,157 @@
+"""Too little cash for all purchases: one common scale factor, then what truncation left over.
+
+Problem: the purchases of a plan cost more than the cash there is. Options: drop the last ones
+(depends on their order), scale each by its own rule (nobody can follow it), or one factor for all.
+Choice: the largest common factor f in [0, 1] whose truncated quantities, commissions included, fit
+the budget. The cost of the truncated quantities never falls as f rises, so f is found by bisection.
+Truncation leaves cash over; the same scaling is repeated on the remainders, and the last bit goes
+to single purchases, largest gap first, so that planning again from the filled book buys nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import msgspec
+
+from trading_assets.model.money import ONE, ZERO, truncate_quantity
+from trading_assets.model.policies import CommissionPolicy
+from trading_assets.portfolio.fees import affordable_quantity, cost_of_buying
+
+SCALE_DECIMALS = 9
+_SCALE_STEPS = 10**SCALE_DECIMALS
+_REMAINDER_ROUNDS = 4
+
+
+class Purchase(msgspec.Struct, frozen=True, kw_only=True):
+    """An opening buy: `wanted` unrounded shares are scaled, `most` is what may be bought."""
+
+    symbol: str
+    wanted: Decimal
+    most: Decimal
+    price: Decimal
+    decimals: int
+
+
+class PurchaseTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """`budget` money for all purchases with commission; below `minimum` money none is made."""
+
+    budget: Decimal
+    minimum: Decimal
+    commission: CommissionPolicy
+
+
+class Allocation(msgspec.Struct, frozen=True, kw_only=True):
+    """`quantities` (shares, aligned with the purchases) and the common factor `scale`."""
+
+    scale: Decimal
+    quantities: tuple[Decimal, ...]
+
+
+def cost_of_purchases(purchases: Sequence[Purchase], commission: CommissionPolicy) -> Decimal:
+    """Cash that all purchases in full take, commission included; 0 for none."""
+    return sum((cost_of_buying(commission, p.most, p.price) for p in purchases), ZERO)
+
+
+def allocate(purchases: Sequence[Purchase], terms: PurchaseTerms) -> Allocation:
+    """Quantities of `purchases` that fit the budget; each is at most what was wanted.
+
+    scale 1 and everything where all fits; scale 0 and zeros where the budget is not positive.
+    The result does not depend on the order of the purchases.
+    """
+    if cost_of_purchases(purchases, terms.commission) <= terms.budget:
+        return Allocation(scale=ONE, quantities=tuple(p.most for p in purchases))
+    held = [ZERO] * len(purchases)
+    if terms.budget <= 0:
+        return Allocation(scale=ZERO, quantities=tuple(held))
+    scale, held = _common_scale(purchases, held, terms)
+    for _ in range(_REMAINDER_ROUNDS):
+        _, extended = _common_scale(purchases, held, terms)
+        if extended == held:
+            break
+        held = extended
+    while (extended := _extend_singly(purchases, held, terms)) != held:
+        held = extended
+    return Allocation(scale=scale, quantities=tuple(held))
+
+
+def _common_scale(
+    purchases: Sequence[Purchase], held: Sequence[Decimal], terms: PurchaseTerms
+) -> tuple[Decimal, list[Decimal]]:
+    """Largest factor on what is still wanted above `held` that fits, and the quantities it gives;
+    `held` itself fits."""
+    low, high = 0, _SCALE_STEPS
+    best = list(held)
+    while high - low > 1:
+        middle = (low + high) // 2
+        factor = Decimal(middle).scaleb(-SCALE_DECIMALS)
+        quantities = _scaled(purchases, held, factor, terms)
+        if quantities is None:
+            high = middle
+        else:
+            low, best = middle, quantities
+    return Decimal(low).scaleb(-SCALE_DECIMALS), best
+
+
+def _scaled(
+    purchases: Sequence[Purchase],
+    held: Sequence[Decimal],
+    factor: Decimal,
+    terms: PurchaseTerms,
+) -> list[Decimal] | None:
+    left = terms.budget
+    quantities = []
+    for purchase, floor in zip(purchases, held, strict=True):
+        wanted = floor + (purchase.wanted - floor) * factor
+        quantity = min(purchase.most, truncate_quantity(wanted, purchase.decimals))
+        if quantity * purchase.price < terms.minimum:
+            quantity = ZERO
+        quantities.append(quantity)
+        left -= cost_of_buying(terms.commission, quantity, purchase.price)
+        if left < 0:
+            return None
+    return quantities
+
+
+def _extend_singly(
+    purchases: Sequence[Purchase], held: Sequence[Decimal], terms: PurchaseTerms
+) -> list[Decimal]:
+    extended = list(held)
+    left = terms.budget - sum(
+        (
+            cost_of_buying(terms.commission, quantity, purchase.price)
+            for purchase, quantity in zip(purchases, held, strict=True)
+        ),
+        ZERO,
+    )
+    gaps = sorted(
+        (-(purchase.most - held[index]) * purchase.price, purchase.symbol, index)
+        for index, purchase in enumerate(purchases)
+        if purchase.most > held[index]
+    )
+    for _, _, index in gaps:
+        purchase = purchases[index]
+        spent = cost_of_buying(terms.commission, held[index], purchase.price)
+        quantity = _most_affordable(purchase, spent + left, terms)
+        if quantity > held[index]:
+            extended[index] = quantity
+            left += spent - cost_of_buying(terms.commission, quantity, purchase.price)
+    return extended
+
+
+def _most_affordable(purchase: Purchase, cash: Decimal, terms: PurchaseTerms) -> Decimal:
+    exact = affordable_quantity(terms.commission, purchase.price, cash)
+    quantity = min(purchase.most, truncate_quantity(exact, purchase.decimals))
+    # Rounding to the cent can make the closed form a step too large.
+    while quantity > 0 and cost_of_buying(terms.commission, quantity, purchase.price) > cash:
+        step = max(
+            ONE.scaleb(-purchase.decimals),
+            truncate_quantity(
+                (cost_of_buying(terms.commission, quantity, purchase.price) - cash)
+                / purchase.price,
+                purchase.decimals,
+            ),
+        )
+        quantity = max(ZERO, quantity - step)
+    return quantity if quantity * purchase.price >= terms.minimum else ZERO
