@@ -88,11 +88,15 @@ class ColumnMapping(Policy):
 
 
 class IdMapping(Policy):
-    """File that turns the signal's asset ids into symbols: one row for each id."""
+    """File that turns the signal's asset ids into symbols: one row for each id.
+
+    `name` is its column of instruments' names, shown in reports; None where it has none.
+    """
 
     path: Path
     asset_id: str = "asset_id"
     symbol: str = "symbol"
+    name: str | None = None
 
 
 class StrategySettings(Policy):
@@ -225,6 +229,27 @@ def directories(environment: Mapping[str, str] | None = None) -> Directories:
     return Directories(
         data=data, state=Path(values.get("TRADING_ASSETS_STATE", data / "state")).resolve()
     )
+
+
+def prepare_dagster(places: Directories) -> None:
+    """Set the environment that Dagster reads, where the caller has not: its home (the folder that
+    holds dagster.yaml, the current one), its storage below the state, and events in batches."""
+    places.dagster.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("DAGSTER_HOME", str(Path.cwd()))
+    os.environ.setdefault("TRADING_ASSETS_DAGSTER", str(places.dagster))
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", "1000")
+    if not (Path(os.environ["DAGSTER_HOME"]) / "dagster.yaml").exists():
+        raise ConfigurationError(
+            f"{os.environ['DAGSTER_HOME']} has no dagster.yaml. Run from the project's folder, or "
+            "set DAGSTER_HOME to the folder that holds it."
+        )
+
+
+def live_account(environment: Mapping[str, str] | None = None) -> str | None:
+    """The account number that may be traded live, from TRADING_ASSETS_LIVE_ACCOUNT; None if not
+    set."""
+    values = os.environ if environment is None else environment
+    return values.get("TRADING_ASSETS_LIVE_ACCOUNT") or None
 
 
 class _ExactLoader(yaml.SafeLoader):

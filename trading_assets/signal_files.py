@@ -18,7 +18,7 @@ from trading_assets.errors import InputError
 from trading_assets.model.money import WEIGHT_QUANTUM, ZERO, plain
 from trading_assets.model.target import SignalRow
 from trading_assets.portfolio.signals import SignalFile, index_signals
-from trading_assets.settings import IdMapping, StrategySettings
+from trading_assets.settings import IdMapping, PortfolioSettings, StrategySettings
 
 __all__ = ["SignalFile", "id_key", "read_signal_file"]
 
@@ -61,6 +61,25 @@ def id_key(cell: object) -> str:
     text = str(cell).strip()
     integral = _INTEGRAL.fullmatch(text)
     return text if integral is None else integral[1]
+
+
+def instrument_names(settings: PortfolioSettings) -> dict[str, str]:
+    """Names of instruments by symbol, from the mapping files that have a column for them."""
+    names: dict[str, str] = {}
+    for strategy in settings.signals.strategies:
+        mapping = strategy.id_mapping
+        if mapping is None or mapping.name is None:
+            continue
+        table = read_table(
+            mapping.path,
+            (mapping.symbol, mapping.name),
+            sheet=None,
+            remedy="Put the table of symbols and names there, or correct `id_mapping.name`",
+        )
+        for row in table.rows:
+            symbol, name = (str(cell).strip() for cell in row.cells)
+            names[symbol] = name
+    return names
 
 
 def _read_mapping(mapping: IdMapping) -> Mapping[str, tuple[str, str]]:

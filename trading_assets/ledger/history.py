@@ -10,6 +10,7 @@ import msgspec
 
 from trading_assets.ledger.activity import BookClose, SessionActivity
 from trading_assets.ledger.fold import Ledger
+from trading_assets.ledger.lots import Lot
 from trading_assets.ledger.orders import OrderBook, OrderState
 from trading_assets.model.events import EventRecord, Fill, SessionClosed, SessionPlanned
 from trading_assets.model.policies import AccountingPolicy
@@ -18,9 +19,9 @@ from trading_assets.model.policies import AccountingPolicy
 class ClosedSession(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the book holds of one closed session.
 
-    `previous` is the book at the close before, None for the first session; `cost_bases` signed
-    money by symbol held. `sequence` and `hash` are those of the SessionClosed record: the head of
-    the book when the session was complete.
+    `previous` is the book at the close before, None for the first session; `lots` are those open
+    at the close and `cost_bases` their signed money by symbol. `sequence` and `hash` are those of
+    the SessionClosed record: the head of the book when the session was complete.
     """
 
     session: dt.date
@@ -30,6 +31,7 @@ class ClosedSession(msgspec.Struct, frozen=True, kw_only=True):
     previous: BookClose | None
     close: BookClose
     activity: SessionActivity
+    lots: tuple[Lot, ...]
     cost_bases: dict[str, Decimal]
     closed: SessionClosed
     sequence: int
@@ -74,6 +76,7 @@ class BookFold:
             previous=self.ledger.previous_close,
             close=close,
             activity=activity,
+            lots=tuple(lot for name in close.positions for lot in self.ledger.lots(name)),
             cost_bases=self.ledger.cost_bases,
             closed=closed,
             sequence=record.sequence,

@@ -62,11 +62,10 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
 
     `quantity` is this execution alone (never cumulative), positive shares; `price` per share;
     `commission` in money, positive for a cost. `client_order_id` is empty for an order that was
-    placed elsewhere (by hand): a foreign trade. `cursor` orders executions for `fills_since`.
+    placed elsewhere (by hand): a foreign trade. `executed_at` is UTC.
     """
 
     execution_id: str
-    cursor: int
     client_order_id: str
     broker_order_id: str
     symbol: str

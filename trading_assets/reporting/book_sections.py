@@ -1,4 +1,4 @@
-"""Second half of the monthly report: what the book says happened, and what vouches for it."""
+"""Middle of the monthly report: what the book says happened in the month."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from trading_assets.reporting.number_format import (
     money,
     percent,
 )
-from trading_assets.reporting.performance_sections import headed, nothing, together
-from trading_assets.reporting.styles import ALERT, BODY, CONTENT_WIDTH, SMALL, SUBSECTION, paragraph
+from trading_assets.reporting.sections import headed, nothing, together, words
+from trading_assets.reporting.styles import ALERT, BODY, CONTENT_WIDTH, SMALL, paragraph
 from trading_assets.reporting.tables import Column, Kind, TableSpec, data_table
 
 _GUTTER = 7 * mm
@@ -29,17 +29,12 @@ TRADES_SHOWN_MAX = 200
 
 
 def book_part(content: MonthlyContent) -> list[Flowable]:
-    """Statement of the month to provenance, in the order of the page."""
+    """Statement of the month to trades, in the order of the page."""
     return [
         *_statement(content),
         *_flows(content),
         *_positions(content),
         *_trades(content),
-        *_reconciliation(content),
-        *_notes(content),
-        *_definitions(content),
-        *_provenance(content),
-        *_disclaimer(content),
     ]
 
 
@@ -113,7 +108,7 @@ def _flows(content: MonthlyContent) -> list[Flowable]:
     if not content.flows:
         return together("Flows", [nothing("No deposits or withdrawals this month.")])
     flows = tuple(
-        (line.session.isoformat(), _words(line.kind), line.detail, money(line.amount, signed=True))
+        (line.session.isoformat(), words(line.kind), line.detail, money(line.amount, signed=True))
         for line in content.flows
     )
     net = money(sum((line.amount for line in content.flows), ZERO), signed=True)
@@ -128,12 +123,6 @@ def _flows(content: MonthlyContent) -> list[Flowable]:
         totals=1,
     )
     return headed("Flows", [data_table(spec)], room=30 * mm)
-
-
-def _words(name: str) -> str:
-    """A name of the model as words on a page."""
-    spaced = name.replace("_", " ")
-    return spaced[:1].upper() + spaced[1:]
 
 
 def _positions(content: MonthlyContent) -> list[Flowable]:
@@ -277,87 +266,3 @@ def _trade_total(label: str, lines: list[TradeLine]) -> tuple[str, ...]:
     notional = money(sum((line.notional for line in lines), ZERO))
     commission = money(sum((line.commission for line in lines), ZERO))
     return (label, counts, "", "", "", notional, commission, "")
-
-
-def _reconciliation(content: MonthlyContent) -> list[Flowable]:
-    title = "Reconciliation"
-    found = content.reconciliation
-    if found is None:
-        return together(title, [nothing("No reconciliation is on record for this month.")])
-    whole = found.sessions_closed == found.sessions_expected
-    closed = f"{found.sessions_closed} of {found.sessions_expected} sessions of the month closed."
-    body: list[Flowable] = [paragraph(closed, BODY if whole else ALERT)]
-    if found.missing_sessions:
-        days = ", ".join(day.isoformat() for day in found.missing_sessions)
-        body.append(paragraph(f"Not closed: {days}.", ALERT))
-    if found.breaks:
-        body.append(paragraph(f"Unexplained breaks: {found.breaks}.", ALERT))
-    else:
-        body.append(paragraph("Every difference found is explained; unexplained: 0.", BODY))
-    if not found.gaps:
-        body.append(nothing("No differences were found."))
-        return together(title, body)
-    rows = tuple(
-        (
-            _words(gap.view),
-            _words(gap.cause.value),
-            f"{gap.count:,}",
-            money(gap.amount, signed=True),
-        )
-        for gap in found.gaps
-    )
-    spec = TableSpec(
-        columns=(
-            Column("Comparison", Kind.TEXT, 80),
-            Column("Cause", Kind.TEXT, 80),
-            Column("Findings"),
-            Column(f"Amount, {content.currency}"),
-        ),
-        rows=rows,
-        width=CONTENT_WIDTH * 0.8,
-    )
-    note = "Amounts are signed sums over the month; a cause can occur and sum to 0.00."
-    return headed(title, [*body, data_table(spec), paragraph(note, SMALL)], room=60 * mm)
-
-
-def _notes(content: MonthlyContent) -> list[Flowable]:
-    if not content.notes:
-        return together("Notes on the data", [nothing("No data was missing.")])
-    body: list[Flowable] = [
-        paragraph(f"{number}.  {note}", BODY) for number, note in enumerate(content.notes, 1)
-    ]
-    return headed("Notes on the data", body, room=28 * mm)
-
-
-def _definitions(content: MonthlyContent) -> list[Flowable]:
-    if not content.definitions:
-        return together("Definitions", [nothing("No conventions are on record.")])
-    spec = TableSpec(
-        columns=(Column("Metric", Kind.TEXT, 90), Column("Convention", Kind.TEXT, 90)),
-        rows=tuple((entry.metric, entry.convention) for entry in content.definitions),
-    )
-    return headed("Definitions", [data_table(spec)])
-
-
-def _provenance(content: MonthlyContent) -> list[Flowable]:
-    head = content.book_head_hash or UNDEFINED
-    rows = (
-        ("Book head", head),
-        ("Book head sequence", f"{content.book_head_sequence}"),
-        *((entry.label, entry.value) for entry in content.provenance),
-    )
-    spec = TableSpec(
-        columns=(Column("Source", Kind.TEXT, 110), Column("Value", Kind.CODE, 150)), rows=rows
-    )
-    body: list[Flowable] = [paragraph(content.prepared_from, BODY)] if content.prepared_from else []
-    body.append(data_table(spec))
-    return headed("Appendix: provenance", body)
-
-
-def _disclaimer(content: MonthlyContent) -> list[Flowable]:
-    if not content.disclaimer:
-        return []
-    return [
-        paragraph("Important information", SUBSECTION),
-        paragraph(content.disclaimer, SMALL),
-    ]

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from trading_assets.reporting.monthly_content import Series
+from trading_assets.reporting.number_format import fixed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +34,15 @@ def equity_png(series: Series, portfolio_label: str, benchmark_label: str | None
     figure, axes = _canvas(height=2.6)
     if not _any_defined(series.portfolio):
         return _empty(figure, axes, "no data")
+    axes.plot(
+        _numbers(series.sessions),
+        _floats(series.portfolio),
+        color=_PORTFOLIO,
+        linewidth=1.6,
+        zorder=3,
+        marker="o" if len(series.sessions) == 1 else None,
+        label=_literal(portfolio_label),
+    )
     if series.benchmark is not None:
         axes.plot(
             _numbers(series.sessions),
@@ -42,14 +52,6 @@ def equity_png(series: Series, portfolio_label: str, benchmark_label: str | None
             linestyle="--",
             label=_literal(benchmark_label or "Benchmark"),
         )
-    axes.plot(
-        _numbers(series.sessions),
-        _floats(series.portfolio),
-        color=_PORTFOLIO,
-        linewidth=1.6,
-        marker="o" if len(series.sessions) == 1 else None,
-        label=_literal(portfolio_label),
-    )
     axes.axhline(100.0, color=_MUTED, linewidth=0.6)
     axes.legend(loc="upper left", frameon=False, fontsize=8)
     _date_axis(axes, series.sessions)
@@ -63,11 +65,11 @@ def drawdown_png(series: Series) -> bytes:
         return _empty(figure, axes, "no data")
     sessions = _numbers(series.sessions)
     percents = [value * 100 for value in _floats(series.portfolio)]
-    axes.fill_between(sessions, percents, 0.0, color=_LOSS, alpha=0.2, linewidth=0)
+    axes.fill_between(sessions, percents, 0.0, color=_PORTFOLIO, alpha=0.2, linewidth=0)
     axes.plot(
         sessions,
         percents,
-        color=_LOSS,
+        color=_PORTFOLIO,
         linewidth=1.2,
         marker="o" if len(sessions) == 1 else None,
     )
@@ -149,7 +151,7 @@ def _bars(
     values = [0.0 if value is None else value for _, value in entries]
     places = list(range(len(entries)))
     bars = axes.barh(places, values, color=[colors[value < 0] for value in values], height=0.68)
-    written = ["n/a" if value is None else f"{value:,.2f}" for _, value in entries]
+    written = [fixed(value, 2) for _, value in entries]
     axes.bar_label(bars, labels=written, padding=3, fontsize=7, color=_MUTED)
     axes.set_yticks(places, [_literal(label) for label, _ in entries], fontsize=8)
     axes.invert_yaxis()

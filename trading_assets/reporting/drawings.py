@@ -20,7 +20,6 @@ from trading_assets.reporting.styles import (
     BENCHMARK,
     CONTENT_WIDTH,
     INK,
-    LOSS,
     MUTED,
     PORTFOLIO,
     RULE,
@@ -103,7 +102,7 @@ def line_chart(spec: ChartSpec) -> Drawing:
         _draw_area(drawing, runs, frame)
     if series.benchmark is not None:
         _draw_line(drawing, _runs(series.sessions, series.benchmark, frame), BENCHMARK, dashed=True)
-    _draw_line(drawing, runs, LOSS if spec.filled else PORTFOLIO, dashed=False)
+    _draw_line(drawing, runs, PORTFOLIO, dashed=False)
     _draw_ends(drawing, spec, frame)
     _draw_legend(drawing, spec)
     return drawing
@@ -184,7 +183,7 @@ def _draw_line(drawing: Drawing, runs: list[Points], color: Color, *, dashed: bo
 
 def _draw_area(drawing: Drawing, runs: list[Points], frame: _Frame) -> None:
     zero = round(frame.y(0.0), 2)
-    pale = Color(LOSS.red, LOSS.green, LOSS.blue, alpha=0.16)
+    pale = Color(PORTFOLIO.red, PORTFOLIO.green, PORTFOLIO.blue, alpha=0.14)
     for run in runs:
         if len(run) > 1:
             outline = [(run[0][0], zero), *run, (run[-1][0], zero)]
@@ -193,7 +192,7 @@ def _draw_area(drawing: Drawing, runs: list[Points], frame: _Frame) -> None:
 
 def _draw_ends(drawing: Drawing, spec: ChartSpec, frame: _Frame) -> None:
     """The last value of each line at its right, moved apart where they would overlap."""
-    lines = [(spec.series.portfolio, LOSS if spec.filled else PORTFOLIO)]
+    lines = [(spec.series.portfolio, PORTFOLIO)]
     if spec.series.benchmark is not None:
         lines.append((spec.series.benchmark, BENCHMARK))
     ends: list[tuple[float, str, Color]] = []
@@ -220,7 +219,7 @@ def _draw_ends(drawing: Drawing, spec: ChartSpec, frame: _Frame) -> None:
 
 
 def _draw_legend(drawing: Drawing, spec: ChartSpec) -> None:
-    entries = [(spec.portfolio_label, LOSS if spec.filled else PORTFOLIO, False)]
+    entries = [(spec.portfolio_label, PORTFOLIO, False)]
     if spec.series.benchmark is not None and spec.benchmark_label is not None:
         entries.append((spec.benchmark_label, BENCHMARK, True))
     room = (spec.width - _LEFT) / len(entries) - 28

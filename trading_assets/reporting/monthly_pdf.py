@@ -15,6 +15,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate, Paragraph
 
 from trading_assets.reporting.book_sections import book_part
+from trading_assets.reporting.evidence_sections import evidence_part
 from trading_assets.reporting.monthly_content import MonthlyContent
 from trading_assets.reporting.performance_sections import mode_label, performance_part
 from trading_assets.reporting.styles import (
@@ -51,7 +52,7 @@ def render_monthly_pdf(content: MonthlyContent) -> bytes:
 
 def _build(content: MonthlyContent, pages: int | None) -> _Report:
     report = _Report(content, pages)
-    report.build([*performance_part(content), *book_part(content)])
+    report.build([*performance_part(content), *book_part(content), *evidence_part(content)])
     return report
 
 

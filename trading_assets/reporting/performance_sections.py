@@ -10,7 +10,7 @@ from reportlab.lib.colors import Color
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase.pdfmetrics import stringWidth
-from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Spacer, Table, TableStyle
+from reportlab.platypus import Flowable, Spacer, Table, TableStyle
 
 from trading_assets.reporting.drawings import ChartSpec, has_points, line_chart
 from trading_assets.reporting.monthly_content import MonthlyContent, Series
@@ -21,6 +21,7 @@ from trading_assets.reporting.number_format import (
     fixed,
     percent,
 )
+from trading_assets.reporting.sections import headed, nothing, together
 from trading_assets.reporting.styles import (
     ALERT,
     BAND_MONTH,
@@ -29,7 +30,6 @@ from trading_assets.reporting.styles import (
     BAND_TITLE,
     BENCHMARK,
     CONTENT_WIDTH,
-    EMPTY,
     KEY_DETAIL,
     KEY_LABEL,
     KEY_VALUE,
@@ -37,7 +37,6 @@ from trading_assets.reporting.styles import (
     PORTFOLIO,
     RULE,
     SANS_BOLD,
-    SECTION,
     SMALL,
     paragraph,
 )
@@ -58,21 +57,6 @@ _DEEPEST_SHADE = 0.06
 def mode_label(mode: str) -> str:
     """What a reader must know about where the orders went; an unknown mode is shown as it is."""
     return _MODES.get(mode, mode)
-
-
-def headed(title: str, body: list[Flowable], *, room: float = 42 * mm) -> list[Flowable]:
-    """A section that may run over pages; its heading needs `room` points below it."""
-    return [CondPageBreak(room), paragraph(title, SECTION), *body]
-
-
-def together(title: str, body: list[Flowable]) -> list[Flowable]:
-    """A section that stays on one page."""
-    return [KeepTogether([paragraph(title, SECTION), *body])]
-
-
-def nothing(text: str) -> Flowable:
-    """The sentence that stands where a section has no data."""
-    return paragraph(text, EMPTY)
 
 
 def performance_part(content: MonthlyContent) -> list[Flowable]:

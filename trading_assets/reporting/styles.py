@@ -36,7 +36,6 @@ ON_NAVY = HexColor("#FFFFFF")
 ON_NAVY_MUTED = HexColor("#C4D2E3")
 PORTFOLIO = HexColor("#0072B2")
 BENCHMARK = HexColor("#E08A00")
-LOSS = HexColor("#D55E00")
 WARNING = HexColor("#A63C00")
 
 PAGE_WIDTH, PAGE_HEIGHT = A4

@@ -205,6 +205,8 @@ def _base_style(spec: TableSpec, size: float, head: int) -> list[tuple[Any, ...]
     commands += [
         ("FONT", (0, -spec.totals), (-1, -1), SANS_BOLD, size, size * 1.25),
         ("LINEABOVE", (0, -spec.totals), (-1, -spec.totals), 0.5, NAVY),
+        # Sums stay together, and below at least one of the rows that they sum.
+        ("NOSPLIT", (0, max(head, head + len(spec.rows) - spec.totals - 1)), (-1, -1)),
     ] * bool(spec.totals)
     commands += _group_style(spec)
     return commands

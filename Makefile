@@ -1,0 +1,65 @@
+# Everything a fresh machine needs is installed into .venv from the locked requirements.
+PYTHON ?= python3
+BIN := .venv/bin
+FROM ?= 2021-01-04
+TO ?= 2021-12-31
+PORT ?= 3000
+
+.PHONY: run test ui check samples bench lock
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run      set up, run a year of the sample portfolio (FROM=, TO=), print a summary"
+	@echo "make test     set up, then lint, types and tests"
+	@echo "make ui       set up, start the Dagster UI and daemon on http://127.0.0.1:$(PORT)"
+	@echo "make samples  make the sample prices and signals again"
+	@echo "make bench    performance against bt, in an environment of its own"
+	@echo "make lock     resolve the locked requirements anew"
+
+.venv/installed: requirements.lock pyproject.toml
+	@echo "Setting up .venv (about a minute)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps -e .
+	@touch $@
+
+.venv/installed-test: .venv/installed requirements-test.lock
+	@echo "Setting up what the tests need (about a minute)"
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-test.lock
+	@touch $@
+
+run: .venv/installed
+	@$(BIN)/trading_assets run --portfolio sample --from $(FROM) --to $(TO)
+
+ui: .venv/installed
+	@$(BIN)/trading_assets ui --port $(PORT)
+
+check: .venv/installed-test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: check
+	$(BIN)/pytest
+
+samples: .venv/installed-test
+	$(BIN)/python scripts/make_samples.py
+
+.venv-bench/installed: requirements-bench.lock
+	@echo "Setting up .venv-bench with the packages to compare with"
+	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench: .venv/installed .venv-bench/installed
+	$(BIN)/python assets_tests/bench/daily_cycle.py
+
+UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --quiet
+lock:
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet uv
+	$(BIN)/$(UV_COMPILE) pyproject.toml -o requirements.lock
+	$(BIN)/$(UV_COMPILE) --extra test pyproject.toml -c requirements.lock -o requirements-test.lock
+	$(BIN)/$(UV_COMPILE) requirements-bench.in -o requirements-bench.lock

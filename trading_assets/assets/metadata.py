@@ -1,0 +1,68 @@
+"""Metadata that makes an asset worth looking at: counts, links, a table of the last session."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+
+from trading_assets.model.money import plain
+from trading_assets.model.target import TargetPortfolio
+from trading_assets.reporting.charts import weights_png
+
+PREVIEW_ROWS = 25
+Metadata = dict[str, Any]
+
+
+def rows_metadata(rows: int, path: Path, table: pa.Table) -> Metadata:
+    """Row count over all sessions of the run, and file and first rows of its last session."""
+    return {
+        "dagster/row_count": rows,
+        "file": dg.MetadataValue.path(path),
+        "last_session": preview(table),
+    }
+
+
+def preview(table: pa.Table) -> dg.TableMetadataValue:
+    """The first rows of a projection as a table; exact numbers as plain text."""
+    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in table.column_names])
+    records = [
+        dg.TableRecord({name: _cell(value) for name, value in row.items()})
+        for row in table.slice(0, PREVIEW_ROWS).to_pylist()
+    ]
+    return dg.MetadataValue.table(records, schema=schema)
+
+
+def image(png: bytes, label: str) -> dg.MarkdownMetadataValue:
+    """A small picture that Dagster shows in place."""
+    return dg.MetadataValue.md(
+        f"![{label}](data:image/png;base64,{base64.b64encode(png).decode()})"
+    )
+
+
+def weights_chart_metadata(targets: TargetPortfolio) -> Metadata:
+    """The target weights as bars, with how they came about."""
+    weights = [(target.symbol, target.weight) for target in targets.weights]
+    return {
+        "target_weights": image(weights_png(weights), "target weights"),
+        "strategies": targets.strategy_id,
+        "signals_as_of": targets.asof.isoformat(),
+        "notes": "; ".join(targets.notes) or "none",
+    }
+
+
+def _cell(value: Any) -> str | int | float | bool | None:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    if isinstance(value, list):
+        return ", ".join(f"{part['strategy_id']} {plain(part['weight'])}" for part in value)
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)

@@ -1,0 +1,97 @@
+"""The asset `pnl_daily`: what each session earned, exact to the cent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from trading_assets.analytics.performance import performance
+from trading_assets.analytics.pnl import daily_result
+from trading_assets.assets.closed_sessions import closed_sessions_of
+from trading_assets.assets.metadata import Metadata, image, preview, rows_metadata
+from trading_assets.assets.partitions import sessions_of
+from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
+from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.model.money import plain
+from trading_assets.model.result import DailyResult
+from trading_assets.reporting.charts import equity_png
+from trading_assets.reporting.exports import SessionExports
+from trading_assets.reporting.monthly_report import equity_series
+from trading_assets.reporting.projections import instrument_pnl_table, pnl_table
+from trading_assets.resources import BookResource, LakeResource
+
+
+def build_pnl_daily(graph: PortfolioGraph) -> dg.AssetsDefinition:
+    """The asset `pnl_daily` of one portfolio."""
+    settings = graph.settings
+
+    def new_check() -> SessionCheck:
+        return SessionCheck(graph.key("pnl_daily"), "equity_change_is_explained")
+
+    @dg.asset(
+        key=graph.key("pnl_daily"),
+        deps=[graph.key(name) for name in ("positions_eod", "reconciliation")],
+        partitions_def=graph.sessions,
+        backfill_policy=ONE_RUN,
+        group_name="analytics",
+        owners=graph.owners,
+        tags=graph.tags,
+        kinds={"parquet"},
+        description="Profit and loss of the session, in all and by instrument, with the identity "
+        "change in equity = P&L + flows - fees, exact to the cent.",
+        check_specs=[check_spec(new_check())],
+    )
+    def pnl_daily(
+        context: dg.AssetExecutionContext, books: BookResource, lake: LakeResource
+    ) -> Iterator[Any]:
+        store, check = lake.open(settings), new_check()
+        found: list[DailyResult] = []
+        sessions = sessions_of(context)
+        for closed in closed_sessions_of(books, settings, sessions, "pnl_daily"):
+            result = daily_result(closed.previous, closed.activity, closed.close)
+            store.write("pnl_daily", result.session, pnl_table(result))
+            by_instrument = instrument_pnl_table(result)
+            store.write("pnl_by_instrument", result.session, by_instrument)
+            SessionExports(lake.exports, settings.id, result.session).pnl(result)
+            found.append(result)
+            yield check.add(_identity(result))
+        path = store.path("pnl_daily", sessions[-1])
+        yield dg.MaterializeResult(
+            metadata=rows_metadata(len(found), path, pnl_table(found[-1]))
+            | {"by_instrument": preview(by_instrument)}
+            | _performance_metadata(found, graph)
+        )
+        yield from results(check)
+
+    return pnl_daily
+
+
+def _identity(result: DailyResult) -> Finding:
+    return Finding(
+        result.session,
+        result.identity_gap == 0,
+        plain(result.closing_equity - result.opening_equity),
+        plain(result.pnl + result.flows - result.fees),
+    )
+
+
+def _performance_metadata(found: list[DailyResult], graph: PortfolioGraph) -> Metadata:
+    """The run's sessions together; for one session there is nothing to chart."""
+    if len(found) < 2:
+        return {}
+    policy = graph.settings.report
+    summary = performance(found, policy).portfolio
+    chart = equity_png(
+        equity_series(found), graph.settings.name, graph.settings.prices.benchmark_name
+    )
+    figures: Metadata = {"equity_curve": image(chart, "equity against benchmark")}
+    for name, value in (
+        ("return_of_these_sessions", summary.cumulative_return),
+        ("volatility", summary.volatility),
+        ("sharpe_ratio", summary.sharpe_ratio),
+        ("max_drawdown", None if summary.max_drawdown is None else summary.max_drawdown.depth),
+    ):
+        figures[name] = "undefined" if value is None else value
+    return figures

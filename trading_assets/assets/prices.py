@@ -1,0 +1,71 @@
+"""The asset `prices`: what the plan is made with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from trading_assets.assets.metadata import rows_metadata
+from trading_assets.assets.partitions import sessions_of
+from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
+from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.progress import tracked
+from trading_assets.reporting.exports import SessionExports
+from trading_assets.reporting.projections import price_table
+from trading_assets.resources import LakeResource, MarketDataResource
+
+
+def build_prices(graph: PortfolioGraph) -> dg.AssetsDefinition:
+    """The asset `prices` of one portfolio."""
+    settings = graph.settings
+    max_age = settings.limits.max_price_age_sessions
+
+    def fresh_check() -> SessionCheck:
+        # Not blocking: whether a missing price stops the plan is the plan's own rule.
+        return SessionCheck(graph.key("prices"), "prices_are_complete_and_fresh", blocking=False)
+
+    @dg.asset(
+        key=graph.key("prices"),
+        partitions_def=graph.sessions,
+        backfill_policy=ONE_RUN,
+        group_name="market_data",
+        owners=graph.owners,
+        tags=graph.tags,
+        kinds={"parquet"},
+        description="The latest price of each instrument known before the session, with source, "
+        "session, currency and age. The plan uses these; fills come at the session's own prices.",
+        check_specs=[check_spec(fresh_check())],
+    )
+    def prices(
+        context: dg.AssetExecutionContext, market_data: MarketDataResource, lake: LakeResource
+    ) -> Iterator[Any]:
+        store, check = lake.open(settings), fresh_check()
+        source = market_data.open(settings, graph.calendar)
+        symbols = source.symbols
+        rows = 0
+        for session in tracked("prices", sessions_of(context)):
+            snapshot = source.before(session, symbols)
+            table = price_table(snapshot)
+            store.write("prices", session, table)
+            SessionExports(lake.exports, settings.id, session).prices(snapshot)
+            rows += table.num_rows
+            stale = [p.symbol for p in snapshot.prices.values() if p.age_sessions > max_age]
+            yield check.add(
+                Finding(
+                    session,
+                    not stale and not snapshot.missing,
+                    f"{len(snapshot.missing)} missing, {len(stale)} stale",
+                    "0 missing, 0 stale",
+                    f"{max_age} sessions old",
+                    ", ".join([*snapshot.missing, *stale][:20]),
+                )
+            )
+        yield dg.MaterializeResult(
+            metadata=rows_metadata(rows, store.path("prices", session), table)
+            | {"source": source.name, "source_sha256": source.sha256}
+        )
+        yield from results(check)
+
+    return prices

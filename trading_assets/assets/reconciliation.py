@@ -1,0 +1,107 @@
+"""The asset `reconciliation`: every gap with its cause; what is unexplained must be nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from trading_assets.assets.closed_sessions import closed_sessions_of
+from trading_assets.assets.metadata import preview, rows_metadata
+from trading_assets.assets.partitions import sessions_of
+from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
+from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.model.money import plain
+from trading_assets.model.result import ReconciliationReport
+from trading_assets.reconciliation import reconcile, summary_text
+from trading_assets.reconciliation.statement import BOOK_VS_BROKER
+from trading_assets.reporting.exports import SessionExports
+from trading_assets.reporting.projections import gap_table, reconciliation_table
+from trading_assets.resources import BookResource, LakeResource
+from trading_assets.settings import Mode
+
+
+def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
+    """The asset `reconciliation` of one portfolio."""
+    settings = graph.settings
+    key = graph.key("reconciliation")
+
+    def new_checks() -> tuple[SessionCheck, SessionCheck]:
+        return SessionCheck(key, "unexplained_is_zero"), SessionCheck(key, "book_equals_broker")
+
+    @dg.asset(
+        key=key,
+        deps=[graph.key(name) for name in ("order_plan", "execution_log", "positions_eod")],
+        partitions_def=graph.sessions,
+        backfill_policy=ONE_RUN,
+        group_name="reconciliation",
+        owners=graph.owners,
+        tags=graph.tags,
+        kinds={"parquet"},
+        description="Planned against filled, target against final, book against broker: every gap "
+        "with a cause and an amount. What remains unexplained must be 0.",
+        check_specs=[check_spec(check) for check in new_checks()],
+    )
+    def reconciliation(
+        context: dg.AssetExecutionContext, books: BookResource, lake: LakeResource
+    ) -> Iterator[Any]:
+        store, checks = lake.open(settings), new_checks()
+        rows = 0
+        causes: Counter[str] = Counter()
+        sessions = sessions_of(context)
+        for closed in closed_sessions_of(books, settings, sessions, "reconciliation"):
+            report = reconcile(closed, sent=settings.mode is not Mode.DRY)
+            table, gaps = reconciliation_table(report), gap_table(report)
+            store.write("reconciliation", report.session, table)
+            store.write("reconciliation_gaps", report.session, gaps)
+            summary = summary_text(report, portfolio=settings.id, currency=settings.currency)
+            exports = SessionExports(lake.exports, settings.id, report.session)
+            exports.reconciliation(report, summary)
+            rows += table.num_rows
+            causes.update(f"{gap.view}: {gap.cause.value}" for gap in report.gaps)
+            for check, finding in zip(checks, _findings(report), strict=True):
+                yield check.add(finding)
+        yield dg.MaterializeResult(
+            metadata=rows_metadata(rows, store.path("reconciliation", sessions[-1]), table)
+            | {
+                "causes": dg.MetadataValue.table(
+                    [
+                        dg.TableRecord({"view and cause": name, "gaps": count})
+                        for name, count in sorted(causes.items())
+                    ],
+                    schema=dg.TableSchema(
+                        columns=[dg.TableColumn("view and cause"), dg.TableColumn("gaps", "int")]
+                    ),
+                ),
+                "gaps_of_last_session": preview(gaps),
+                "summary": dg.MetadataValue.md(f"```\n{summary}\n```"),
+            }
+        )
+        yield from results(*checks)
+
+    return reconciliation
+
+
+def _findings(report: ReconciliationReport) -> tuple[Finding, Finding]:
+    unexplained = report.unexplained
+    at_broker = [gap for gap in unexplained if gap.view == BOOK_VS_BROKER]
+    return (
+        Finding(
+            report.session,
+            not unexplained,
+            f"{len(unexplained)} unexplained",
+            "0 unexplained",
+            detail="; ".join(
+                f"{gap.view} {gap.symbol} {plain(gap.quantity)} shares {plain(gap.amount)}"
+                for gap in unexplained[:10]
+            ),
+        ),
+        Finding(
+            report.session,
+            not at_broker,
+            f"{len(at_broker)} differences, cash {plain(report.broker_cash)} at the broker",
+            f"0 differences, cash {plain(report.book_cash)} in the book",
+        ),
+    )

@@ -1,0 +1,156 @@
+"""Assets from signal files to one target portfolio: `strategy_signals`, `consolidated_targets`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+
+from trading_assets.assets.metadata import rows_metadata, weights_chart_metadata
+from trading_assets.assets.partitions import sessions_of
+from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
+from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.lake import Lake
+from trading_assets.model.money import ZERO, plain
+from trading_assets.model.target import TargetPortfolio
+from trading_assets.portfolio.consolidation import consolidate
+from trading_assets.portfolio.signals import latest_signal
+from trading_assets.progress import tracked
+from trading_assets.reporting.exports import SessionExports
+from trading_assets.reporting.projections import (
+    read_signals,
+    signal_table,
+    target_table,
+)
+from trading_assets.resources import LakeResource
+from trading_assets.signal_files import read_signal_file
+
+GROUP = "targets"
+
+
+def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
+    """The asset `strategy_signals` of one portfolio."""
+    settings = graph.settings
+    max_age = settings.signals.max_age_days
+
+    def age_check() -> SessionCheck:
+        return SessionCheck(graph.key("strategy_signals"), "signals_are_fresh")
+
+    @dg.asset(
+        key=graph.key("strategy_signals"),
+        partitions_def=graph.sessions,
+        backfill_policy=ONE_RUN,
+        group_name=GROUP,
+        owners=graph.owners,
+        tags=graph.tags,
+        kinds={"parquet"},
+        description="Each strategy's target weights as known before the session's open, with the "
+        "file, its hash and the row that each comes from.",
+        check_specs=[check_spec(age_check())],
+    )
+    def strategy_signals(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
+        store, check = lake.open(settings), age_check()
+        files = [read_signal_file(strategy) for strategy in settings.signals.strategies]
+        rows = 0
+        for session in tracked("strategy_signals", sessions_of(context)):
+            signals = [latest_signal(file, session, max_age) for file in files]
+            table = signal_table(session, signals)
+            store.write("strategy_signals", session, table)
+            rows += table.num_rows
+            age = max(signal.age_days for signal in signals)
+            yield check.add(
+                Finding(session, age <= max_age, f"{age} days", "0 days", f"{max_age} days")
+            )
+        yield dg.MaterializeResult(
+            metadata=rows_metadata(rows, store.path("strategy_signals", session), table)
+            | {
+                "files": dg.MetadataValue.table(
+                    [
+                        dg.TableRecord(
+                            {"strategy": f.strategy_id, "file": f.name, "sha256": f.sha256}
+                        )
+                        for f in files
+                    ]
+                )
+            },
+        )
+        yield from results(check)
+
+    return strategy_signals
+
+
+def build_consolidated_targets(graph: PortfolioGraph) -> dg.AssetsDefinition:
+    """The asset `consolidated_targets` of one portfolio."""
+    settings = graph.settings
+    constraints = settings.constraints
+
+    def weights_check() -> SessionCheck:
+        return SessionCheck(graph.key("consolidated_targets"), "weights_keep_constraints")
+
+    @dg.asset(
+        key=graph.key("consolidated_targets"),
+        deps=[graph.key("strategy_signals")],
+        partitions_def=graph.sessions,
+        backfill_policy=ONE_RUN,
+        group_name=GROUP,
+        owners=graph.owners,
+        tags=graph.tags,
+        kinds={"parquet"},
+        description="One target weight for each instrument: strategies selected or blended, "
+        "constraints applied, with what each strategy contributed.",
+        check_specs=[check_spec(weights_check())],
+    )
+    def consolidated_targets(
+        context: dg.AssetExecutionContext, lake: LakeResource
+    ) -> Iterator[Any]:
+        store, check = lake.open(settings), weights_check()
+        rows = 0
+        for session in tracked("consolidated_targets", sessions_of(context)):
+            signals = read_signals(session, require(store, "strategy_signals", session))
+            targets = consolidate(session, signals, settings.combination, constraints)
+            table = target_table(targets)
+            store.write("consolidated_targets", session, table)
+            SessionExports(lake.exports, settings.id, session).targets(targets)
+            rows += table.num_rows
+            yield check.add(_weights_finding(targets, graph))
+        yield dg.MaterializeResult(
+            metadata=rows_metadata(rows, store.path("consolidated_targets", session), table)
+            | weights_chart_metadata(targets)
+        )
+        yield from results(check)
+
+    return consolidated_targets
+
+
+def _weights_finding(targets: TargetPortfolio, graph: PortfolioGraph) -> Finding:
+    constraints = graph.settings.constraints
+    gross = sum((abs(target.weight) for target in targets.weights), ZERO)
+    largest = max((abs(target.weight) for target in targets.weights), default=ZERO)
+    explained = all(
+        target.weight == sum((part.weight for part in target.contributions), ZERO)
+        for target in targets.weights
+    )
+    short = any(target.weight < 0 for target in targets.weights)
+    return Finding(
+        targets.session,
+        gross <= constraints.max_total_weight
+        and largest <= constraints.max_weight
+        and explained
+        and (constraints.allow_short or not short),
+        f"total {plain(gross)}, largest {plain(largest)}, contributions "
+        f"{'add up' if explained else 'do not add up'}",
+        f"total <= {plain(constraints.max_total_weight)}, largest <= "
+        f"{plain(constraints.max_weight)}, contributions add up",
+        detail="; ".join(targets.notes),
+    )
+
+
+def require(store: Lake, asset: str, session: Any) -> Any:
+    """The projection of an upstream asset, or a Failure that names what to materialise."""
+    table = store.read(asset, session)
+    if table is None:
+        raise dg.Failure(
+            f"{asset} of {session} is not there. Materialise {asset} for {session} first."
+        )
+    return table

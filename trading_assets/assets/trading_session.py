@@ -1,0 +1,355 @@
+"""`trading_session`: plan, execution and end-of-day positions of one session as one op.
+
+Plan depends on the last positions, positions on the execution, execution on the plan: a loop
+through time, which Dagster refuses between separate assets. One op that cannot be taken apart
+walks its sessions in order, each opening with what the book holds after the one before.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import dagster as dg
+
+from trading_assets.analytics.pnl import position_values
+from trading_assets.assets.metadata import Metadata, preview, rows_metadata
+from trading_assets.assets.partitions import sessions_of
+from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
+from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.assets.targets import require
+from trading_assets.execution.book import Book
+from trading_assets.execution.session import (
+    SessionInputs,
+    SessionOutcome,
+    SessionRunner,
+    SessionStatus,
+)
+from trading_assets.ledger.history import ClosedSession
+from trading_assets.market_data.files import FilePriceSource
+from trading_assets.model.instrument import PriceSnapshot
+from trading_assets.model.money import ZERO, plain
+from trading_assets.model.plan import OrderPlan
+from trading_assets.progress import tracked
+from trading_assets.reporting.exports import SessionExports
+from trading_assets.reporting.projections import (
+    execution_table,
+    lot_table,
+    order_plan_table,
+    position_table,
+    read_prices,
+    read_targets,
+)
+from trading_assets.resources import (
+    BookResource,
+    BrokerResource,
+    LakeResource,
+    MarketDataResource,
+)
+
+GROUP = "trading"
+PREVIOUS_SESSION = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
+
+
+class SessionConfig(dg.Config):
+    """What a person may ask of a run."""
+
+    stop_after_plan: bool = False
+    """Plan and record the plan, send nothing; run again without it to send what was planned."""
+
+
+class SessionChecks:
+    """The checks of the three assets."""
+
+    def __init__(self, graph: PortfolioGraph) -> None:
+        plan, execution = graph.key("order_plan"), graph.key("execution_log")
+        self.opening = SessionCheck(plan, "opening_book_equals_broker")
+        self.gate = SessionCheck(plan, "orders_may_be_sent")
+        self.sent_once = SessionCheck(execution, "each_order_sent_once_and_done")
+        self.balance = SessionCheck(graph.key("positions_eod"), "lots_and_cash_balance")
+
+    @property
+    def all(self) -> tuple[SessionCheck, ...]:
+        """In the order in which they are shown."""
+        return (self.opening, self.gate, self.sent_once, self.balance)
+
+
+def build_trading_session(graph: PortfolioGraph) -> dg.AssetsDefinition:
+    """The assets `order_plan`, `execution_log` and `positions_eod` of one portfolio."""
+
+    def spec(name: str, description: str, deps: list[Any], skippable: bool) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            graph.key(name),
+            deps=deps,
+            description=description,
+            group_name=GROUP,
+            owners=graph.owners,
+            tags=graph.tags,
+            kinds={"parquet", "sqlite"},
+            skippable=skippable,
+        )
+
+    @dg.multi_asset(
+        name=f"{graph.settings.id}__trading_session",
+        specs=[
+            spec(
+                "order_plan",
+                "Every order considered, what became of it and why, and those to be sent.",
+                [graph.key("consolidated_targets"), graph.key("prices")],
+                skippable=False,
+            ),
+            spec(
+                "execution_log",
+                "Every order sent: client order id, batch, status, fills, error.",
+                [graph.key("order_plan")],
+                skippable=True,
+            ),
+            spec(
+                "positions_eod",
+                "Positions, lots, cash and weights at the close, from the book.",
+                [
+                    graph.key("execution_log"),
+                    dg.AssetDep(graph.key("positions_eod"), partition_mapping=PREVIOUS_SESSION),
+                ],
+                skippable=True,
+            ),
+        ],
+        check_specs=[check_spec(check) for check in SessionChecks(graph).all],
+        partitions_def=graph.sessions,
+        backfill_policy=ONE_RUN,
+        can_subset=False,
+        pool=f"trading_{graph.settings.id}",
+    )
+    def trading_session(
+        context: dg.AssetExecutionContext,
+        config: SessionConfig,
+        market_data: MarketDataResource,
+        brokers: BrokerResource,
+        books: BookResource,
+        lake: LakeResource,
+    ) -> Iterator[Any]:
+        sessions = sessions_of(context)
+        if config.stop_after_plan and len(sessions) > 1:
+            raise dg.Failure("stop_after_plan works on one session; this run has several.")
+        with ExitStack() as stack:
+            broker = stack.enter_context(brokers.open(graph.settings))
+            log = stack.enter_context(books.open(graph.settings))
+            book = Book(log, graph.settings, keep=sessions)
+            runner = SessionRunner(
+                graph.settings, graph.calendar, book, broker, brokers.surroundings()
+            )
+            work = SessionWork(
+                graph, lake, market_data.open(graph.settings, graph.calendar), runner
+            )
+            yield from work.run(context, sessions, config.stop_after_plan)
+
+    return trading_session
+
+
+class SessionWork:
+    """One run of `trading_session`: its sessions one after the other, then what it reports."""
+
+    def __init__(
+        self,
+        graph: PortfolioGraph,
+        lake: LakeResource,
+        source: FilePriceSource,
+        runner: SessionRunner,
+    ) -> None:
+        self.graph = graph
+        self.exports = lake.exports
+        self.lake = lake.open(graph.settings)
+        self.source = source
+        self.runner = runner
+        self.checks = SessionChecks(graph)
+        self.rows = dict.fromkeys(("order_plan", "execution_log", "positions_eod"), 0)
+
+    def run(
+        self, context: dg.AssetExecutionContext, sessions: list[dt.date], stop_after_plan: bool
+    ) -> Iterator[Any]:
+        """Yield check evaluations as sessions pass, then the three materialisations."""
+        outcome = None
+        for place, session in enumerate(tracked("trading_session", sessions)):
+            outcome = self.runner.run(self._inputs(session), stop_after_plan=stop_after_plan)
+            yield from self._opening_and_gate(outcome)
+            if outcome.plan is not None:
+                self._project_plan(outcome.plan)
+            if outcome.status is SessionStatus.BLOCKED:
+                self._keep_what_is_done(context, sessions[:place])
+                yield from self._stop(outcome)
+                return
+            if outcome.closed is not None:
+                yield from self._project_closed(outcome.closed)
+        assert outcome is not None
+        assert outcome.plan is not None
+        yield self._materialized("order_plan", outcome.session, self._plan_metadata(outcome.plan))
+        if outcome.closed is not None:
+            closed = outcome.closed
+            yield self._materialized("execution_log", closed.session, self._fill_metadata(closed))
+            yield self._materialized("positions_eod", closed.session, self._book_metadata(closed))
+            yield from results(*self.checks.all)
+        else:
+            yield from results(self.checks.opening, self.checks.gate)
+
+    def _inputs(self, session: dt.date) -> SessionInputs:
+        def closes(symbols: Iterable[str]) -> PriceSnapshot:
+            return self.source.at_close(session, symbols)
+
+        return SessionInputs(
+            session=session,
+            targets=read_targets(session, require(self.lake, "consolidated_targets", session)),
+            plan_prices=read_prices(session, require(self.lake, "prices", session)),
+            closes=closes,
+            benchmark=self.source.benchmark_close(session),
+        )
+
+    # What came of a session
+
+    def _opening_and_gate(self, outcome: SessionOutcome) -> Iterator[dg.AssetCheckEvaluation]:
+        gaps = outcome.opening_gaps
+        yield self.checks.opening.add(
+            Finding(
+                outcome.session,
+                not gaps,
+                f"{len(gaps)} differences",
+                "0 differences",
+                detail="; ".join(
+                    f"{gap.symbol}: {plain(gap.quantity)} shares, {plain(gap.amount)}"
+                    for gap in gaps[:10]
+                ),
+            )
+        )
+        if not gaps:
+            yield self.checks.gate.add(
+                Finding(
+                    outcome.session,
+                    outcome.status is not SessionStatus.BLOCKED,
+                    outcome.block_code or "no limit or guard against it",
+                    "no limit or guard against it",
+                    detail=outcome.block_message,
+                )
+            )
+
+    def _project_plan(self, plan: OrderPlan) -> None:
+        table = order_plan_table(plan)
+        self.lake.write("order_plan", plan.session, table)
+        SessionExports(self.exports, self.graph.settings.id, plan.session).plan(plan)
+        self.rows["order_plan"] += table.num_rows
+
+    def _project_closed(self, closed: ClosedSession) -> Iterator[dg.AssetCheckEvaluation]:
+        session, mode = closed.session, self.graph.settings.mode.value
+        positions = position_values(
+            closed.close.positions, closed.cost_bases, closed.close.marks, closed.close.equity
+        )
+        tables = {
+            "execution_log": execution_table(closed, mode),
+            "positions_eod": position_table(session, positions),
+            "lots_eod": lot_table(closed),
+        }
+        for asset, table in tables.items():
+            self.lake.write(asset, session, table)
+            if asset in self.rows:
+                self.rows[asset] += table.num_rows
+        exports = SessionExports(self.exports, self.graph.settings.id, session)
+        exports.execution(closed, mode)
+        exports.positions(positions, closed.close.cash)
+        yield self.checks.sent_once.add(_sent_once(closed))
+        yield self.checks.balance.add(_balance(closed))
+
+    def _stop(self, outcome: SessionOutcome) -> Iterator[Any]:
+        """A blocked session: what there is of its plan, the failed checks, and no more."""
+        message = f"{outcome.session}: {outcome.block_code}: {outcome.block_message}"
+        if outcome.plan is None or self.rows["execution_log"]:
+            raise dg.Failure(message)
+        yield self._materialized(
+            "order_plan", outcome.session, {**self._plan_metadata(outcome.plan), "stopped": message}
+        )
+        yield from results(self.checks.opening, self.checks.gate)
+
+    def _keep_what_is_done(
+        self, context: dg.AssetExecutionContext, sessions: list[dt.date]
+    ) -> None:
+        """Tell Dagster of the sessions that closed before the one that was stopped."""
+        for session in sessions:
+            for asset in self.rows:
+                context.log_event(
+                    dg.AssetMaterialization(self.graph.key(asset), partition=session.isoformat())
+                )
+
+    # Metadata
+
+    def _materialized(
+        self, asset: str, session: dt.date, metadata: Metadata
+    ) -> dg.MaterializeResult[Any]:
+        table = self.lake.read(asset, session)
+        return dg.MaterializeResult(
+            asset_key=self.graph.key(asset),
+            metadata=rows_metadata(self.rows[asset], self.lake.path(asset, session), table)
+            | metadata,
+        )
+
+    def _plan_metadata(self, plan: OrderPlan) -> Metadata:
+        return {
+            "batch_id": plan.batch_id,
+            "plan_digest": plan.digest,
+            "orders_planned": len(plan.orders),
+            "orders_real": len(plan.real_orders),
+            "equity": plain(plan.equity),
+            "scale": plain(plan.scale),
+            "refusals": "; ".join(f"{r.code}: {r.message}" for r in plan.refusals) or "none",
+        }
+
+    def _fill_metadata(self, closed: ClosedSession) -> Metadata:
+        return {
+            "orders": len(closed.orders),
+            "fills": len(closed.fills),
+            "commission": plain(closed.activity.fees),
+            "exports": dg.MetadataValue.path(
+                SessionExports(self.exports, self.graph.settings.id, closed.session).folder
+            ),
+        }
+
+    def _book_metadata(self, closed: ClosedSession) -> Metadata:
+        return {
+            "equity": plain(closed.close.equity),
+            "cash": plain(closed.close.cash),
+            "positions": len(closed.close.positions),
+            "book_sequence": closed.sequence,
+            "book_hash": closed.hash,
+            "lots": preview(lot_table(closed)),
+        }
+
+
+def _sent_once(closed: ClosedSession) -> Finding:
+    ids = [order.client_order_id for order in closed.orders]
+    repeated = len(ids) - len(set(ids))
+    unfinished = [order.client_order_id for order in closed.orders if order.is_open]
+    return Finding(
+        closed.session,
+        not repeated and not unfinished,
+        f"{len(ids)} orders, {repeated} repeated, {len(unfinished)} not done",
+        f"{len(ids)} orders, 0 repeated, 0 not done",
+        detail=", ".join(unfinished[:10]),
+    )
+
+
+def _balance(closed: ClosedSession) -> Finding:
+    held: dict[str, Any] = {}
+    for lot in closed.lots:
+        held[lot.symbol] = held.get(lot.symbol, ZERO) + lot.quantity
+    value = sum(closed.close.values.values(), ZERO)
+    gap = closed.close.equity - value - closed.close.cash
+    wrong = sorted(
+        symbol
+        for symbol in {*held, *closed.close.positions}
+        if held.get(symbol, ZERO) != closed.close.positions.get(symbol, ZERO)
+    )
+    return Finding(
+        closed.session,
+        not gap and not wrong,
+        f"equity - value - cash = {plain(gap)}; {len(wrong)} positions differ from their lots",
+        "equity - value - cash = 0; 0 positions differ from their lots",
+        detail=", ".join(wrong[:10]),
+    )

@@ -1,0 +1,172 @@
+"""Jobs, schedules and sensors: what runs the daily routine without a person."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition as AssetJob,
+)
+
+from trading_assets.assets.portfolio_graph import PortfolioGraph
+from trading_assets.calendar import TradingCalendar
+from trading_assets.execution.halt import halt, resume
+
+DAILY_ASSETS = (
+    "strategy_signals",
+    "consolidated_targets",
+    "prices",
+    "order_plan",
+    "execution_log",
+    "positions_eod",
+    "reconciliation",
+    "pnl_daily",
+)
+REPORT_ASSET = "monthly_report"
+SENSOR_INTERVAL_SECONDS = 30
+MATERIALIZED = dg.DagsterEventType.ASSET_MATERIALIZATION
+
+
+def daily_job(graph: PortfolioGraph) -> AssetJob:
+    """All daily assets of one portfolio for one session, or for a range of them in one run."""
+    return dg.define_asset_job(
+        f"{graph.settings.id}__daily_cycle",
+        selection=dg.AssetSelection.assets(*(graph.key(name) for name in DAILY_ASSETS)),
+        partitions_def=graph.sessions,
+        description=f"{graph.settings.name}: signals to reconciled books, one session.",
+        tags={"portfolio": graph.settings.id},
+    )
+
+
+def report_job(graph: PortfolioGraph) -> AssetJob:
+    """The monthly report of one portfolio."""
+    return dg.define_asset_job(
+        f"{graph.settings.id}__monthly_report",
+        selection=dg.AssetSelection.assets(graph.key(REPORT_ASSET)),
+        partitions_def=graph.months,
+        description=f"{graph.settings.name}: the PDF of one month.",
+        tags={"portfolio": graph.settings.id},
+    )
+
+
+def session_schedule(graph: PortfolioGraph, job: AssetJob) -> dg.ScheduleDefinition:
+    """Run the daily cycle at each session's close, as the exchange's calendar has it.
+
+    The schedule ticks at every clock time at which some session opens or closes and asks the
+    calendar whether this is one today: half-days close when they close, holidays are skipped.
+    At the open a session of a real portfolio sends what was planned; a simulated one trades at
+    the close, so for it the open is passed over.
+    """
+    calendar = graph.calendar
+    crons = [f"{minute} {hour} * * 1-5" for hour, minute in calendar.clock_times]
+
+    @dg.schedule(
+        name=f"{graph.settings.id}__sessions",
+        job=job,
+        cron_schedule=crons,
+        execution_timezone=str(calendar.time_zone),
+        description="At the open and close of each trading session, half-days included.",
+    )
+    def sessions(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        moment = context.scheduled_execution_time.astimezone(dt.UTC)
+        event = session_event(calendar, moment)
+        if event is None:
+            return dg.SkipReason(f"no session of {calendar.settings.calendar} opens or closes now")
+        session, kind = event
+        if kind == "open" and not graph.settings.mode.is_real:
+            return dg.SkipReason(f"{session} opens; a simulated session is run at its close")
+        return dg.RunRequest(
+            run_key=f"{session}-{kind}",
+            partition_key=session.isoformat(),
+            tags={"session_event": kind},
+        )
+
+    return sessions
+
+
+def session_event(calendar: TradingCalendar, moment: dt.datetime) -> tuple[dt.date, str] | None:
+    """The session that opens or closes at `moment` (aware, to the minute) and which of the two;
+    None when the exchange does neither."""
+    session = calendar.current(moment)
+    if session is None:
+        return None
+    minute = moment.astimezone(dt.UTC).replace(second=0, microsecond=0)
+    if minute == calendar.opens_at(session):
+        return session, "open"
+    return (session, "close") if minute == calendar.closes_at(session) else None
+
+
+def report_sensor(graph: PortfolioGraph, job: AssetJob) -> dg.SensorDefinition:
+    """Ask for a month's report once all of its sessions are closed and their P&L is there.
+
+    The run key names the latest of the sessions' materialisations, so a month that was run again
+    is reported anew, and one that was not is reported once. A report that is younger than all of
+    them (made by hand or by the command line) is not asked for again.
+    """
+    pnl, report = graph.key("pnl_daily"), graph.key(REPORT_ASSET)
+
+    @dg.sensor(
+        name=f"{graph.settings.id}__month_closed",
+        job=job,
+        minimum_interval_seconds=SENSOR_INTERVAL_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Requests monthly_report when every session of the month is closed.",
+    )
+    def month_closed(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        latest = context.instance.get_latest_storage_id_by_partition(pnl, MATERIALIZED)
+        reported = context.instance.get_latest_storage_id_by_partition(report, MATERIALIZED)
+        requests = []
+        for month in complete_months(graph.calendar, latest):
+            partition = f"{month}-01"
+            revision = max(latest[day.isoformat()] for day in graph.calendar.month(month))
+            if reported.get(partition, 0) < revision:
+                requests.append(
+                    dg.RunRequest(run_key=f"{month}-{revision}", partition_key=partition)
+                )
+        if not requests:
+            return dg.SkipReason("no month without a report has all of its sessions closed")
+        return dg.SensorResult(run_requests=requests)
+
+    return month_closed
+
+
+def complete_months(calendar: TradingCalendar, closed: Iterable[str]) -> list[str]:
+    """Months (YYYY-MM, ascending) whose every session is among `closed` (YYYY-MM-DD).
+
+    A month that the portfolio's range cuts off counts as complete with the sessions it has, a
+    month that is still going on does not, since its later sessions are in the calendar too.
+    """
+    done = set(closed)
+    months = sorted({key[:7] for key in done})
+    return [
+        month
+        for month in months
+        if all(session.isoformat() in done for session in calendar.month(month))
+    ]
+
+
+def halt_jobs(switch: Path) -> list[dg.JobDefinition]:
+    """Buttons: `halt_trading` stops all submission at once, `resume_trading` lifts it."""
+
+    @dg.op
+    def set_halt_switch(context: dg.OpExecutionContext) -> None:
+        halt(switch, f"run {context.run_id}")
+        context.log.warning("Trading is halted: no order is sent for any portfolio.")
+
+    @dg.op
+    def lift_halt_switch(context: dg.OpExecutionContext) -> None:
+        resume(switch)
+        context.log.warning("Trading is resumed.")
+
+    @dg.job(description="Stop sending orders, for every portfolio, at once.")
+    def halt_trading() -> None:
+        set_halt_switch()
+
+    @dg.job(description="Allow orders again after halt_trading.")
+    def resume_trading() -> None:
+        lift_halt_switch()
+
+    return [halt_trading, resume_trading]

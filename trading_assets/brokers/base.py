@@ -1,0 +1,81 @@
+"""What every broker adapter offers, and what it promises.
+
+| method               | answers                                    | when it cannot know        |
+|----------------------|--------------------------------------------|----------------------------|
+| `account`            | cash and account number                    | `Unknown`                  |
+| `positions`          | signed shares by symbol, empty when flat   | `Unknown`, never empty     |
+| `open_orders`        | orders still working                       | `Unknown`, never empty     |
+| `order_by_client_id` | the order, or None when there is none      | `Unknown`                  |
+| `submit`             | the order as accepted or rejected          | `Unknown`: look it up      |
+| `cancel`             | the order after the request                | `Unknown`: look it up      |
+| `fills_since`        | executions after a moment, oldest first    | `Unknown`, never empty     |
+
+An adapter never retries `submit` by itself, sets a time limit on every call, translates the
+vendor's words at its edge, and keys every execution by the broker's own execution id. Executions
+may be reported more than once; whoever books them does so by that id.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from typing import Protocol
+
+import msgspec
+
+from trading_assets.model.account import AccountStatement, Answer, BrokerOrder, Execution
+from trading_assets.model.order import OrderRequest
+
+
+class BrokerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What the submitter must know of a broker.
+
+    `is_real`: orders reach a market or a paper account outside this machine.
+    `deduplicates_client_order_ids`: a second order under a used id is refused, so an order that
+    was not found may be sent again under its id; without it a person has to decide.
+    `orders_per_commit`: how many acknowledgements may wait to be recorded together; 1 where a
+    request takes longer than a disk write.
+    `lookup_delay_seconds`: how long an order that is not found may still turn up.
+    """
+
+    is_real: bool
+    deduplicates_client_order_ids: bool
+    orders_per_commit: int
+    lookup_delay_seconds: float
+
+
+class Broker(Protocol):
+    """One account at one broker."""
+
+    @property
+    def capabilities(self) -> BrokerCapabilities:
+        """What the submitter must know of this broker."""
+        ...
+
+    def account(self) -> Answer[AccountStatement]:
+        """Cash and account number, now."""
+        ...
+
+    def positions(self) -> Answer[dict[str, Decimal]]:
+        """Signed shares by symbol, without zeros."""
+        ...
+
+    def open_orders(self) -> Answer[tuple[BrokerOrder, ...]]:
+        """Every order that can still trade, whoever placed it."""
+        ...
+
+    def order_by_client_id(self, client_order_id: str) -> Answer[BrokerOrder | None]:
+        """The order sent under this id, in whatever state; None when the broker has none."""
+        ...
+
+    def submit(self, request: OrderRequest) -> Answer[BrokerOrder]:
+        """Send once. A refusal is an order with status REJECTED and its code."""
+        ...
+
+    def cancel(self, client_order_id: str) -> Answer[BrokerOrder]:
+        """Ask for the rest of an order not to trade; the order as it then stands."""
+        ...
+
+    def fills_since(self, moment: dt.datetime) -> Answer[tuple[Execution, ...]]:
+        """Executions later than `moment` (aware), oldest first, foreign ones included."""
+        ...

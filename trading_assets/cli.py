@@ -1,0 +1,248 @@
+"""`trading_assets`: what the UI does, without it.
+
+Exit codes, for schedulers:
+
+    0  done, and every check passed
+    1  done, but something needs a person: a failed check, a refused plan, a reconciliation break
+    2  the command was called wrongly
+    3  the input or the configuration is wrong; nothing was written
+    4  the session cannot be worked on yet, or is not one
+    5  the broker's state is unknown, or the book is locked or damaged
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trading_assets.errors import (
+    BookError,
+    BrokerUnknownError,
+    SessionError,
+    TradingAssetsError,
+)
+from trading_assets.settings import (
+    Directories,
+    PortfolioSettings,
+    directories,
+    load_portfolio,
+    load_portfolios,
+    prepare_dagster,
+)
+
+NEEDS_A_PERSON = 1
+INPUT_WRONG = 3
+SESSION_WRONG = 4
+STATE_UNKNOWN = 5
+
+SESSION = click.DateTime(formats=["%Y-%m-%d"])
+
+
+def exit_code(error: TradingAssetsError) -> int:
+    """The exit code that tells a scheduler what kind of error this is."""
+    if isinstance(error, SessionError):
+        return SESSION_WRONG
+    return STATE_UNKNOWN if isinstance(error, BookError | BrokerUnknownError) else INPUT_WRONG
+
+
+def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Print an expected error as one message and leave with its code, without a traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except TradingAssetsError as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(exit_code(error))
+
+    return wrapped
+
+
+def portfolio_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--portfolio ID."""
+    return click.option(
+        "--portfolio",
+        required=True,
+        metavar="ID",
+        help="Portfolio: the name of its file in data/portfolios/, without .yaml.",
+    )(command)
+
+
+def session_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """--session YYYY-MM-DD."""
+    return click.option(
+        "--session", required=True, type=SESSION, help="Trading session, YYYY-MM-DD."
+    )(command)
+
+
+def open_portfolio(places: Directories, portfolio: str) -> PortfolioSettings:
+    """Settings of one portfolio, or ConfigurationError naming those that exist."""
+    path = places.portfolios / f"{portfolio}.yaml"
+    if not path.exists():
+        known = ", ".join(settings.id for settings in load_portfolios(places.portfolios))
+        raise click.BadParameter(f"no portfolio {portfolio!r}; there are: {known}")
+    return load_portfolio(path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=__doc__)
+@click.version_option(package_name="trading-assets")
+def main() -> None:
+    """Strategy signals to reconciled books and a track record."""
+
+
+@main.command()
+@portfolio_option
+@click.option("--session", type=SESSION, help="One session, YYYY-MM-DD.")
+@click.option("--from", "first", type=SESSION, help="First session of a range.")
+@click.option("--to", "last", type=SESSION, help="Last session of a range.")
+@reports_errors
+def run(
+    portfolio: str,
+    session: dt.datetime | None,
+    first: dt.datetime | None,
+    last: dt.datetime | None,
+) -> None:
+    """Run the daily cycle through the Dagster graph, then the reports of months that are closed.
+
+    Give --session, or --from and --to; a range is one Dagster run. Running again changes nothing
+    unless an input changed.
+    """
+    if (session is None) == (first is None) or (first is None) != (last is None):
+        raise click.UsageError("Give either --session, or both --from and --to.")
+    begin, end = (session, session) if session is not None else (first, last)
+    assert begin is not None
+    assert end is not None
+    from trading_assets.daily_run import run_sessions
+
+    places = _prepared()
+    settings = open_portfolio(places, portfolio)
+    sys.exit(0 if run_sessions(places, settings, begin.date(), end.date()) else NEEDS_A_PERSON)
+
+
+@main.command()
+@portfolio_option
+@session_option
+@reports_errors
+def plan(portfolio: str, session: dt.datetime) -> None:
+    """Show the order plan of a session: as recorded, or as it would be. Nothing is written."""
+    from trading_assets.inspection import plan_of, show_plan
+
+    places = directories()
+    found = plan_of(places, open_portfolio(places, portfolio), session.date())
+    show_plan(found)
+    sys.exit(NEEDS_A_PERSON if found.refusals else 0)
+
+
+@main.command()
+@portfolio_option
+@session_option
+@reports_errors
+def reconcile(portfolio: str, session: dt.datetime) -> None:
+    """Reconcile a closed session from the book and show every gap with its cause."""
+    from trading_assets.inspection import reconciliation_of
+
+    places = directories()
+    settings = open_portfolio(places, portfolio)
+    report, text = reconciliation_of(places, settings, session.date())
+    click.echo(text)
+    sys.exit(NEEDS_A_PERSON if report.unexplained else 0)
+
+
+@main.command()
+@portfolio_option
+@click.option("--month", required=True, metavar="YYYY-MM", help="Month of the report.")
+@reports_errors
+def report(portfolio: str, month: str) -> None:
+    """Make the PDF of a month through the Dagster graph."""
+    from trading_assets.daily_run import run_reports
+
+    try:
+        dt.date.fromisoformat(f"{month}-01")
+    except ValueError as error:
+        raise click.BadParameter(f"{month!r} is not a month; write it as 2021-03") from error
+    places = _prepared()
+    sys.exit(0 if run_reports(places, open_portfolio(places, portfolio), [month]) else 1)
+
+
+@main.command()
+@portfolio_option
+@session_option
+@click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder to write into.")
+@reports_errors
+def export(portfolio: str, session: dt.datetime, folder: Path | None) -> None:
+    """Write all CSV, Parquet and text files of a closed session again, from the book."""
+    from trading_assets.inspection import export_session
+
+    places = directories()
+    settings = open_portfolio(places, portfolio)
+    written = export_session(places, settings, session.date(), folder or places.exports)
+    click.echo(f"{len(list(written.iterdir()))} files in {written}")
+
+
+@main.command()
+@click.option("--portfolio", metavar="ID", help="Only this portfolio.")
+@reports_errors
+def status(portfolio: str | None) -> None:
+    """Show how far each book is closed, its equity and head, and whether its chain verifies."""
+    from trading_assets.inspection import show_status
+
+    places = directories()
+    chosen: Sequence[PortfolioSettings] = (
+        [open_portfolio(places, portfolio)] if portfolio else load_portfolios(places.portfolios)
+    )
+    sys.exit(0 if show_status(places, chosen) else NEEDS_A_PERSON)
+
+
+@main.command()
+@click.option("--reason", default="by hand", show_default=True, help="Why; kept in the switch.")
+def halt(reason: str) -> None:
+    """Stop sending orders, for every portfolio, at once."""
+    from trading_assets.execution.halt import halt as set_switch
+
+    places = directories()
+    set_switch(places.halt_switch, reason)
+    click.echo(f"Trading is halted ({places.halt_switch}). `trading_assets resume` lifts it.")
+
+
+@main.command()
+def resume() -> None:
+    """Allow orders again after `halt`."""
+    from trading_assets.execution.halt import resume as lift_switch
+
+    lift_switch(directories().halt_switch)
+    click.echo("Trading is resumed.")
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the web page.")
+@reports_errors
+def ui(port: int) -> None:
+    """Start the Dagster UI and daemon on 127.0.0.1 until Ctrl-C."""
+    _prepared()
+    scripts = Path(sys.executable).parent
+    click.echo("Preparing Dagster's storage …")
+    # Webserver and daemon would race on an empty home: the schema is made before either starts.
+    subprocess.run([scripts / "dagster", "instance", "info"], check=True, capture_output=True)
+    click.echo(f"Starting; in about 20 seconds: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    command = [str(scripts / "dagster"), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1"]
+    os.execv(command[0], [*command, "-p", str(port)])
+
+
+def _prepared() -> Directories:
+    """Directories, with the environment that Dagster reads set for them."""
+    places = directories()
+    prepare_dagster(places)
+    return places
+
+
+if __name__ == "__main__":
+    main()

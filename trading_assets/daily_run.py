@@ -1,0 +1,228 @@
+"""The Dagster graph run in this process: what `trading_assets run` and `report` do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from trading_assets.automation import REPORT_ASSET, complete_months
+from trading_assets.calendar import TradingCalendar
+from trading_assets.errors import SessionUnknownError, TradingAssetsError
+from trading_assets.event_log.store import open_event_log
+from trading_assets.execution.book import read_closed_sessions
+from trading_assets.model.money import plain
+from trading_assets.progress import observed
+from trading_assets.settings import Directories, PortfolioSettings
+
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+
+def run_sessions(
+    places: Directories, settings: PortfolioSettings, first: dt.date, last: dt.date
+) -> bool:
+    """Run the daily cycle from `first` to `last` in one Dagster run, then the reports of the months
+    that are closed, and print a summary. True when everything passed.
+
+    Raises SessionUnknownError when the range holds no session, and what the assets raise.
+    """
+    console = Console()
+    calendar = TradingCalendar(settings.sessions)
+    if first == last:
+        calendar.require(first)
+    sessions = calendar.between(first, last)
+    if not sessions:
+        raise SessionUnknownError(
+            f"no session of {settings.id} between {first} and {last}; it has "
+            f"{calendar.first} to {calendar.sessions[-1]}."
+        )
+    console.print(
+        f"[bold]{settings.name}[/bold]: {len(sessions)} session(s), {sessions[0]} to {sessions[-1]}"
+    )
+    started = time.monotonic()
+    with opened_instance(console) as (instance, definitions):
+        job = definitions.resolve_job_def(f"{settings.id}__daily_cycle")
+        tags = {RANGE_START: sessions[0].isoformat(), RANGE_END: sessions[-1].isoformat()}
+        with _progress(console):
+            result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+        passed = _report_failure(console, result) and _checks_passed(console, result)
+        cycle_seconds = time.monotonic() - started
+        if passed:
+            done = {session.isoformat() for session in sessions}
+            months = complete_months(calendar, done)
+            passed = _make_reports(console, definitions, instance, settings, months)
+            _refresh_warehouse(definitions, instance)
+    _summary(console, places, settings, sessions)
+    console.print(
+        f"\n{len(sessions)} sessions in {cycle_seconds:.1f} s, reports included "
+        f"{time.monotonic() - started:.1f} s."
+    )
+    return passed
+
+
+def run_reports(places: Directories, settings: PortfolioSettings, months: Sequence[str]) -> bool:
+    """Make the reports of `months` (YYYY-MM); True when every one is complete."""
+    console = Console()
+    with opened_instance(console) as (instance, definitions):
+        passed = _make_reports(console, definitions, instance, settings, months)
+    for month in months:
+        console.print(str(places.reports / settings.id / f"{settings.id}_{month}.pdf"))
+    return passed
+
+
+@contextmanager
+def opened_instance(console: Console) -> Iterator[tuple[dg.DagsterInstance, dg.Definitions]]:
+    """Dagster's instance (its storage made on first use) and the code location."""
+    with console.status("Opening Dagster's storage …"):
+        # Importing the code location takes seconds, so it happens under the spinner.
+        from trading_assets.definitions import defs
+
+        instance = dg.DagsterInstance.get()
+    with instance:
+        yield instance, defs
+
+
+@contextmanager
+def _progress(console: Console) -> Iterator[None]:
+    """A bar for each asset as its loop passes; plain lines where the output is not a terminal."""
+    if not console.is_terminal:
+        with observed(lambda label, done, total: _line(console, label, done, total)):
+            yield
+        return
+    columns = (
+        TextColumn("{task.description:<22}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        tasks: dict[str, int] = {}
+
+        def show(label: str, done: int, total: int) -> None:
+            if label not in tasks:
+                tasks[label] = progress.add_task(label, total=total)
+            progress.update(tasks[label], completed=done)  # type: ignore[arg-type]
+
+        with observed(show):
+            yield
+
+
+def _line(console: Console, label: str, done: int, total: int) -> None:
+    step = max(total // 4, 1)
+    if done % step == 0 or done == total:
+        console.print(f"  {label:<22} {done}/{total}")
+
+
+def _report_failure(console: Console, result: dg.ExecuteInProcessResult) -> bool:
+    """True for a run that went through; else print why it did not, and raise what the assets
+    raised where that is one of ours."""
+    if result.success:
+        return True
+    for event in result.all_events:
+        if not event.is_step_failure:
+            continue
+        error = event.step_failure_data.error
+        cause = error.cause if error is not None and error.cause is not None else error
+        if cause is None:
+            continue
+        for kind in _subclasses(TradingAssetsError):
+            if cause.cls_name == kind.__name__:
+                text = cause.message.split(": ", 1)[-1].strip()
+                raise _reraised(kind, text)
+        console.print(f"[red]{event.step_key}[/red]: {cause.message.strip()}")
+    return False
+
+
+def _subclasses(kind: type[TradingAssetsError]) -> Iterator[type[TradingAssetsError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def _reraised(kind: type[TradingAssetsError], text: str) -> TradingAssetsError:
+    """The error again, as its kind, with its message; some kinds take more than a message."""
+    error = kind.__new__(kind)
+    Exception.__init__(error, text)
+    return error
+
+
+def _checks_passed(console: Console, result: dg.ExecuteInProcessResult) -> bool:
+    failed = [
+        evaluation
+        for evaluation in result.get_asset_check_evaluations()
+        if not evaluation.passed and evaluation.blocking
+    ]
+    for evaluation in failed[:10]:
+        console.print(f"[red]failed[/red] {evaluation.asset_check_key.to_user_string()}")
+    return not failed
+
+
+def _make_reports(
+    console: Console,
+    definitions: dg.Definitions,
+    instance: dg.DagsterInstance,
+    settings: PortfolioSettings,
+    months: Sequence[str],
+) -> bool:
+    job = definitions.resolve_job_def(f"{settings.id}__monthly_report")
+    passed = True
+    with _progress(console):
+        from trading_assets.progress import tracked
+
+        for month in tracked(REPORT_ASSET, months):
+            result = job.execute_in_process(
+                instance=instance, partition_key=f"{month}-01", raise_on_error=False
+            )
+            passed &= _report_failure(console, result) and _checks_passed(console, result)
+    return passed
+
+
+def _refresh_warehouse(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
+    job = definitions.resolve_implicit_global_asset_job_def()
+    job.execute_in_process(
+        instance=instance, asset_selection=[dg.AssetKey("warehouse")], raise_on_error=False
+    )
+
+
+def _summary(
+    console: Console,
+    places: Directories,
+    settings: PortfolioSettings,
+    sessions: Sequence[dt.date],
+) -> None:
+    """Where everything is and what reconciled, from the book and the files themselves."""
+    wanted = set(sessions)
+    log = open_event_log(places.books, settings.id)
+    closed = [one for one in read_closed_sessions(log, settings) if one.session in wanted]
+    sequence, head = log.head()
+    log.close()
+    from trading_assets.reconciliation import reconcile
+    from trading_assets.settings import Mode
+
+    breaks = sum(
+        len(reconcile(one, sent=settings.mode is not Mode.DRY).unexplained) for one in closed
+    )
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_row("Sessions closed", f"{len(closed)} of {len(sessions)}")
+    table.add_row("Reconciled", f"{len(closed)} sessions, {breaks} unexplained gaps")
+    if closed:
+        orders = sum(len(one.orders) for one in closed)
+        fills = sum(len(one.fills) for one in closed)
+        table.add_row("Orders and fills", f"{orders} orders, {fills} fills")
+        table.add_row("Equity", f"{plain(closed[-1].close.equity)} {settings.currency}")
+    table.add_row("Book", f"{sequence} records, head {head[:16]}…")
+    reports = sorted((places.reports / settings.id).glob("*.pdf"))
+    table.add_row("Monthly report", str(reports[-1]) if reports else "none yet")
+    table.add_row("Tables (Parquet)", str(places.lake / settings.id))
+    table.add_row("Files (CSV)", str(places.exports / settings.id))
+    table.add_row("Warehouse (DuckDB)", str(places.warehouse))
+    table.add_row("UI", "make ui, then http://127.0.0.1:3000")
+    console.print()
+    console.print(table)

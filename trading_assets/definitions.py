@@ -1,0 +1,61 @@
+"""The Dagster code location: one graph for each portfolio file."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from trading_assets.assets.monthly_report import build_monthly_report
+from trading_assets.assets.performance import build_pnl_daily
+from trading_assets.assets.portfolio_graph import PortfolioGraph
+from trading_assets.assets.prices import build_prices
+from trading_assets.assets.reconciliation import build_reconciliation
+from trading_assets.assets.targets import build_consolidated_targets, build_strategy_signals
+from trading_assets.assets.trading_session import build_trading_session
+from trading_assets.assets.warehouse import build_warehouse
+from trading_assets.automation import (
+    daily_job,
+    halt_jobs,
+    report_job,
+    report_sensor,
+    session_schedule,
+)
+from trading_assets.resources import resources
+from trading_assets.settings import Directories, PortfolioSettings, directories, load_portfolios
+
+
+def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:
+    """Assets, jobs, schedule and sensor of one portfolio."""
+    graph = PortfolioGraph(settings)
+    cycle, report = daily_job(graph), report_job(graph)
+    return dg.Definitions(
+        assets=[
+            build_strategy_signals(graph),
+            build_consolidated_targets(graph),
+            build_prices(graph),
+            build_trading_session(graph),
+            build_reconciliation(graph),
+            build_pnl_daily(graph),
+            build_monthly_report(graph),
+        ],
+        jobs=[cycle, report],
+        schedules=[session_schedule(graph, cycle)],
+        sensors=[report_sensor(graph, report)],
+    )
+
+
+def build_definitions(places: Directories) -> dg.Definitions:
+    """Everything of all portfolios found in these directories."""
+    portfolios = load_portfolios(places.portfolios)
+    return dg.Definitions.merge(
+        *(portfolio_definitions(settings) for settings in portfolios),
+        dg.Definitions(
+            assets=[build_warehouse(portfolios)],
+            jobs=halt_jobs(places.halt_switch),
+            resources=resources(places),
+            # Spawning a process for each step costs more than the steps.
+            executor=dg.in_process_executor,
+        ),
+    )
+
+
+defs = build_definitions(directories())

@@ -1,0 +1,481 @@
+"""One trading session, from opening check to close: whatever the book says is still to be done.
+
+Problem: a session has many steps, any of which may be the last before the process dies, and each
+of which may be asked for again.
+
+Choice: there is no state but the book. `SessionRunner.run` looks at what is recorded and goes on
+from there; a first run, a recovery and a re-run are the same code. In order:
+
+ 1. Ready? Every earlier session is closed, otherwise the error names the one to run first.
+ 2. Recorded already with the same inputs: nothing to do. With other inputs: a simulated portfolio
+    is restated from this session on; a real one keeps what it did.
+ 3. Opening check: the broker's positions and cash equal the book's, or nothing is planned.
+ 4. Plan, recorded whole.
+ 5. Gate: the plan's limits and the guard; a refusal ends the run with nothing sent.
+ 6. Closing leg, then opening leg: intend (durable), send, match, book the fills. Opening orders
+    are cut to the cash that is really there and dropped where a flip's closing leg did not fill.
+ 7. Close: expire what is left, value the positions, take the broker's statement, record.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from trading_assets.brokers.simulated import SimulatedBroker
+from trading_assets.calendar import TradingCalendar
+from trading_assets.errors import (
+    BrokerUnknownError,
+    SessionNotReadyError,
+    SubmissionRefusedError,
+)
+from trading_assets.execution.book import Book
+from trading_assets.execution.guard import SubmissionRequest, authorize
+from trading_assets.execution.submission import Submitter, order_request
+from trading_assets.ledger.activity import market_values
+from trading_assets.ledger.history import ClosedSession
+from trading_assets.ledger.orders import OrderState
+from trading_assets.model.events import (
+    AnyEvent,
+    BrokerStatement,
+    CashFlow,
+    CashFlowKind,
+    Fill,
+    Mark,
+    NewEvent,
+    OrderCanceled,
+    OrderExpired,
+    OrderIntended,
+    OrderRejected,
+    SessionClosed,
+    SessionPlanned,
+)
+from trading_assets.model.instrument import PriceSnapshot
+from trading_assets.model.money import ZERO
+from trading_assets.model.order import OrderRequest, OrderStatus
+from trading_assets.model.plan import OrderPlan, PlannedOrder
+from trading_assets.model.result import Gap
+from trading_assets.model.target import TargetPortfolio
+from trading_assets.portfolio.planning import PlanInputs, make_plan
+from trading_assets.portfolio.proceeds import affordable_openings
+from trading_assets.reconciliation import compare_statement
+from trading_assets.settings import Mode, PortfolioSettings
+
+SOURCE = "execution"
+INITIAL_CASH = "initial_cash"
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+class SessionInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session is decided from, besides the book.
+
+    `plan_prices` are known before the session; `closes` gives the session's own closes for the
+    symbols asked (what is missing is listed), `benchmark` the benchmark's close, None if unknown.
+    """
+
+    session: dt.date
+    targets: TargetPortfolio
+    plan_prices: PriceSnapshot
+    closes: Callable[[Iterable[str]], PriceSnapshot]
+    benchmark: Decimal | None
+
+
+class SessionStatus(StrEnum):
+    """How far a run brought a session."""
+
+    CLOSED = "closed"
+    UNCHANGED = "unchanged"
+    PLANNED = "planned"
+    BLOCKED = "blocked"
+
+
+class SessionOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run of a session came to.
+
+    `opening_gaps` are differences between book and broker before planning, `block_code` and
+    `block_message` the refusal that stopped it; both empty when nothing did.
+    """
+
+    session: dt.date
+    status: SessionStatus
+    plan: OrderPlan | None
+    closed: ClosedSession | None = None
+    opening_gaps: tuple[Gap, ...] = ()
+    block_code: str = ""
+    block_message: str = ""
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the guard must know of the world: asked anew before each leg is sent."""
+
+    now: Callable[[], dt.datetime]
+    halted: Callable[[], bool]
+    live_account: str | None
+
+
+def plan_inputs(
+    settings: PortfolioSettings, book: Book, targets: TargetPortfolio, prices: PriceSnapshot
+) -> PlanInputs:
+    """The planner's view of a book as it stands, with a session's targets and prices."""
+    return PlanInputs(
+        targets=targets,
+        prices=prices,
+        positions=book.positions,
+        cash=book.cash,
+        portfolio_id=settings.id,
+        revision=book.log.revision,
+        planning=settings.planning,
+        limits=settings.limits,
+        commission=settings.commission,
+        allow_short=settings.constraints.allow_short,
+        asset_ids={},
+    )
+
+
+class SessionRunner:
+    """Runs sessions of one portfolio, in order, against one book and one broker."""
+
+    def __init__(
+        self,
+        settings: PortfolioSettings,
+        calendar: TradingCalendar,
+        book: Book,
+        broker: SimulatedBroker,
+        surroundings: Surroundings,
+    ) -> None:
+        self.settings = settings
+        self.calendar = calendar
+        self.book = book
+        self.broker = broker
+        self.surroundings = surroundings
+
+    def run(self, inputs: SessionInputs, *, stop_after_plan: bool = False) -> SessionOutcome:
+        """Bring one session as far as it can go; see the module's steps.
+
+        Raises SessionNotReadyError when an earlier session is not closed, BrokerUnknownError when
+        the broker cannot say where it stands.
+        """
+        session = self.calendar.require(inputs.session)
+        self._require_ready(session)
+        closes = self._closes(inputs)
+        digest = self._inputs_digest(inputs, closes)
+        done = self._already_done(session, digest)
+        if done is not None:
+            return done
+        self._enter(session, closes)
+        gaps = () if self.book.planned else self._opening_gaps()
+        if gaps:
+            return SessionOutcome(
+                session=session,
+                status=SessionStatus.BLOCKED,
+                plan=None,
+                opening_gaps=gaps,
+                block_code="OPENING_BREAK",
+                block_message="book and broker differ before the session; nothing was planned",
+            )
+        plan = self._plan(inputs, digest)
+        if stop_after_plan:
+            return SessionOutcome(session=session, status=SessionStatus.PLANNED, plan=plan)
+        if plan.refusals:
+            return self._blocked(plan, plan.refusals[0].code, plan.refusals[0].message)
+        if self.settings.mode is not Mode.DRY:
+            try:
+                for leg in (1, 2):
+                    self._trade_leg(plan, leg)
+            except SubmissionRefusedError as refusal:
+                return self._blocked(plan, refusal.code, str(refusal))
+        self._close(session, inputs)
+        return SessionOutcome(
+            session=session,
+            status=SessionStatus.CLOSED,
+            plan=plan,
+            closed=self.book.closed.get(session),
+        )
+
+    # Before the session
+
+    def _require_ready(self, session: dt.date) -> None:
+        through = self.book.closed_through
+        if through is not None and session <= through:
+            return
+        previous = self.calendar.previous(session)
+        if through != previous:
+            sessions = self.calendar.sessions
+            first_open = sessions[0] if through is None else sessions[sessions.index(through) + 1]
+            raise SessionNotReadyError(
+                f"{self.settings.id}: {session} cannot be planned, the book is closed through "
+                f"{through or 'no session yet'}. Materialise {first_open} first."
+            )
+
+    def _already_done(self, session: dt.date, digest: str) -> SessionOutcome | None:
+        """The session's outcome when it is recorded with these inputs, else None.
+
+        With other inputs a simulated book is restated from here on.
+        """
+        through = self.book.closed_through
+        is_closed = through is not None and session <= through
+        closed = self.book.closed.get(session)
+        recorded = closed.planned if closed is not None else self.book.planned
+        if is_closed and closed is None:
+            raise ValueError(f"open the book with keep={session} to run a closed session again")
+        if closed is not None and (
+            closed.planned.inputs_digest == digest or self.settings.mode.is_real
+        ):
+            return SessionOutcome(
+                session=session,
+                status=SessionStatus.UNCHANGED,
+                plan=closed.planned.plan,
+                closed=closed,
+            )
+        changed = recorded is not None and recorded.inputs_digest != digest
+        if recorded is not None and changed and not self.settings.mode.is_real:
+            self.book.restate(
+                session,
+                self.calendar.opens_at(session),
+                f"inputs of {session} changed from {recorded.inputs_digest[:12]} to {digest[:12]}",
+            )
+        return None
+
+    def _enter(self, session: dt.date, closes: PriceSnapshot) -> None:
+        for restated in self.book.restatements():
+            self.broker.restart_from(restated.from_session, restated.revision)
+        self.broker.begin_session(session, self.calendar.closes_at(session), closes)
+        if session == self.calendar.first:
+            amount = self.settings.initial_cash
+            flow = CashFlow(
+                kind=CashFlowKind.DEPOSIT,
+                amount=amount,
+                currency=self.settings.currency,
+                reference=INITIAL_CASH,
+            )
+            self.book.record([self._new(INITIAL_CASH, session, flow)])
+            self.broker.deposit(INITIAL_CASH, session, amount)
+
+    def _opening_gaps(self) -> tuple[Gap, ...]:
+        return compare_statement(self.book.positions, self.book.cash, self._statement())
+
+    def _closes(self, inputs: SessionInputs) -> PriceSnapshot:
+        """Closes of everything that is targeted, held, or was held when this was first planned."""
+        closed = self.book.closed.get(inputs.session)
+        held = self.book.opening_positions if closed is None else closed.opening_positions
+        symbols = {target.symbol for target in inputs.targets.weights} | set(held)
+        return inputs.closes(sorted(symbols))
+
+    def _inputs_digest(self, inputs: SessionInputs, closes: PriceSnapshot) -> str:
+        """SHA-256 of all that decides a session besides the book before it."""
+        rules = self.settings.model_dump(
+            mode="json",
+            include={"mode", "planning", "limits", "commission", "simulation", "accounting"},
+        )
+        if inputs.session == self.calendar.first:
+            rules["initial_cash"] = str(self.settings.initial_cash)
+        plan_prices = {
+            symbol: price
+            for symbol, price in inputs.plan_prices.prices.items()
+            if symbol in closes.prices or symbol in closes.missing
+        }
+        content = _ENCODER.encode([rules, inputs.targets, plan_prices, closes])
+        return hashlib.sha256(content).hexdigest()
+
+    # Plan
+
+    def _plan(self, inputs: SessionInputs, digest: str) -> OrderPlan:
+        if self.book.planned is not None:
+            return self.book.planned.plan
+        plan = make_plan(plan_inputs(self.settings, self.book, inputs.targets, inputs.plan_prices))
+        event = SessionPlanned(plan=plan, inputs_digest=digest)
+        self.book.record([self._new(plan.digest, inputs.session, event)])
+        return plan
+
+    def _blocked(self, plan: OrderPlan, code: str, message: str) -> SessionOutcome:
+        return SessionOutcome(
+            session=plan.session,
+            status=SessionStatus.BLOCKED,
+            plan=plan,
+            block_code=code,
+            block_message=message,
+        )
+
+    # Execution
+
+    def _trade_leg(self, plan: OrderPlan, leg: int) -> None:
+        wanted = [order for order in plan.real_orders if order.leg == leg]
+        if not wanted:
+            return
+        session = plan.session
+        self._authorize(session)
+        submitter = Submitter(
+            self.broker, session, self.calendar.opens_at(session), self.book.record
+        )
+        fresh = frozenset[str]()
+        if not any(order.leg == leg for order in self.book.orders(session)):
+            intents = [
+                OrderIntended(
+                    request=request,
+                    batch_id=plan.batch_id,
+                    leg=leg,
+                    plan_price=order.price,
+                )
+                for order, request in self._requests(wanted, leg)
+            ]
+            submitter.intend(intents)
+            fresh = frozenset(intent.request.client_order_id for intent in intents)
+        orders = [order for order in self.book.orders(session) if order.leg == leg]
+        submitter.submit(orders, fresh)
+        self.broker.match()
+        self._book_fills(session)
+
+    def _requests(
+        self, wanted: list[PlannedOrder], leg: int
+    ) -> list[tuple[PlannedOrder, OrderRequest]]:
+        if leg == 2:
+            wanted = affordable_openings(
+                wanted,
+                self.book.positions,
+                self.book.cash,
+                self.settings.commission,
+                self.settings.planning,
+            )
+        return [(order, order_request(order)) for order in wanted]
+
+    def _authorize(self, session: dt.date) -> None:
+        moment = self.surroundings.now()
+        authorize(
+            SubmissionRequest(
+                portfolio=self.settings.id,
+                mode=self.settings.mode,
+                broker_is_real=self.broker.capabilities.is_real,
+                session=session,
+                current_session=self.calendar.current(moment),
+                halted=self.surroundings.halted(),
+                live_account=self.surroundings.live_account,
+                broker_account=self.broker.account().require().account_number,
+            )
+        )
+
+    def _book_fills(self, session: dt.date) -> None:
+        """Record every execution since the previous close; those that are known change nothing."""
+        previous = self.calendar.previous(session)
+        since = (
+            dt.datetime.min.replace(tzinfo=dt.UTC)
+            if previous is None
+            else self.calendar.closes_at(previous)
+        )
+        ours = {order.client_order_id for order in self.book.orders(session)}
+        events = []
+        for execution in self.broker.fills_since(since).require():
+            is_ours = execution.client_order_id in ours
+            fill = Fill(
+                execution_id=execution.execution_id,
+                client_order_id=execution.client_order_id if is_ours else "",
+                symbol=execution.symbol,
+                side=execution.side,
+                quantity=execution.quantity,
+                price=execution.price,
+                commission=execution.commission,
+                currency=execution.currency,
+                executed_at=execution.executed_at,
+            )
+            events.append(
+                NewEvent(
+                    key=execution.execution_id,
+                    session=session,
+                    occurred_at=execution.executed_at,
+                    source="broker",
+                    event=fill,
+                    correlation_id=fill.client_order_id,
+                    causation_id=execution.broker_order_id,
+                )
+            )
+        self.book.record(events)
+
+    # Close
+
+    def _close(self, session: dt.date, inputs: SessionInputs) -> None:
+        self.broker.end_session()
+        self._book_fills(session)
+        endings = [
+            self._new(order.client_order_id, session, self._ending(order), order.client_order_id)
+            for order in self.book.orders(session)
+            if order.is_open
+        ]
+        self.book.record(endings)
+        marks = self._marks(session, inputs)
+        positions = self.book.positions
+        value = sum(market_values(positions, marks).values(), ZERO)
+        closed = SessionClosed(
+            marks=marks,
+            cash=self.book.cash,
+            market_value=value,
+            equity=value + self.book.cash,
+            statement=self._statement(),
+            benchmark=inputs.benchmark,
+        )
+        self.book.record([self._new("close", session, closed)])
+
+    def _ending(self, order: OrderState) -> AnyEvent:
+        """How an order that the book holds as open ended at the broker."""
+        name = order.client_order_id
+        found = self.broker.order_by_client_id(name).require()
+        if found is None:
+            raise BrokerUnknownError(
+                f"order {name} was accepted and the broker no longer knows it. "
+                "Compare the account with the book before trading on."
+            )
+        if found.status is OrderStatus.REJECTED:
+            return OrderRejected(
+                client_order_id=name, code=found.reject_code, reason=found.reject_reason
+            )
+        if found.status is OrderStatus.CANCELED:
+            return OrderCanceled(client_order_id=name, reason="canceled at the broker")
+        if found.status is OrderStatus.EXPIRED:
+            return OrderExpired(client_order_id=name)
+        raise BrokerUnknownError(
+            f"order {name} is {found.status.value} at the broker after the close, "
+            f"{order.status.value} in the book. Run the session again."
+        )
+
+    def _marks(self, session: dt.date, inputs: SessionInputs) -> dict[str, Mark]:
+        """A price for everything held or traded: the close, else the last mark, else the fill."""
+        fills = self.book.fold.orders.fills(session)
+        last = self.book.fold.ledger.marks
+        marks: dict[str, Mark] = {}
+        symbols = sorted({*self.book.positions, *(fill.symbol for fill in fills)})
+        closes = inputs.closes(symbols)
+        for symbol in symbols:
+            price = closes.prices.get(symbol)
+            if price is not None:
+                marks[symbol] = Mark(price=price.price, session=price.session, source=price.source)
+            elif symbol in last:
+                marks[symbol] = last[symbol]
+            else:
+                traded = next(fill for fill in fills if fill.symbol == symbol)
+                marks[symbol] = Mark(price=traded.price, session=session, source="fill")
+        return marks
+
+    def _statement(self) -> BrokerStatement:
+        account = self.broker.account().require()
+        return BrokerStatement(
+            account_number=account.account_number,
+            positions=dict(sorted(self.broker.positions().require().items())),
+            cash=account.cash,
+        )
+
+    def _new(
+        self, key: str, session: dt.date, event: AnyEvent, correlation_id: str = ""
+    ) -> NewEvent:
+        at_close = isinstance(event, SessionClosed | OrderExpired | OrderCanceled)
+        moment = self.calendar.closes_at if at_close else self.calendar.opens_at
+        return NewEvent(
+            key=key,
+            session=session,
+            occurred_at=moment(session),
+            source=SOURCE,
+            event=event,
+            correlation_id=correlation_id,
+        )

@@ -1,0 +1,184 @@
+"""Sending an order exactly once, however often the process dies in between.
+
+Problem: a request can be lost on its way out, on its way back, or with the process that sent it.
+Sending again without looking doubles the position; not sending again loses it.
+
+Choice: the intent and the fact that a request may leave are durable before it does. Whoever finds
+an order in that state, the same process or the next one, asks the broker for its client order id
+first. Found: every field is compared and the order adopted. Not found: the broker is asked again
+after a delay, and then the order is sent under the *same* id if the broker refuses used ids;
+otherwise a person decides. Not answered: the outcome is recorded as unknown and everything stops.
+There is no other recovery code: this is also the way of a first submission.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from trading_assets.brokers.base import Broker
+from trading_assets.errors import BrokerUnknownError, SubmissionRefusedError
+from trading_assets.ledger.orders import OrderState
+from trading_assets.model.account import BrokerOrder, Unknown
+from trading_assets.model.events import (
+    AnyEvent,
+    NewEvent,
+    OrderAccepted,
+    OrderIntended,
+    OrderOutcomeUnknown,
+    OrderRejected,
+    OrderSubmitted,
+)
+from trading_assets.model.order import OrderRequest, OrderStatus
+from trading_assets.model.plan import PlannedOrder
+
+Record = Callable[[Sequence[NewEvent]], None]
+SOURCE = "execution"
+UNSENT = (OrderStatus.NEW, OrderStatus.SUBMITTED, OrderStatus.UNKNOWN)
+
+
+def order_request(order: PlannedOrder) -> OrderRequest:
+    """What the broker is asked for, from the line of the plan."""
+    return OrderRequest(
+        client_order_id=order.client_order_id,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        order_type=order.order_type,
+        time_in_force=order.time_in_force,
+        position_effect=order.position_effect,
+        take_profit_price=order.take_profit_price,
+        stop_loss_price=order.stop_loss_price,
+    )
+
+
+class Submitter:
+    """Sends the orders of one session to one broker and records every step with `record`."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        session: dt.date,
+        occurred_at: dt.datetime,
+        record: Record,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.broker = broker
+        self.session = session
+        self.occurred_at = occurred_at
+        self._record = record
+        self._sleep = sleep
+
+    def intend(self, intents: Sequence[OrderIntended]) -> None:
+        """Make the intents durable; where the broker refuses used ids, also that they may leave."""
+        events = [self._new(intent.request.client_order_id, intent) for intent in intents]
+        if self.broker.capabilities.deduplicates_client_order_ids:
+            events += [self._submitted(intent.request.client_order_id, 1) for intent in intents]
+        self._record(events)
+
+    def submit(self, orders: Sequence[OrderState], fresh: frozenset[str]) -> None:
+        """Bring every order of `orders` that is not yet acknowledged to an outcome.
+
+        `fresh` holds the ids that this process itself has just intended: for those, and only
+        those, it is certain that no request has left.
+        Raises BrokerUnknownError when an outcome cannot be learnt, after recording that.
+        """
+        pending: list[NewEvent] = []
+        try:
+            for order in orders:
+                if order.status not in UNSENT:
+                    continue
+                pending.extend(self._outcome(order, order.request.client_order_id in fresh))
+                if len(pending) >= self.broker.capabilities.orders_per_commit:
+                    self._record(pending)
+                    pending = []
+        finally:
+            self._record(pending)
+
+    def _outcome(self, order: OrderState, fresh: bool) -> Iterator[NewEvent]:
+        key = order.request.client_order_id
+        attempt = max(order.attempts, 1)
+        may_have_left = order.status is not OrderStatus.NEW and not fresh
+        if may_have_left:
+            found = self._look_up(order.request)
+            if found is not None:
+                yield self._acknowledged(found)
+                return
+            self._require_resend_allowed(key)
+            if order.status is OrderStatus.UNKNOWN:
+                attempt += 1
+                self._record([self._submitted(key, attempt)])
+        elif order.status is OrderStatus.NEW:
+            self._record([self._submitted(key, attempt)])
+        answer = self.broker.submit(order.request)
+        if isinstance(answer, Unknown):
+            self._record([self._unknown(key, attempt, answer.reason)])
+            found = self._look_up(order.request)
+            if found is None:
+                raise BrokerUnknownError(
+                    f"order {key}: sent, not acknowledged ({answer.reason}) and not found at the "
+                    "broker. Run the session again: it is looked up before anything is sent."
+                )
+            yield self._acknowledged(found)
+            return
+        yield self._acknowledged(answer.require())
+
+    def _look_up(self, request: OrderRequest) -> BrokerOrder | None:
+        """The order at the broker, asked twice before it counts as absent."""
+        for delay in (0.0, self.broker.capabilities.lookup_delay_seconds):
+            if delay:
+                self._sleep(delay)
+            found = self.broker.order_by_client_id(request.client_order_id).require()
+            if found is not None:
+                _require_same(request, found.request)
+                return found
+        return None
+
+    def _require_resend_allowed(self, client_order_id: str) -> None:
+        if not self.broker.capabilities.deduplicates_client_order_ids:
+            raise SubmissionRefusedError(
+                "OUTCOME_UNKNOWN",
+                f"order {client_order_id} may have been sent and is not found at the broker, which "
+                "would not refuse a second one. Look at the account, then adopt or cancel it.",
+            )
+
+    def _acknowledged(self, order: BrokerOrder) -> NewEvent:
+        key = order.request.client_order_id
+        if order.status is OrderStatus.REJECTED:
+            return self._new(
+                key,
+                OrderRejected(
+                    client_order_id=key, code=order.reject_code, reason=order.reject_reason
+                ),
+            )
+        return self._new(
+            key, OrderAccepted(client_order_id=key, broker_order_id=order.broker_order_id)
+        )
+
+    def _submitted(self, client_order_id: str, attempt: int) -> NewEvent:
+        event = OrderSubmitted(client_order_id=client_order_id, attempt=attempt)
+        return self._new(client_order_id, event, f"{client_order_id}/{attempt}")
+
+    def _unknown(self, client_order_id: str, attempt: int, error: str) -> NewEvent:
+        event = OrderOutcomeUnknown(client_order_id=client_order_id, error=error)
+        return self._new(client_order_id, event, f"{client_order_id}/{attempt}")
+
+    def _new(self, client_order_id: str, event: AnyEvent, key: str | None = None) -> NewEvent:
+        return NewEvent(
+            key=key or client_order_id,
+            session=self.session,
+            occurred_at=self.occurred_at,
+            source=SOURCE,
+            event=event,
+            correlation_id=client_order_id,
+        )
+
+
+def _require_same(wanted: OrderRequest, found: OrderRequest) -> None:
+    if wanted != found:
+        raise SubmissionRefusedError(
+            "ID_TAKEN",
+            f"the broker holds another order under {wanted.client_order_id}: {found}; "
+            f"wanted {wanted}. Nothing was sent; find out who used this id.",
+        )

@@ -1,0 +1,171 @@
+"""Looking at a portfolio without changing it: plan, reconciliation, status, and files again."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from trading_assets.analytics.pnl import daily_result, position_values
+from trading_assets.calendar import TradingCalendar
+from trading_assets.errors import BookError, SessionNotReadyError
+from trading_assets.event_log.store import open_event_log
+from trading_assets.execution.book import Book, read_closed_sessions
+from trading_assets.execution.halt import is_halted
+from trading_assets.execution.session import plan_inputs
+from trading_assets.ledger.history import ClosedSession
+from trading_assets.market_data.files import FilePriceSource
+from trading_assets.model.money import plain
+from trading_assets.model.plan import OrderPlan
+from trading_assets.model.result import ReconciliationReport
+from trading_assets.model.target import TargetPortfolio
+from trading_assets.portfolio.consolidation import consolidate
+from trading_assets.portfolio.planning import make_plan
+from trading_assets.portfolio.signals import latest_signal
+from trading_assets.reconciliation import reconcile, summary_text
+from trading_assets.reporting.exports import SessionExports
+from trading_assets.settings import Directories, Mode, PortfolioSettings
+from trading_assets.signal_files import read_signal_file
+
+
+def targets_of(settings: PortfolioSettings, session: dt.date) -> TargetPortfolio:
+    """The consolidated targets of a session, straight from the signal files."""
+    signals = [
+        latest_signal(read_signal_file(strategy), session, settings.signals.max_age_days)
+        for strategy in settings.signals.strategies
+    ]
+    return consolidate(session, signals, settings.combination, settings.constraints)
+
+
+def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) -> OrderPlan:
+    """The plan of a session: the recorded one, else what would be planned now.
+
+    Raises SessionNotReadyError when the session before is not closed.
+    """
+    calendar = TradingCalendar(settings.sessions)
+    calendar.require(session)
+    log = open_event_log(places.books, settings.id)
+    try:
+        book = Book(log, settings, keep=[session])
+        closed = book.closed.get(session)
+        if closed is not None:
+            return closed.planned.plan
+        if book.closed_through != calendar.previous(session):
+            raise SessionNotReadyError(
+                f"{settings.id}: {session} cannot be planned, the book is closed through "
+                f"{book.closed_through or 'no session yet'}."
+            )
+        if book.planned is not None:
+            return book.planned.plan
+        prices = FilePriceSource(settings.prices, settings.currency, calendar.history)
+        snapshot = prices.before(session, prices.symbols)
+        return make_plan(plan_inputs(settings, book, targets_of(settings, session), snapshot))
+    finally:
+        log.close()
+
+
+def show_plan(plan: OrderPlan) -> None:
+    """Print a plan: every order considered, what is sent of it, and why the rest is not."""
+    console = Console()
+    table = Table(title=f"{plan.session}  {plan.batch_id}  equity {plain(plan.equity)}")
+    for name in ("symbol", "side", "planned", "real", "price", "type", "why"):
+        table.add_column(name, justify="right" if name in ("planned", "real", "price") else "left")
+    for order in plan.orders:
+        table.add_row(
+            order.symbol,
+            order.side.value,
+            plain(order.planned_quantity),
+            plain(order.quantity),
+            plain(order.price),
+            order.order_type.value,
+            "; ".join(cut.reason.value for cut in order.cuts),
+        )
+    console.print(table)
+    for refusal in plan.refusals:
+        console.print(f"[red]refused[/red] {refusal.code}: {refusal.message}")
+    console.print(f"{len(plan.real_orders)} of {len(plan.orders)} orders are to be sent.")
+
+
+def closed_session(
+    places: Directories, settings: PortfolioSettings, session: dt.date
+) -> ClosedSession:
+    """One closed session from the book, or SessionNotReadyError."""
+    TradingCalendar(settings.sessions).require(session)
+    log = open_event_log(places.books, settings.id)
+    try:
+        for closed in read_closed_sessions(log, settings):
+            if closed.session == session:
+                return closed
+    finally:
+        log.close()
+    raise SessionNotReadyError(f"{settings.id}: {session} is not closed in the book. Run it first.")
+
+
+def reconciliation_of(
+    places: Directories, settings: PortfolioSettings, session: dt.date
+) -> tuple[ReconciliationReport, str]:
+    """The reconciliation of a closed session and its text."""
+    closed = closed_session(places, settings, session)
+    report = reconcile(closed, sent=settings.mode is not Mode.DRY)
+    return report, summary_text(report, portfolio=settings.id, currency=settings.currency)
+
+
+def export_session(
+    places: Directories, settings: PortfolioSettings, session: dt.date, folder: Path
+) -> Path:
+    """Write every exported file of a closed session below `folder`; the folder it wrote to."""
+    closed = closed_session(places, settings, session)
+    report, summary = reconciliation_of(places, settings, session)
+    calendar = TradingCalendar(settings.sessions)
+    prices = FilePriceSource(settings.prices, settings.currency, calendar.history)
+    exports = SessionExports(folder, settings.id, session)
+    close = closed.close
+    exports.targets(targets_of(settings, session))
+    exports.prices(prices.before(session, prices.symbols))
+    exports.plan(closed.planned.plan)
+    exports.execution(closed, settings.mode.value)
+    values = position_values(close.positions, closed.cost_bases, close.marks, close.equity)
+    exports.positions(values, close.cash)
+    exports.reconciliation(report, summary)
+    exports.pnl(daily_result(closed.previous, closed.activity, close))
+    return exports.folder
+
+
+def show_status(places: Directories, portfolios: Sequence[PortfolioSettings]) -> bool:
+    """Print each portfolio's state; True when every chain verifies and trading is not halted."""
+    console = Console()
+    table = Table()
+    for name in ("portfolio", "mode", "closed through", "next", "equity", "records", "chain"):
+        table.add_column(name)
+    healthy = not is_halted(places.halt_switch)
+    for settings in portfolios:
+        sessions = TradingCalendar(settings.sessions).sessions
+        log = open_event_log(places.books, settings.id)
+        try:
+            records = log.verify()
+            last = None
+            for closed in read_closed_sessions(log, settings):
+                last = closed
+            through = None if last is None else last.session
+            following = next((day for day in sessions if through is None or day > through), None)
+            table.add_row(
+                settings.id,
+                settings.mode.value,
+                str(through or "none"),
+                str(following or "none"),
+                "" if last is None else f"{plain(last.close.equity)} {settings.currency}",
+                str(records),
+                "verified",
+            )
+        except BookError as error:
+            healthy = False
+            table.add_row(settings.id, settings.mode.value, "", "", "", "", f"[red]{error}[/red]")
+        finally:
+            log.close()
+    console.print(table)
+    if is_halted(places.halt_switch):
+        console.print(f"[red]Trading is halted[/red] ({places.halt_switch}).")
+    return healthy

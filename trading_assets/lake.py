@@ -1,0 +1,62 @@
+"""Projections on disk: Parquet, one file for each asset and session, replaced atomically.
+
+    <lake>/<portfolio>/<asset>/session=YYYY-MM-DD/data.parquet
+
+Money, prices, quantities and weights are DECIMAL(38, 10). Everything here can be deleted and
+materialised again; the book is the record.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trading_assets.atomic_file import replace_file
+
+EXACT = pa.decimal128(38, 10)
+TEXT = pa.string()
+DATE = pa.date32()
+INTEGER = pa.int64()
+NUMBER = pa.float64()
+MOMENT = pa.timestamp("us", tz="UTC")
+Rows = Sequence[Mapping[str, Any]]
+
+
+def make_table(columns: Mapping[str, pa.DataType], rows: Rows) -> pa.Table:
+    """Arrow table with exactly `columns`; a missing key is an error, None a null."""
+    schema = pa.schema(list(columns.items()))
+    arrays = [pa.array([row[name] for row in rows], type=kind) for name, kind in columns.items()]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """The table as a Parquet file, the same bytes for the same content."""
+    sink = io.BytesIO()
+    pq.write_table(table, sink, compression="zstd", write_statistics=False)
+    return sink.getvalue()
+
+
+class Lake:
+    """The projections of one portfolio."""
+
+    def __init__(self, root: Path, portfolio: str) -> None:
+        self.folder = root / portfolio
+
+    def path(self, asset: str, session: dt.date) -> Path:
+        """Where the projection of `asset` for `session` lies, whether or not it is there."""
+        return self.folder / asset / f"session={session.isoformat()}" / "data.parquet"
+
+    def write(self, asset: str, session: dt.date, table: pa.Table) -> Path:
+        """Replace the projection of one asset and session."""
+        return replace_file(self.path(asset, session), parquet_bytes(table))
+
+    def read(self, asset: str, session: dt.date) -> pa.Table | None:
+        """The projection, or None when it was never materialised."""
+        path = self.path(asset, session)
+        return pq.ParquetFile(path).read() if path.exists() else None

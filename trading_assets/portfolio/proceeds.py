@@ -1,0 +1,71 @@
+"""Opening orders against what the closing orders really brought in.
+
+The plan sizes purchases on expected proceeds. Between plan and purchase a sale may have been
+rejected, filled in part or at another price; what is not there must not be spent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from trading_assets.model.money import QUANTITY_DECIMALS_MAX, ZERO, truncate_quantity
+from trading_assets.model.order import Side
+from trading_assets.model.plan import PlannedOrder
+from trading_assets.model.policies import CommissionPolicy, PlanningPolicy
+from trading_assets.portfolio.overflow import Purchase, PurchaseTerms, allocate
+
+
+def affordable_openings(
+    orders: Sequence[PlannedOrder],
+    positions: Mapping[str, Decimal],
+    cash: Decimal,
+    commission: CommissionPolicy,
+    planning: PlanningPolicy,
+) -> list[PlannedOrder]:
+    """The opening orders that can be sent now, in their order, some of them smaller.
+
+    `positions` (signed shares) and `cash` (money) are the book's after the closing leg. An order
+    whose symbol is still held on the other side is left out: a flip is closed, confirmed, then
+    opened. Buys that together cost more than the cash, at plan prices with commission, are scaled
+    by one factor; the plan's cash buffer may be used up here, it is there for moved prices. Where
+    `adjust_for_overflow` is off they are left as planned, for the broker to refuse.
+    """
+    possible = [
+        order for order in orders if positions.get(order.symbol, ZERO) * order.side.sign >= 0
+    ]
+    buys = [order for order in possible if order.side is Side.BUY]
+    if not buys or not planning.adjust_for_overflow:
+        return possible
+    purchases = [
+        Purchase(
+            symbol=order.symbol,
+            wanted=order.quantity,
+            most=order.quantity,
+            price=order.price,
+            decimals=_decimals(order.quantity, planning),
+        )
+        for order in buys
+    ]
+    terms = PurchaseTerms(budget=cash, minimum=planning.min_order_notional, commission=commission)
+    quantities = dict(
+        zip(
+            (order.client_order_id for order in buys),
+            allocate(purchases, terms).quantities,
+            strict=True,
+        )
+    )
+    sized = (
+        replace(order, quantity=quantities.get(order.client_order_id, order.quantity))
+        for order in possible
+    )
+    return [order for order in sized if order.quantity > 0]
+
+
+def _decimals(quantity: Decimal, planning: PlanningPolicy) -> int:
+    """A whole order stays whole, so that its type and its brackets stay legal."""
+    if quantity == truncate_quantity(quantity, 0):
+        return 0
+    return min(planning.quantity_decimals, QUANTITY_DECIMALS_MAX)

@@ -1,0 +1,433 @@
+"""Files for people used to scripts: fixed names and columns, one folder for each session.
+
+    <exports>/<portfolio>/<YYYYMMDD>/…
+
+Each stage writes its own files as it goes; `trading_assets export` writes all of them again.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+
+from trading_assets.atomic_file import replace_file
+from trading_assets.lake import DATE, EXACT, TEXT, make_table, parquet_bytes
+from trading_assets.ledger.history import ClosedSession
+from trading_assets.model.instrument import PriceSnapshot
+from trading_assets.model.money import ZERO, money, notional, plain, weight
+from trading_assets.model.plan import OrderPlan, RebalanceLine
+from trading_assets.model.result import (
+    DailyResult,
+    Gap,
+    PositionValue,
+    ReconciliationReport,
+)
+from trading_assets.model.target import TargetPortfolio
+from trading_assets.reconciliation.planned import PLANNED_VS_FILLED
+from trading_assets.reconciliation.weights import TARGET_VS_FINAL
+
+TARGET_COLUMNS = {
+    "trade_date": DATE,
+    "asset_id": TEXT,
+    "target_weight": EXACT,
+    "asof": DATE,
+    "strategy_id": TEXT,
+}
+ORDER_COLUMNS = (
+    "asset_id",
+    "symbol",
+    "side",
+    "qty",
+    "order_type",
+    "tp_price",
+    "sl_price",
+)
+REBALANCE_COLUMNS = (
+    "asset_id",
+    "symbol",
+    "price",
+    "current_qty",
+    "current_weight",
+    "target_weight",
+    "target_qty",
+    "delta_qty",
+    "delta_notional",
+)
+PRICE_COLUMNS = ("symbol", "price", "currency", "price_session", "age_sessions", "source")
+CURRENT_COLUMNS = ("symbol", "qty", "price", "market_value", "weight")
+EXECUTION_COLUMNS = (
+    "ts",
+    "mode",
+    "symbol",
+    "side",
+    "qty",
+    "order_type",
+    "tp_price",
+    "sl_price",
+    "time_in_force",
+    "client_order_id",
+    "batch_id",
+    "price_used",
+    "notional",
+    "status",
+    "order_id",
+    "error",
+)
+FILL_COLUMNS = (
+    "ts",
+    "symbol",
+    "side",
+    "qty",
+    "price",
+    "notional",
+    "commission",
+    "client_order_id",
+    "execution_id",
+    "order_id",
+)
+POSITION_COLUMNS = (
+    "symbol",
+    "qty",
+    "average_cost",
+    "cost_basis",
+    "mark",
+    "market_value",
+    "unrealized_pnl",
+    "weight",
+)
+RECON_SINGLE_COLUMNS = (
+    "symbol",
+    "planned_qty",
+    "actual_qty",
+    "delta_qty",
+    "cause",
+    "cause_qty",
+    "cause_amount",
+    "detail",
+)
+RECON_FINAL_COLUMNS = (
+    "symbol",
+    "target_weight",
+    "actual_weight",
+    "weight_deviation",
+    "cause",
+    "cause_weight",
+    "cause_amount",
+)
+RECON_REPORT_COLUMNS = (
+    "symbol",
+    "planned_qty",
+    "actual_qty",
+    "delta_qty",
+    "status",
+    "target_weight",
+    "actual_weight",
+    "weight_deviation",
+)
+PNL_COLUMNS = (
+    "trade_date",
+    "symbol",
+    "opening_value",
+    "bought",
+    "sold",
+    "closing_value",
+    "pnl",
+    "realized_pnl",
+    "commission",
+    "flows",
+    "daily_return",
+)
+
+Row = Sequence[object]
+
+
+class SessionExports:
+    """Writes the files of one portfolio's session into its folder, each atomically."""
+
+    def __init__(self, root: Path, portfolio: str, session: dt.date) -> None:
+        self.session = session
+        self.day = f"{session:%Y%m%d}"
+        self.folder = root / portfolio / self.day
+
+    def targets(self, targets: TargetPortfolio) -> None:
+        """targets_consolidated_YYYYMMDD.parquet."""
+        rows = [
+            {
+                "trade_date": targets.session,
+                "asset_id": target.asset_id,
+                "target_weight": target.weight,
+                "asof": targets.asof,
+                "strategy_id": targets.strategy_id,
+            }
+            for target in targets.weights
+        ]
+        content = parquet_bytes(make_table(TARGET_COLUMNS, rows))
+        replace_file(self.folder / f"targets_consolidated_{self.day}.parquet", content)
+
+    def prices(self, snapshot: PriceSnapshot) -> None:
+        """real_prices.csv; a symbol without a price has an empty one."""
+        rows: list[Row] = [
+            (p.symbol, p.price, p.currency, p.session, p.age_sessions, p.source)
+            for p in snapshot.prices.values()
+        ]
+        rows += [(symbol, None, None, None, None, None) for symbol in snapshot.missing]
+        self._write("real_prices.csv", PRICE_COLUMNS, rows)
+
+    def plan(self, plan: OrderPlan) -> None:
+        """planned_orders(_real).csv, rebalance_plan(_real).csv, current_positions.csv."""
+        self._write("planned_orders.csv", ORDER_COLUMNS, _orders(plan, real=False))
+        self._write("planned_orders_real.csv", ORDER_COLUMNS, _orders(plan, real=True))
+        self._write("rebalance_plan.csv", REBALANCE_COLUMNS, _rebalance(plan, real=False))
+        self._write("rebalance_plan_real.csv", REBALANCE_COLUMNS, _rebalance(plan, real=True))
+        held: list[Row] = [
+            (
+                line.symbol,
+                line.current_quantity,
+                line.price,
+                _value(line.current_quantity, line.price),
+                _fraction(_value(line.current_quantity, line.price), plan.equity),
+            )
+            for line in plan.lines
+            if line.current_quantity
+        ]
+        self._write("current_positions.csv", CURRENT_COLUMNS, held)
+
+    def execution(self, closed: ClosedSession, mode: str) -> None:
+        """execution_log.csv and filled_orders.csv."""
+        self._write("execution_log.csv", EXECUTION_COLUMNS, _execution_log(closed, mode))
+        order_ids = {o.client_order_id: o.broker_order_id for o in closed.orders}
+        fills: list[Row] = [
+            (
+                fill.executed_at,
+                fill.symbol,
+                fill.side,
+                fill.quantity,
+                fill.price,
+                notional(fill.quantity, fill.price),
+                fill.commission,
+                fill.client_order_id,
+                fill.execution_id,
+                order_ids.get(fill.client_order_id, ""),
+            )
+            for fill in closed.fills
+        ]
+        self._write("filled_orders.csv", FILL_COLUMNS, fills)
+
+    def positions(self, positions: Sequence[PositionValue], cash: Decimal) -> None:
+        """positions_eod_YYYYMMDD.csv; the last row is cash."""
+        equity = sum((p.market_value for p in positions), cash)
+        rows: list[Row] = [
+            (
+                p.symbol,
+                p.quantity,
+                p.average_cost,
+                p.cost_basis,
+                p.mark,
+                p.market_value,
+                p.unrealized_pnl,
+                p.weight,
+            )
+            for p in positions
+        ]
+        rows.append(("CASH", None, None, None, None, cash, None, _fraction(cash, equity)))
+        self._write(f"positions_eod_{self.day}.csv", POSITION_COLUMNS, rows)
+
+    def reconciliation(self, report: ReconciliationReport, summary: str) -> None:
+        """recon_single_, recon_final_, recon_report_YYYYMMDD.csv, recon_summary_YYYYMMDD.txt.
+
+        Deltas and causes are actual - planned, so that the causes of a symbol add up to its delta.
+        """
+        gaps = _gaps_by_view(report)
+        single: list[Row] = []
+        final: list[Row] = []
+        for row in report.rows:
+            quantities = (
+                row.symbol,
+                row.planned_quantity,
+                row.actual_quantity,
+                row.delta_quantity,
+            )
+            weights = (row.symbol, row.target_weight, row.actual_weight, row.weight_deviation)
+            for gap in gaps.get((PLANNED_VS_FILLED, row.symbol), [None]):
+                cause = (
+                    ("", ZERO, ZERO, "")
+                    if gap is None
+                    else (gap.cause, gap.quantity, gap.amount, gap.detail)
+                )
+                single.append((*quantities, *cause))
+            for gap in gaps.get((TARGET_VS_FINAL, row.symbol), [None]):
+                part = ("", ZERO, ZERO) if gap is None else (gap.cause, -gap.weight, -gap.amount)
+                final.append((*weights, *part))
+        self._write(f"recon_single_{self.day}.csv", RECON_SINGLE_COLUMNS, single)
+        self._write(f"recon_final_{self.day}.csv", RECON_FINAL_COLUMNS, final)
+        overview: list[Row] = [
+            (
+                row.symbol,
+                row.planned_quantity,
+                row.actual_quantity,
+                row.delta_quantity,
+                row.status,
+                row.target_weight,
+                row.actual_weight,
+                row.weight_deviation,
+            )
+            for row in report.rows
+        ]
+        self._write(f"recon_report_{self.day}.csv", RECON_REPORT_COLUMNS, overview)
+        replace_file(self.folder / f"recon_summary_{self.day}.txt", summary.encode())
+
+    def pnl(self, result: DailyResult) -> None:
+        """pnl_daily_YYYYMMDD.csv; the last row is the portfolio, its fees as commission."""
+        rows: list[Row] = [
+            (
+                result.session,
+                part.symbol,
+                part.opening_value,
+                part.bought,
+                part.sold,
+                part.closing_value,
+                part.pnl,
+                part.realized_pnl,
+                part.commission,
+                None,
+                None,
+            )
+            for part in result.instruments
+        ]
+        rows.append(
+            (
+                result.session,
+                "TOTAL",
+                result.opening_equity,
+                sum((part.bought for part in result.instruments), ZERO),
+                sum((part.sold for part in result.instruments), ZERO),
+                result.closing_equity,
+                result.pnl,
+                result.realized_pnl,
+                result.fees,
+                result.flows,
+                result.daily_return,
+            )
+        )
+        self._write(f"pnl_daily_{self.day}.csv", PNL_COLUMNS, rows)
+
+    def _write(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([_cell(value) for value in row] for row in rows)
+        replace_file(self.folder / name, text.getvalue().encode())
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, dt.date):  # a datetime too
+        return value.isoformat()
+    return value.value if isinstance(value, Enum) else value
+
+
+def _orders(plan: OrderPlan, *, real: bool) -> list[Row]:
+    orders = plan.real_orders if real else plan.orders
+    return [
+        (
+            order.asset_id,
+            order.symbol,
+            order.side,
+            order.quantity if real else order.planned_quantity,
+            order.order_type,
+            order.take_profit_price,
+            order.stop_loss_price,
+        )
+        for order in orders
+    ]
+
+
+def _rebalance(plan: OrderPlan, *, real: bool) -> list[Row]:
+    return [_rebalance_row(line, plan.equity, real=real) for line in plan.lines]
+
+
+def _rebalance_row(line: RebalanceLine, equity: Decimal, *, real: bool) -> Row:
+    target = line.real_target_quantity if real else line.target_quantity
+    delta = target - line.current_quantity
+    return (
+        line.asset_id,
+        line.symbol,
+        line.price,
+        line.current_quantity,
+        _fraction(_value(line.current_quantity, line.price), equity),
+        line.target_weight,
+        target,
+        delta,
+        _value(delta, line.price),
+    )
+
+
+def _value(quantity: Decimal, price: Decimal | None) -> Decimal | None:
+    return None if price is None else money(quantity * price)
+
+
+def _fraction(value: Decimal | None, equity: Decimal) -> Decimal | None:
+    return None if value is None or equity <= 0 else weight(value, equity)
+
+
+def _execution_log(closed: ClosedSession, mode: str) -> list[Row]:
+    filled_at = {fill.client_order_id: fill.executed_at for fill in closed.fills}
+    rows: list[Row] = [
+        (
+            filled_at.get(order.client_order_id),
+            mode,
+            order.request.symbol,
+            order.request.side,
+            order.request.quantity,
+            order.request.order_type,
+            order.request.take_profit_price,
+            order.request.stop_loss_price,
+            order.request.time_in_force,
+            order.client_order_id,
+            order.batch_id,
+            order.plan_price,
+            order.filled_notional,
+            order.status,
+            order.broker_order_id,
+            f"{order.reject_code} {order.reason}".strip(),
+        )
+        for order in closed.orders
+    ]
+    sent = {order.client_order_id for order in closed.orders}
+    plan = closed.planned.plan
+    rows += [
+        (
+            None,
+            mode,
+            order.symbol,
+            order.side,
+            order.quantity,
+            order.order_type,
+            order.take_profit_price,
+            order.stop_loss_price,
+            order.time_in_force,
+            order.client_order_id,
+            plan.batch_id,
+            order.price,
+            notional(order.quantity, order.price),
+            "not_sent",
+            "",
+            "",
+        )
+        for order in plan.real_orders
+        if order.client_order_id not in sent
+    ]
+    return rows
+
+
+def _gaps_by_view(report: ReconciliationReport) -> Mapping[tuple[str, str], Sequence[Gap | None]]:
+    found: dict[tuple[str, str], list[Gap | None]] = {}
+    for gap in report.gaps:
+        found.setdefault((gap.view, gap.symbol), []).append(gap)
+    return found

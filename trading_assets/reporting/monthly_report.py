@@ -1,0 +1,397 @@
+"""From closed sessions to the content of the monthly report: pure, nothing is read or written.
+
+The report shows what the book holds up to the month's last closed session, and nothing later: a
+report made again after more sessions have closed shows the same figures.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
+
+import msgspec
+
+from trading_assets.analytics.performance import CONVENTIONS, Performance, Period, by_period
+from trading_assets.analytics.pnl import daily_result, position_values
+from trading_assets.analytics.returns import (
+    benchmark_returns,
+    drawdown_series,
+    equity_index,
+    monthly_returns,
+    portfolio_returns,
+    yearly_returns,
+)
+from trading_assets.ledger.history import ClosedSession
+from trading_assets.model.money import ZERO, notional
+from trading_assets.model.order import Side
+from trading_assets.model.result import DailyResult, Gap, GapCause
+from trading_assets.reconciliation import reconcile
+from trading_assets.reporting.monthly_content import (
+    CostSummary,
+    Definition,
+    EquityStatement,
+    FlowLine,
+    GapSummary,
+    KeyFigure,
+    MonthlyContent,
+    PerformanceRow,
+    PositionLine,
+    ProvenanceRow,
+    ReconciliationSummary,
+    Series,
+    TradeLine,
+    Unit,
+    YearOfReturns,
+)
+from trading_assets.settings import Mode, PortfolioSettings
+
+BASIS_POINTS = Decimal(10000)
+COLUMNS = {
+    Period.MONTH: "Month",
+    Period.QUARTER_TO_DATE: "Quarter to date",
+    Period.YEAR_TO_DATE: "Year to date",
+    Period.SINCE_INCEPTION: "Since inception",
+}
+METRIC_NAMES = {
+    "cumulative_return": "Return",
+    "annualised_return": "Annualised return",
+    "volatility": "Volatility",
+    "sharpe_ratio": "Sharpe ratio",
+    "max_drawdown": "Maximum drawdown",
+    "turnover": "Turnover",
+    "benchmark_return": "Benchmark return",
+}
+
+
+class MonthFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a month's report is made from.
+
+    `results` are those of all closed sessions since inception up to the month's end, ascending;
+    `closed` are the month's closed sessions whole, `gaps` what their reconciliation found.
+    `expected` are the month's sessions by the calendar. `names` gives instruments' names by
+    symbol, `provenance` rows say which inputs and runs it came from.
+    """
+
+    month: str
+    results: tuple[DailyResult, ...]
+    closed: tuple[ClosedSession, ...]
+    gaps: tuple[Gap, ...]
+    expected: tuple[dt.date, ...]
+    names: Mapping[str, str]
+    provenance: tuple[ProvenanceRow, ...]
+
+
+def gather_month(
+    settings: PortfolioSettings,
+    month: str,
+    expected: Sequence[dt.date],
+    sessions: Iterable[ClosedSession],
+) -> MonthFacts:
+    """Walk `sessions` (all closed ones, ascending) up to the end of `month` (YYYY-MM).
+
+    Names and provenance are left empty for the caller, who knows files and runs.
+    """
+    results: list[DailyResult] = []
+    closed: list[ClosedSession] = []
+    gaps: list[Gap] = []
+    for session in sessions:
+        if session.session.strftime("%Y-%m") > month:
+            break
+        results.append(daily_result(session.previous, session.activity, session.close))
+        if session.session.strftime("%Y-%m") == month:
+            closed.append(session)
+            gaps.extend(reconcile(session, sent=settings.mode is not Mode.DRY).gaps)
+    return MonthFacts(
+        month=month,
+        results=tuple(results),
+        closed=tuple(closed),
+        gaps=tuple(gaps),
+        expected=tuple(expected),
+        names={},
+        provenance=(),
+    )
+
+
+def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyContent:
+    """Everything that the month's report shows."""
+    results = facts.results
+    month = [one for one in results if one.session.strftime("%Y-%m") == facts.month]
+    last = facts.closed[-1] if facts.closed else None
+    periods = by_period(results, settings.report) if month else {}
+    return MonthlyContent(
+        portfolio_id=settings.id,
+        portfolio_name=settings.name,
+        month=dt.date.fromisoformat(f"{facts.month}-01"),
+        as_of=last.session if last else None,
+        title=settings.report.title,
+        manager=settings.report.manager,
+        currency=settings.currency,
+        mode=settings.mode.value,
+        prepared_from="Computed from the portfolio's book: every order, fill and cash movement it "
+        "records up to the last session shown, valued at closing prices.",
+        book_head_hash=last.hash if last else "",
+        book_head_sequence=last.sequence if last else 0,
+        benchmark_name=settings.prices.benchmark_name,
+        disclaimer=settings.report.disclaimer,
+        key_figures=_key_figures(periods, month),
+        performance_columns=tuple(COLUMNS[period] for period in periods),
+        performance_rows=_performance_rows(list(periods.values())),
+        equity_series=equity_series(results),
+        drawdown_series=_drawdowns(results),
+        monthly_returns=_years(results),
+        statement=_statement(month),
+        cash=last.close.cash if last else None,
+        equity=last.close.equity if last else None,
+        positions=_positions(last, facts.names) if last else (),
+        trades=tuple(_trades(facts.closed)),
+        flows=_flows(month),
+        costs=_costs(facts.closed, month),
+        reconciliation=_reconciliation(facts),
+        definitions=_definitions(settings),
+        provenance=facts.provenance,
+        notes=_notes(facts),
+    )
+
+
+def equity_series(results: Sequence[DailyResult]) -> Series:
+    """Growth of 100, portfolio and benchmark; the benchmark starts at its first close."""
+    returns = portfolio_returns(results)
+    benchmark = benchmark_returns(results)
+    has_benchmark = any(one.benchmark is not None for one in results)
+    return Series(
+        sessions=tuple(one.session for one in results),
+        portfolio=tuple(one.value for one in equity_index(returns, 100.0)),
+        benchmark=tuple(one.value for one in equity_index(benchmark, 100.0))
+        if has_benchmark
+        else None,
+    )
+
+
+def _drawdowns(results: Sequence[DailyResult]) -> Series:
+    has_benchmark = any(one.benchmark is not None for one in results)
+    return Series(
+        sessions=tuple(one.session for one in results),
+        portfolio=tuple(one.value for one in drawdown_series(portfolio_returns(results))),
+        benchmark=tuple(one.value for one in drawdown_series(benchmark_returns(results)))
+        if has_benchmark
+        else None,
+    )
+
+
+def _key_figures(
+    periods: Mapping[Period, Performance], month: Sequence[DailyResult]
+) -> tuple[KeyFigure, ...]:
+    if not month:
+        return ()
+    this_month, inception = periods[Period.MONTH], periods[Period.SINCE_INCEPTION]
+    drawdown = inception.portfolio.max_drawdown
+    return (
+        KeyFigure(
+            label="Return, month",
+            value=this_month.portfolio.cumulative_return,
+            unit=Unit.SIGNED_PERCENT,
+            detail=_against(this_month),
+        ),
+        KeyFigure(
+            label="Return, year to date",
+            value=periods[Period.YEAR_TO_DATE].portfolio.cumulative_return,
+            unit=Unit.SIGNED_PERCENT,
+            detail=_against(periods[Period.YEAR_TO_DATE]),
+        ),
+        KeyFigure(
+            label="Maximum drawdown",
+            value=None if drawdown is None else drawdown.depth,
+            unit=Unit.SIGNED_PERCENT,
+            detail=f"since {inception.first}",
+        ),
+        KeyFigure(label="Equity", value=month[-1].closing_equity, unit=Unit.MONEY),
+    )
+
+
+def _against(period: Performance) -> str:
+    value = period.benchmark.cumulative_return
+    return "" if value is None else f"benchmark {value:+.2%}"
+
+
+def _performance_rows(columns: Sequence[Performance]) -> tuple[PerformanceRow, ...]:
+    if not columns:
+        return ()
+    plain_rows = (
+        ("cumulative_return", Unit.SIGNED_PERCENT),
+        ("annualised_return", Unit.SIGNED_PERCENT),
+        ("volatility", Unit.PERCENT),
+        ("sharpe_ratio", Unit.RATIO),
+    )
+    rows = [
+        PerformanceRow(
+            label=METRIC_NAMES[name],
+            unit=unit,
+            portfolio=tuple(getattr(column.portfolio, name) for column in columns),
+            benchmark=tuple(getattr(column.benchmark, name) for column in columns),
+        )
+        for name, unit in plain_rows
+    ]
+    rows.append(
+        PerformanceRow(
+            label=METRIC_NAMES["max_drawdown"],
+            unit=Unit.SIGNED_PERCENT,
+            portfolio=tuple(_depth(column.portfolio.max_drawdown) for column in columns),
+            benchmark=tuple(_depth(column.benchmark.max_drawdown) for column in columns),
+        )
+    )
+    rows.append(
+        PerformanceRow(
+            label=METRIC_NAMES["turnover"],
+            unit=Unit.PERCENT,
+            portfolio=tuple(column.turnover for column in columns),
+        )
+    )
+    return tuple(rows)
+
+
+def _depth(drawdown: object) -> float | None:
+    depth = getattr(drawdown, "depth", None)
+    return None if depth is None else float(depth)
+
+
+def _years(results: Sequence[DailyResult]) -> tuple[YearOfReturns, ...]:
+    returns = portfolio_returns(results)
+    months, years = monthly_returns(returns), yearly_returns(returns)
+    return tuple(
+        YearOfReturns(
+            year=year,
+            months=tuple(months.get((year, month)) for month in range(1, 13)),
+            total=total,
+        )
+        for year, total in sorted(years.items())
+    )
+
+
+def _statement(month: Sequence[DailyResult]) -> EquityStatement | None:
+    if not month:
+        return None
+    return EquityStatement(
+        opening_equity=month[0].opening_equity,
+        flows=sum((one.flows for one in month), ZERO),
+        pnl=sum((one.pnl for one in month), ZERO),
+        fees=sum((one.fees for one in month), ZERO),
+        closing_equity=month[-1].closing_equity,
+    )
+
+
+def _positions(last: ClosedSession, names: Mapping[str, str]) -> tuple[PositionLine, ...]:
+    close = last.close
+    values = position_values(close.positions, last.cost_bases, close.marks, close.equity)
+    ordered = sorted(values, key=lambda value: (-abs(value.market_value), value.symbol))
+    return tuple(PositionLine(position=one, name=names.get(one.symbol, "")) for one in ordered)
+
+
+def _trades(closed: Iterable[ClosedSession]) -> Iterator[TradeLine]:
+    for session in closed:
+        plan_prices = {order.client_order_id: order.plan_price for order in session.orders}
+        for fill in session.fills:
+            planned = plan_prices.get(fill.client_order_id)
+            yield TradeLine(
+                session=session.session,
+                symbol=fill.symbol,
+                side=fill.side,
+                quantity=fill.quantity,
+                price=fill.price,
+                notional=notional(fill.quantity, fill.price),
+                commission=fill.commission,
+                slippage_bps=None
+                if not planned
+                else float(slippage_bps(fill.side, fill.price, planned)),
+            )
+
+
+def slippage_bps(side: Side, price: Decimal, intended: Decimal) -> Decimal:
+    """Fill price against the intended one in basis points; positive is a cost, for buys and for
+    sells. `intended` must not be 0."""
+    return side.sign * (price - intended) / intended * BASIS_POINTS
+
+
+def _flows(month: Sequence[DailyResult]) -> tuple[FlowLine, ...]:
+    return tuple(
+        FlowLine(
+            session=one.session,
+            kind="deposit" if one.flows > 0 else "withdrawal",
+            amount=one.flows,
+        )
+        for one in month
+        if one.flows
+    )
+
+
+def _costs(closed: Sequence[ClosedSession], month: Sequence[DailyResult]) -> CostSummary | None:
+    if not month:
+        return None
+    commissions = sum((fill.commission for one in closed for fill in one.fills), ZERO)
+    slippage = ZERO
+    for one in closed:
+        plan_prices = {order.client_order_id: order.plan_price for order in one.orders}
+        for fill in one.fills:
+            if fill.client_order_id in plan_prices:
+                moved = fill.price - plan_prices[fill.client_order_id]
+                slippage += notional(fill.side.sign * fill.quantity, moved)
+    return CostSummary(
+        traded=sum((one.traded for one in month), ZERO),
+        commissions=commissions,
+        other_fees=sum((one.fees for one in month), ZERO) - commissions,
+        slippage=slippage,
+    )
+
+
+def _reconciliation(facts: MonthFacts) -> ReconciliationSummary:
+    counts: Counter[tuple[str, GapCause]] = Counter()
+    amounts: dict[tuple[str, GapCause], Decimal] = {}
+    for gap in facts.gaps:
+        key = (gap.view, gap.cause)
+        counts[key] += 1
+        amounts[key] = amounts.get(key, ZERO) + gap.amount
+    done = {one.session for one in facts.closed}
+    return ReconciliationSummary(
+        sessions_expected=len(facts.expected),
+        sessions_closed=len(facts.closed),
+        breaks=sum(count for (_, cause), count in counts.items() if cause is GapCause.UNEXPLAINED),
+        missing_sessions=tuple(session for session in facts.expected if session not in done),
+        gaps=tuple(
+            GapSummary(view=view, cause=cause, count=counts[view, cause], amount=amount)
+            for (view, cause), amount in sorted(amounts.items())
+        ),
+    )
+
+
+def _definitions(settings: PortfolioSettings) -> tuple[Definition, ...]:
+    policy = settings.report
+    definitions = [
+        Definition(metric=name, convention=CONVENTIONS[key])
+        for key, name in METRIC_NAMES.items()
+        if key in CONVENTIONS
+    ]
+    definitions.append(
+        Definition(
+            metric="Slippage",
+            convention="Fill price against plan price (the latest close before the session), "
+            "positive is a cost for buys and for sells. It includes the market's move since then.",
+        )
+    )
+    definitions.append(
+        Definition(
+            metric="Parameters",
+            convention=f"Sessions in a year {policy.annualisation_sessions}; annual risk-free rate "
+            f"{policy.risk_free_rate:%}.",
+        )
+    )
+    return tuple(definitions)
+
+
+def _notes(facts: MonthFacts) -> tuple[str, ...]:
+    missing = len(facts.expected) - len(facts.closed)
+    if not facts.closed:
+        return ("No session of this month is closed in the book.",)
+    if missing:
+        return (f"{missing} of {len(facts.expected)} sessions of this month are not closed.",)
+    return ()

@@ -1,0 +1,153 @@
+"""What the assets are given: directories, market data, brokers, books and the lake.
+
+Each resource says where things lie; opening one for a portfolio is a method. Tests and other
+installations give other directories, nothing else changes.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import filelock
+from dagster_duckdb import DuckDBResource
+
+from trading_assets.brokers.simulated import SimulatedBroker
+from trading_assets.calendar import TradingCalendar
+from trading_assets.errors import BookLockedError, ConfigurationError
+from trading_assets.event_log.store import EventLog, open_event_log
+from trading_assets.execution.halt import is_halted
+from trading_assets.execution.session import Surroundings
+from trading_assets.lake import Lake
+from trading_assets.market_data.files import FilePriceSource
+from trading_assets.settings import Directories, FilePrices, PortfolioSettings, live_account
+
+SUBMITTER_WAIT_SECONDS = 30.0
+
+
+class MarketDataResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Prices of a portfolio, from the source that its settings name."""
+
+    def open(self, settings: PortfolioSettings, calendar: TradingCalendar) -> FilePriceSource:
+        """The price source; read once a process for as long as its file stays the same."""
+        path = settings.prices.path
+        stamp = path.stat().st_mtime_ns if path.exists() else 0
+        cached = _PRICES.get(settings.id)
+        if cached is None or cached[0] != (settings.prices, stamp):
+            source = FilePriceSource(settings.prices, settings.currency, calendar.history)
+            cached = _PRICES[settings.id] = ((settings.prices, stamp), source)
+        return cached[1]
+
+
+_PRICES: dict[str, tuple[tuple[FilePrices, int], FilePriceSource]] = {}
+
+
+class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The account that a portfolio trades in."""
+
+    folder: str
+    halt_switch: str
+
+    @contextmanager
+    def open(self, settings: PortfolioSettings) -> Iterator[SimulatedBroker]:
+        """The broker, for one submitter at a time.
+
+        Raises BookLockedError when another run holds the account, ConfigurationError for a mode
+        that has no broker.
+        """
+        if settings.mode.is_real:
+            raise ConfigurationError(
+                f"portfolio {settings.id}: mode {settings.mode.value} needs a broker adapter, and "
+                "this version has none. Use mode simulated or dry."
+            )
+        folder = Path(self.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / f"{settings.id}.lock", timeout=SUBMITTER_WAIT_SECONDS)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise BookLockedError(
+                f"{settings.id}: another run is trading this account. Wait for it to end, then "
+                "run again."
+            ) from error
+        try:
+            broker = SimulatedBroker(
+                folder / f"{settings.id}.sqlite",
+                account_number=f"SIM-{settings.id}",
+                currency=settings.currency,
+                simulation=settings.simulation,
+                fees=settings.commission,
+            )
+            try:
+                yield broker
+            finally:
+                broker.close()
+        finally:
+            lock.release()
+
+    def surroundings(self) -> Surroundings:
+        """The clock, the halt switch and the account number that the environment allows."""
+        switch = Path(self.halt_switch)
+        return Surroundings(
+            now=lambda: dt.datetime.now(dt.UTC),
+            halted=lambda: is_halted(switch),
+            live_account=live_account(),
+        )
+
+
+class BookResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The books: one event log for each portfolio."""
+
+    folder: str
+
+    @contextmanager
+    def open(self, settings: PortfolioSettings) -> Iterator[EventLog]:
+        """The portfolio's event log."""
+        log = open_event_log(Path(self.folder), settings.id)
+        try:
+            yield log
+        finally:
+            log.close()
+
+
+class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Projections, exported files and reports."""
+
+    lake_folder: str
+    exports_folder: str
+    reports_folder: str
+
+    def open(self, settings: PortfolioSettings) -> Lake:
+        """The portfolio's projections."""
+        return Lake(Path(self.lake_folder), settings.id)
+
+    @property
+    def exports(self) -> Path:
+        """Where files for people go."""
+        return Path(self.exports_folder)
+
+    @property
+    def reports(self) -> Path:
+        """Where monthly reports go."""
+        return Path(self.reports_folder)
+
+
+def resources(directories: Directories) -> dict[str, dg.ConfigurableResource]:  # type: ignore[type-arg]
+    """All resources on these directories, by the name under which assets ask for them."""
+    return {
+        "market_data": MarketDataResource(),
+        "brokers": BrokerResource(
+            folder=str(directories.simulated_brokers),
+            halt_switch=str(directories.halt_switch),
+        ),
+        "books": BookResource(folder=str(directories.books)),
+        "lake": LakeResource(
+            lake_folder=str(directories.lake),
+            exports_folder=str(directories.exports),
+            reports_folder=str(directories.reports),
+        ),
+        "warehouse": DuckDBResource(database=str(directories.warehouse)),
+    }
