@@ -182,7 +182,7 @@ def _cell(text: str, column: Column, width: float, size: float, *, bold: bool) -
 
 def _base_style(spec: TableSpec, size: float, head: int) -> list[tuple[Any, ...]]:
     commands: list[tuple[Any, ...]] = [
-        ("FONT", (0, head), (-1, -1), SANS, size, size * 1.25),
+        ("FONT", (0, 0), (-1, -1), SANS, size, size * 1.25),
         ("TEXTCOLOR", (0, head), (-1, -1), INK),
         ("LEFTPADDING", (0, 0), (-1, -1), _PADDING),
         ("RIGHTPADDING", (0, 0), (-1, -1), _PADDING),
