@@ -118,6 +118,18 @@ def test_without_a_benchmark_there_is_no_benchmark_column(
     assert "Return +2.13% +6.71% +6.71% +18.90%" in text
 
 
+def test_without_a_benchmark_name_its_line_is_not_drawn(
+    month: MonthlyContent, changed: Changed
+) -> None:
+    """The page is the same whether the series has benchmark values or not."""
+    bare = changed(
+        benchmark_name=None,
+        equity_series=msgspec.structs.replace(month.equity_series, benchmark=None),
+        drawdown_series=msgspec.structs.replace(month.drawdown_series, benchmark=None),
+    )
+    assert render_monthly_pdf(changed(benchmark_name=None)) == render_monthly_pdf(bare)
+
+
 def test_every_empty_section_says_so() -> None:
     """Nothing is left blank, nothing is shown as zero."""
     text = text_of(empty_content())

@@ -6,6 +6,7 @@ import math
 from itertools import zip_longest
 from typing import Any
 
+import msgspec
 from reportlab.lib.colors import Color
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
@@ -193,6 +194,9 @@ def _chart(
 ) -> Flowable:
     if not has_points(series):
         return nothing("There is no closed session to draw.")
+    if content.benchmark_name is None:
+        # A line that the legend cannot name would be a riddle.
+        series = msgspec.structs.replace(series, benchmark=None)
     return line_chart(
         ChartSpec(
             series=series,
