@@ -41,15 +41,17 @@ class OpeningBook(msgspec.Struct, frozen=True, kw_only=True):
     """The opening book at plan prices.
 
     `equity` is cash plus positions, each valued to the cent; `short_value` the money (positive)
-    that buying back all shorts takes; `rounding` the money by which the cents of valuation may
-    move equity when a plan is filled. `instruments` are sorted by symbol.
+    that buying back all shorts takes; `instruments` are sorted by symbol. The roundings are the
+    money by which cents may move equity when a plan is filled: `valuation_rounding` the cents of
+    valued positions, `commission_rounding` those of each order's commission.
     """
 
     inputs: PlanInputs
     instruments: tuple[Instrument, ...]
     equity: Decimal
     short_value: Decimal
-    rounding: Decimal
+    valuation_rounding: Decimal
+    commission_rounding: Decimal
 
 
 def instruments_of(inputs: PlanInputs) -> tuple[Instrument, ...]:
@@ -124,7 +126,8 @@ def valued(inputs: PlanInputs, instruments: tuple[Instrument, ...]) -> OpeningBo
         instruments=instruments,
         equity=equity,
         short_value=short_value,
-        rounding=CENT * inexact,
+        valuation_rounding=CENT * inexact,
+        commission_rounding=CENT * len(instruments) if _is_charged(inputs.commission) else ZERO,
     )
 
 
@@ -134,3 +137,7 @@ def _is_exact_in_cents(instrument: Instrument, price: Decimal, planning: Plannin
         planning.fractional and instrument.weight > 0
     )
     return whole and price == money(price)
+
+
+def _is_charged(policy: CommissionPolicy) -> bool:
+    return bool(policy.per_order or policy.per_share or policy.bps or policy.minimum)

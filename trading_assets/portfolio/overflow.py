@@ -15,11 +15,11 @@ from decimal import Decimal
 
 import msgspec
 
-from trading_assets.model.money import ONE, ZERO, truncate_quantity
+from trading_assets.model.money import CENT, ONE, ZERO, money, truncate_quantity
 from trading_assets.model.policies import CommissionPolicy
-from trading_assets.portfolio.fees import affordable_quantity, cost_of_buying
+from trading_assets.portfolio.fees import affordable_quantity, commission, cost_of_buying
 
-SCALE_DECIMALS = 9
+SCALE_DECIMALS = 6
 _SCALE_STEPS = 10**SCALE_DECIMALS
 _REMAINDER_ROUNDS = 4
 
@@ -49,9 +49,9 @@ class Allocation(msgspec.Struct, frozen=True, kw_only=True):
     quantities: tuple[Decimal, ...]
 
 
-def cost_of_purchases(purchases: Sequence[Purchase], commission: CommissionPolicy) -> Decimal:
+def cost_of_purchases(purchases: Sequence[Purchase], policy: CommissionPolicy) -> Decimal:
     """Cash that all purchases in full take, commission included; 0 for none."""
-    return sum((cost_of_buying(commission, p.most, p.price) for p in purchases), ZERO)
+    return sum((cost_of_buying(policy, p.most, p.price) for p in purchases), ZERO)
 
 
 def allocate(purchases: Sequence[Purchase], terms: PurchaseTerms) -> Allocation:
@@ -67,6 +67,8 @@ def allocate(purchases: Sequence[Purchase], terms: PurchaseTerms) -> Allocation:
         return Allocation(scale=ZERO, quantities=tuple(held))
     scale, held = _common_scale(purchases, held, terms)
     for _ in range(_REMAINDER_ROUNDS):
+        if _unspent(purchases, held, terms) < _smallest_step(purchases, held):
+            break
         _, extended = _common_scale(purchases, held, terms)
         if extended == held:
             break
@@ -74,6 +76,25 @@ def allocate(purchases: Sequence[Purchase], terms: PurchaseTerms) -> Allocation:
     while (extended := _extend_singly(purchases, held, terms)) != held:
         held = extended
     return Allocation(scale=scale, quantities=tuple(held))
+
+
+def trim_largest(purchases: Sequence[Purchase], terms: PurchaseTerms) -> Allocation:
+    """All purchases in full but the largest, which gets what is left of the budget.
+
+    For a budget that is short by cents of rounding: one purchase a step smaller says what happened
+    better than all of them scaled by 0.999999. The factor is 1. Needs at least one purchase.
+    """
+    index = max(
+        range(len(purchases)),
+        key=lambda i: (purchases[i].most * purchases[i].price, purchases[i].symbol),
+    )
+    quantities = [purchase.most for purchase in purchases]
+    quantities[index] = ZERO
+    left = _unspent(purchases, quantities, terms)
+    if left < 0:
+        return allocate(purchases, terms)
+    quantities[index] = _most_affordable(purchases[index], left, terms)
+    return Allocation(scale=ONE, quantities=tuple(quantities))
 
 
 def _common_scale(
@@ -108,23 +129,40 @@ def _scaled(
         if quantity * purchase.price < terms.minimum:
             quantity = ZERO
         quantities.append(quantity)
-        left -= cost_of_buying(terms.commission, quantity, purchase.price)
+        value = quantity * purchase.price
+        booked = money(value)
+        # Never counted at less than it is worth: rounding to the cent must not pay for shares.
+        left -= max(value, booked) + commission(terms.commission, quantity, booked)
         if left < 0:
             return None
     return quantities
+
+
+def _unspent(
+    purchases: Sequence[Purchase], held: Sequence[Decimal], terms: PurchaseTerms
+) -> Decimal:
+    costs = (
+        cost_of_buying(terms.commission, quantity, purchase.price)
+        for purchase, quantity in zip(purchases, held, strict=True)
+    )
+    return terms.budget - sum(costs, ZERO)
+
+
+def _smallest_step(purchases: Sequence[Purchase], held: Sequence[Decimal]) -> Decimal:
+    """Money, at least a cent, below which no purchase could be made larger."""
+    steps = (
+        purchase.price.scaleb(-purchase.decimals)
+        for purchase, quantity in zip(purchases, held, strict=True)
+        if quantity < purchase.most
+    )
+    return max(CENT, min(steps, default=CENT))
 
 
 def _extend_singly(
     purchases: Sequence[Purchase], held: Sequence[Decimal], terms: PurchaseTerms
 ) -> list[Decimal]:
     extended = list(held)
-    left = terms.budget - sum(
-        (
-            cost_of_buying(terms.commission, quantity, purchase.price)
-            for purchase, quantity in zip(purchases, held, strict=True)
-        ),
-        ZERO,
-    )
+    left = _unspent(purchases, held, terms)
     gaps = sorted(
         (-(purchase.most - held[index]) * purchase.price, purchase.symbol, index)
         for index, purchase in enumerate(purchases)

@@ -106,15 +106,8 @@ def make_plan(inputs: PlanInputs) -> OrderPlan:
 def _converged(book: OpeningBook) -> Rebalance:
     """Orders sized on equity net of their own commission (see the top of this module)."""
     first = rebalance(book, book.equity)
-    if not first.real:
-        return first
-    if first.fees or book.rounding:
-        above = rebalance(book, book.equity + book.rounding)
-        # A cent more for each order: the commission of a part may round up where the whole did not.
-        slack = book.rounding + (CENT * len(first.real) if first.fees else ZERO)
-        below = rebalance(book, book.equity - first.fees - slack)
-        if not first.real & above.real & below.real:
-            return _settled(first)
+    if not first.real or _is_settled(book, first):
+        return _settled(first) if first.real else first
     low, high = ZERO, None
     fees, sized = ZERO, first
     for round_number in range(200):
@@ -140,6 +133,26 @@ def _next_fees(
     if free and low < proposed < top:
         return proposed
     return money((low + top) / 2) if top - low > 2 * CENT else low + CENT
+
+
+def _is_settled(book: OpeningBook, first: Rebalance) -> bool:
+    """True where no order is wanted over the whole range of equity that is open."""
+    slack = book.valuation_rounding + book.commission_rounding
+    lowest = book.equity - first.fees - slack
+    width = book.equity + book.valuation_rounding - lowest
+    if width == 0 or any(_is_beyond(draft, book, width) for draft in first.drafts):
+        return False
+    above = rebalance(book, book.equity + book.valuation_rounding)
+    return not first.real & above.real & rebalance(book, lowest).real
+
+
+def _is_beyond(draft: DraftOrder, book: OpeningBook, width: Decimal) -> bool:
+    """True for an order far larger than what a filled book can still want: the move of its target
+    over the range, and the order that a share, the minimum or the band kept back until now."""
+    planning = book.inputs.planning
+    kept_back = max(draft.price, planning.min_order_notional, planning.no_trade_band * book.equity)
+    moved = abs(draft.instrument.weight) * width
+    return draft.quantity * draft.price > 2 * (moved + kept_back)
 
 
 def _settled(sized: Rebalance) -> Rebalance:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -18,7 +18,13 @@ from trading_assets.portfolio.limits import (
     cash_refusal,
 )
 from trading_assets.portfolio.opening_book import OpeningBook, PlanInputs
-from trading_assets.portfolio.overflow import Purchase, PurchaseTerms, allocate
+from trading_assets.portfolio.overflow import (
+    Allocation,
+    Purchase,
+    PurchaseTerms,
+    allocate,
+    trim_largest,
+)
 from trading_assets.portfolio.sizing import (
     OPENING_LEG,
     DraftOrder,
@@ -92,10 +98,11 @@ def _within_cash(book: OpeningBook, net_equity: Decimal, drafts: Sequence[DraftO
     if lacking <= 0:
         return full
     # What rounding kept in the book is no lack of cash that a person would have to decide on.
-    excused = book.rounding + _kept_by_rounding(sales)
+    excused = book.valuation_rounding + _kept_by_rounding(sales)
     if not inputs.planning.adjust_for_overflow and lacking > excused:
         return msgspec.structs.replace(full, refusal=cash_refusal(buffer - lacking, buffer))
-    scale, scaled = _scaled(buys, budget, inputs)
+    only_cents = lacking <= book.valuation_rounding
+    scale, scaled = _scaled(buys, budget, inputs, trim_largest if only_cents else allocate)
     return msgspec.structs.replace(
         full,
         drafts=tuple(
@@ -108,14 +115,21 @@ def _within_cash(book: OpeningBook, net_equity: Decimal, drafts: Sequence[DraftO
 
 
 def _scaled(
-    buys: Sequence[DraftOrder], budget: Decimal, inputs: PlanInputs
+    buys: Sequence[DraftOrder],
+    budget: Decimal,
+    inputs: PlanInputs,
+    share_out: Callable[[Sequence[Purchase], PurchaseTerms], Allocation],
 ) -> tuple[Decimal, Mapping[str, DraftOrder]]:
     minimum = inputs.planning.min_order_notional
-    allocation = allocate(
+    allocation = share_out(
         [_purchase(draft) for draft in buys],
         PurchaseTerms(budget=budget, minimum=minimum, commission=inputs.commission),
     )
-    detail = f"cash for {plain(allocation.scale)} of the purchases"
+    detail = (
+        f"cash for {plain(allocation.scale)} of the purchases"
+        if allocation.scale < 1
+        else "cents of rounding above the cash there is"
+    )
     scaled = {}
     for draft, quantity in zip(buys, allocation.quantities, strict=True):
         scaled[draft.instrument.symbol] = (
