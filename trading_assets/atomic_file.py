@@ -1,4 +1,11 @@
-"""Files that are either the old one or the new one, whole, whenever the process dies."""
+"""Files that are either the old one or the new one, whole, whenever the process dies.
+
+A rename is enough for that: a process that is killed leaves the kernel's view intact. A power cut
+is another matter, for which data must be flushed before the rename counts. Flushing each of the
+thousands of small projections of a backfill would cost more than computing them, and they can be
+made again; so they are flushed together, once a stage is complete and before Dagster is told so.
+What cannot be made again asks for `durable`.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +13,24 @@ import os
 from pathlib import Path
 
 
-def replace_file(path: Path, content: bytes) -> Path:
-    """Write `content` beside `path`, flush it to disk, then take the place of `path` in one step.
+def replace_file(path: Path, content: bytes, *, durable: bool = False) -> Path:
+    """Write `content` beside `path`, then take the place of `path` in one step.
 
-    The folder is made if absent. A kill leaves at most a stray temporary file, whose name starts
-    with a dot so that no reader's pattern matches it; the next write of the same path reuses it.
+    With `durable` the content is on disk before that step. The folder is made if absent. A kill
+    leaves at most a stray temporary file, whose name starts with a dot so that no reader's pattern
+    matches it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     with temporary.open("wb") as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     temporary.replace(path)
     return path
+
+
+def flush_files() -> None:
+    """Return once everything written so far is on disk."""
+    os.sync()

@@ -1,7 +1,5 @@
 """Jobs, schedules and sensors: what runs the daily routine without a person."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable
 from pathlib import Path

@@ -23,6 +23,8 @@ from trading_assets.settings import Directories, PortfolioSettings
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+"""Dagster's own log lines go to its event log, which the UI shows, not to the terminal."""
 
 
 def run_sessions(
@@ -51,7 +53,9 @@ def run_sessions(
         job = definitions.resolve_job_def(f"{settings.id}__daily_cycle")
         tags = {RANGE_START: sessions[0].isoformat(), RANGE_END: sessions[-1].isoformat()}
         with _progress(console):
-            result = job.execute_in_process(instance=instance, tags=tags, raise_on_error=False)
+            result = job.execute_in_process(
+                QUIET, instance=instance, tags=tags, raise_on_error=False
+            )
         passed = _report_failure(console, result) and _checks_passed(console, result)
         cycle_seconds = time.monotonic() - started
         if passed:
@@ -178,7 +182,7 @@ def _make_reports(
 
         for month in tracked(REPORT_ASSET, months):
             result = job.execute_in_process(
-                instance=instance, partition_key=f"{month}-01", raise_on_error=False
+                QUIET, instance=instance, partition_key=f"{month}-01", raise_on_error=False
             )
             passed &= _report_failure(console, result) and _checks_passed(console, result)
     return passed
@@ -187,7 +191,7 @@ def _make_reports(
 def _refresh_warehouse(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
     job = definitions.resolve_implicit_global_asset_job_def()
     job.execute_in_process(
-        instance=instance, asset_selection=[dg.AssetKey("warehouse")], raise_on_error=False
+        QUIET, instance=instance, asset_selection=[dg.AssetKey("warehouse")], raise_on_error=False
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import dagster as dg
 
 from trading_assets.assets.monthly_report import build_monthly_report
@@ -21,6 +23,9 @@ from trading_assets.automation import (
 )
 from trading_assets.resources import resources
 from trading_assets.settings import Directories, PortfolioSettings, directories, load_portfolios
+
+# Backfill policies are the one beta feature used here; the Dagster version is pinned for it.
+warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy")
 
 
 def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:

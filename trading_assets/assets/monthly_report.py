@@ -1,7 +1,5 @@
 """The asset `monthly_report`: the PDF of a month, computed from the book."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import json
@@ -65,7 +63,7 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
         content = monthly_content(settings, facts)
         pdf = render_monthly_pdf(content)
         path = lake.reports / settings.id / f"{settings.id}_{month}.pdf"
-        replace_file(path, pdf)
+        replace_file(path, pdf, durable=True)
         yield dg.MaterializeResult(metadata=_metadata(content, path.as_posix(), len(pdf)))
         reconciled = content.reconciliation
         assert reconciled is not None

@@ -1,7 +1,5 @@
 """The asset `pnl_daily`: what each session earned, exact to the cent."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +12,7 @@ from trading_assets.assets.metadata import Metadata, image, preview, rows_metada
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.atomic_file import flush_files
 from trading_assets.model.money import plain
 from trading_assets.model.result import DailyResult
 from trading_assets.reporting.charts import equity_png
@@ -57,6 +56,7 @@ def build_pnl_daily(graph: PortfolioGraph) -> dg.AssetsDefinition:
             SessionExports(lake.exports, settings.id, result.session).pnl(result)
             found.append(result)
             yield check.add(_identity(result))
+        flush_files()
         path = store.path("pnl_daily", sessions[-1])
         yield dg.MaterializeResult(
             metadata=rows_metadata(len(found), path, pnl_table(found[-1]))

@@ -1,7 +1,5 @@
 """The asset `prices`: what the plan is made with."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +9,7 @@ from trading_assets.assets.metadata import rows_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.atomic_file import flush_files
 from trading_assets.progress import tracked
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import price_table
@@ -62,6 +61,7 @@ def build_prices(graph: PortfolioGraph) -> dg.AssetsDefinition:
                     ", ".join([*snapshot.missing, *stale][:20]),
                 )
             )
+        flush_files()
         yield dg.MaterializeResult(
             metadata=rows_metadata(rows, store.path("prices", session), table)
             | {"source": source.name, "source_sha256": source.sha256}

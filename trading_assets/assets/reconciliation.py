@@ -1,7 +1,5 @@
 """The asset `reconciliation`: every gap with its cause; what is unexplained must be nothing."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +11,7 @@ from trading_assets.assets.metadata import preview, rows_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.atomic_file import flush_files
 from trading_assets.model.money import plain
 from trading_assets.model.result import ReconciliationReport
 from trading_assets.reconciliation import reconcile, summary_text
@@ -63,6 +62,7 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
             causes.update(f"{gap.view}: {gap.cause.value}" for gap in report.gaps)
             for check, finding in zip(checks, _findings(report), strict=True):
                 yield check.add(finding)
+        flush_files()
         yield dg.MaterializeResult(
             metadata=rows_metadata(rows, store.path("reconciliation", sessions[-1]), table)
             | {

@@ -1,7 +1,5 @@
 """Assets from signal files to one target portfolio: `strategy_signals`, `consolidated_targets`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +9,7 @@ from trading_assets.assets.metadata import rows_metadata, weights_chart_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.atomic_file import flush_files
 from trading_assets.lake import Lake
 from trading_assets.model.money import ZERO, plain
 from trading_assets.model.target import TargetPortfolio
@@ -34,9 +33,6 @@ def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
     settings = graph.settings
     max_age = settings.signals.max_age_days
 
-    def age_check() -> SessionCheck:
-        return SessionCheck(graph.key("strategy_signals"), "signals_are_fresh")
-
     @dg.asset(
         key=graph.key("strategy_signals"),
         partitions_def=graph.sessions,
@@ -47,10 +43,11 @@ def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
         kinds={"parquet"},
         description="Each strategy's target weights as known before the session's open, with the "
         "file, its hash and the row that each comes from.",
-        check_specs=[check_spec(age_check())],
     )
-    def strategy_signals(context: dg.AssetExecutionContext, lake: LakeResource) -> Iterator[Any]:
-        store, check = lake.open(settings), age_check()
+    def strategy_signals(
+        context: dg.AssetExecutionContext, lake: LakeResource
+    ) -> dg.MaterializeResult[None]:
+        store = lake.open(settings)
         files = [read_signal_file(strategy) for strategy in settings.signals.strategies]
         rows = 0
         for session in tracked("strategy_signals", sessions_of(context)):
@@ -58,13 +55,11 @@ def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
             table = signal_table(session, signals)
             store.write("strategy_signals", session, table)
             rows += table.num_rows
-            age = max(signal.age_days for signal in signals)
-            yield check.add(
-                Finding(session, age <= max_age, f"{age} days", "0 days", f"{max_age} days")
-            )
-        yield dg.MaterializeResult(
+        flush_files()
+        return dg.MaterializeResult(
             metadata=rows_metadata(rows, store.path("strategy_signals", session), table)
             | {
+                "oldest_signal_age_days": max(signal.age_days for signal in signals),
                 "files": dg.MetadataValue.table(
                     [
                         dg.TableRecord(
@@ -72,10 +67,9 @@ def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
                         )
                         for f in files
                     ]
-                )
+                ),
             },
         )
-        yield from results(check)
 
     return strategy_signals
 
@@ -114,6 +108,7 @@ def build_consolidated_targets(graph: PortfolioGraph) -> dg.AssetsDefinition:
             SessionExports(lake.exports, settings.id, session).targets(targets)
             rows += table.num_rows
             yield check.add(_weights_finding(targets, graph))
+        flush_files()
         yield dg.MaterializeResult(
             metadata=rows_metadata(rows, store.path("consolidated_targets", session), table)
             | weights_chart_metadata(targets)

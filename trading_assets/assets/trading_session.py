@@ -5,8 +5,6 @@ through time, which Dagster refuses between separate assets. One op that cannot 
 walks its sessions in order, each opening with what the book holds after the one before.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -20,6 +18,7 @@ from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.assets.targets import require
+from trading_assets.atomic_file import flush_files
 from trading_assets.execution.book import Book
 from trading_assets.execution.session import (
     SessionInputs,
@@ -182,6 +181,7 @@ class SessionWork:
                 return
             if outcome.closed is not None:
                 yield from self._project_closed(outcome.closed)
+        flush_files()
         assert outcome is not None
         assert outcome.plan is not None
         yield self._materialized("order_plan", outcome.session, self._plan_metadata(outcome.plan))

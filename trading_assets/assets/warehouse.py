@@ -1,7 +1,5 @@
 """`warehouse`: a DuckDB file with a view over each projection, for people and their tools."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import dagster as dg

@@ -12,8 +12,8 @@ How it matches (each rule has a test):
     order stays whole. The rest expires with the session.
  4. A symbol without a price in the session does not trade; its orders expire.
  5. An opening order must leave gross exposure <= margin multiplier x equity, valued at the
-    session's closes and after commission; otherwise it is rejected. With a multiplier of 1 this
-    means: no borrowed money.
+    session's closes (the last known one where there is none) and after commission; otherwise it is
+    rejected. With a multiplier of 1 this means: no borrowed money.
  6. An order must not cross from long to short or back, nor sell what is not held without being an
     opening order.
  7. The legs of a bracket are DAY orders: the entry fills at the close, so they expire with it.
@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS executions (
     place INTEGER PRIMARY KEY, session TEXT NOT NULL, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS cash_movements (
     reference TEXT PRIMARY KEY, session TEXT NOT NULL, amount TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS marks (session TEXT PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS restarts (revision INTEGER PRIMARY KEY, session TEXT NOT NULL);
 """
 
@@ -78,8 +79,8 @@ class SimulatedBroker:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._database = sqlite3.connect(path, isolation_level=None, timeout=30)
         self._database.execute("PRAGMA journal_mode=WAL")
-        # A commit survives a kill; after a power cut the last ones may be missing, which the
-        # opening reconciliation shows and a re-run of the session repairs.
+        # A commit survives a kill; after a power cut those of an open session may be missing, which
+        # its close reports. `end_session` flushes them.
         self._database.execute("PRAGMA synchronous=NORMAL")
         self._database.executescript(_SCHEMA)
         self.account_number = account_number
@@ -229,13 +230,26 @@ class SimulatedBroker:
             self._store(orders, executions, booked=True)
 
     def end_session(self) -> None:
-        """Expire what is still working: every order is good for its session only."""
+        """Expire what is still working: every order is good for its session only.
+
+        What is held is marked, so that a later process values it as this one does. The step is
+        flushed to disk, and everything before it with it: no book closes on what a power cut takes.
+        """
         expired = [
             msgspec.structs.replace(self._orders[key], status=OrderStatus.EXPIRED)
             for key in self._working
         ]
-        if expired:
-            self._store(expired, [])
+        marks = {symbol: self._marks[symbol] for symbol in self._positions}
+        self._database.execute("PRAGMA synchronous=FULL")
+        with self._transaction():
+            self._database.execute(
+                "INSERT OR REPLACE INTO marks VALUES (?, ?)",
+                (self._session.isoformat(), msgspec.json.encode(marks)),
+            )
+            self._update(expired)
+        self._database.execute("PRAGMA synchronous=NORMAL")
+        for order in expired:
+            self._remember(order)
 
     def restart_from(self, session: dt.date, revision: int) -> None:
         """Forget `session` and everything later, once for each revision of the book."""
@@ -245,7 +259,7 @@ class SimulatedBroker:
         if done:
             return
         with self._transaction():
-            for table in ("orders", "executions", "cash_movements"):
+            for table in ("orders", "executions", "cash_movements", "marks"):
                 self._database.execute(
                     f"DELETE FROM {table} WHERE session >= ?", (session.isoformat(),)
                 )
@@ -267,7 +281,7 @@ class SimulatedBroker:
         if self.simulation.volume_cap is not None and price.volume is not None:
             whole = request.quantity == truncate_quantity(request.quantity, 0)
             room = truncate_quantity(self.simulation.volume_cap * price.volume, 0 if whole else 9)
-            quantity = min(quantity, room)
+            quantity = min(quantity, room - order.filled_quantity)
         if quantity <= 0:
             return order, None
         execution = self._execution(
@@ -342,10 +356,7 @@ class SimulatedBroker:
     ) -> None:
         session = self._session.isoformat()
         with self._transaction():
-            self._database.executemany(
-                "UPDATE orders SET body = ? WHERE client_order_id = ?",
-                [(msgspec.json.encode(o), o.request.client_order_id) for o in orders],
-            )
+            self._update(orders)
             self._database.executemany(
                 "INSERT INTO executions (session, body) VALUES (?, ?)",
                 [(session, msgspec.json.encode(execution)) for execution in executions],
@@ -355,6 +366,12 @@ class SimulatedBroker:
         if not booked:
             for execution in executions:
                 self._book(execution)
+
+    def _update(self, orders: list[BrokerOrder]) -> None:
+        self._database.executemany(
+            "UPDATE orders SET body = ? WHERE client_order_id = ?",
+            [(msgspec.json.encode(o), o.request.client_order_id) for o in orders],
+        )
 
     def _remember(self, order: BrokerOrder) -> None:
         key = order.request.client_order_id
@@ -379,6 +396,11 @@ class SimulatedBroker:
         self._executions: list[Execution] = []
         self._orders: dict[str, BrokerOrder] = {}
         self._working: dict[str, None] = {}
+        marked = self._database.execute(
+            "SELECT body FROM marks ORDER BY session DESC LIMIT 1"
+        ).fetchone()
+        if marked is not None:
+            self._marks = msgspec.json.decode(marked[0], type=dict[str, Decimal])
         for (amount,) in self._database.execute("SELECT amount FROM cash_movements"):
             self._cash += Decimal(amount)
         decoder = msgspec.json.Decoder(Execution)

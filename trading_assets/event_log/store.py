@@ -31,6 +31,7 @@ GENESIS = "0" * 64
 """Previous hash of the first record of a chain."""
 EVENT_VERSION = 1
 LOCK_TIMEOUT_SECONDS = 30.0
+PAGE_ROWS = 2000
 
 _METADATA = sa.MetaData()
 EVENTS = sa.Table(
@@ -137,18 +138,25 @@ class EventLog:
         _METADATA.create_all(engine)
         self.revision = self._latest_revision()
 
-    def append(self, events: Sequence[NewEvent]) -> list[EventRecord]:
+    def append(
+        self,
+        events: Sequence[NewEvent],
+        before_commit: Callable[[Sequence[EventRecord]], None] | None = None,
+    ) -> list[EventRecord]:
         """Record events in order, all or none, durably; return those that were new.
 
-        Facts that are recorded already are passed over. Raises BookConflictError when one is
-        recorded with other content, BookLockedError when another writer keeps the book for longer
-        than 30 seconds.
+        Facts that are recorded already are passed over. `before_commit` is shown the new records
+        before they are durable; if it raises, nothing is recorded. Raises BookConflictError when
+        one is recorded with other content, BookLockedError when another writer keeps the book for
+        longer than 30 seconds.
         """
         if not events:
             return []
         try:
             with self._engine.connect().execution_options(**_WRITES) as connection:
                 added = self._append(connection, events)
+                if before_commit is not None:
+                    before_commit(added)
                 connection.commit()
         except sa.exc.OperationalError as error:
             if "locked" in str(error.orig) or "busy" in str(error.orig):
@@ -279,20 +287,23 @@ class EventLog:
     ) -> Iterator[EventRecord]:
         """Records in order with sequence > `after` and <= `up_to`, optionally of some types or of
         one session; superseded ones are included, see `ledger.restatement`."""
-        query = (
-            sa.select(EVENTS)
-            .where(EVENTS.c.portfolio == self.portfolio, EVENTS.c.sequence > after)
-            .order_by(EVENTS.c.sequence)
-        )
+        conditions = [EVENTS.c.portfolio == self.portfolio]
         if up_to is not None:
-            query = query.where(EVENTS.c.sequence <= up_to)
+            conditions.append(EVENTS.c.sequence <= up_to)
         if event_types is not None:
-            query = query.where(EVENTS.c.event_type.in_(event_types))
+            conditions.append(EVENTS.c.event_type.in_(event_types))
         if session is not None:
-            query = query.where(EVENTS.c.session == session.isoformat())
-        with self._engine.connect() as connection:
-            for row in connection.execution_options(yield_per=2000).execute(query).mappings():
+            conditions.append(EVENTS.c.session == session.isoformat())
+        query = sa.select(EVENTS).where(*conditions).order_by(EVENTS.c.sequence).limit(PAGE_ROWS)
+        # Page by page, so that no transaction stays open while the caller works on a record.
+        while True:
+            with self._engine.connect() as connection:
+                page = connection.execute(query.where(EVENTS.c.sequence > after)).mappings().all()
+            for row in page:
                 yield _record(dict(row))
+            if len(page) < PAGE_ROWS:
+                return
+            after = int(page[-1]["sequence"])
 
     def verify(self) -> int:
         """Walk the whole chain; return the number of records.

@@ -52,9 +52,16 @@ class Book:
             self._apply(record)
 
     def record(self, events: Sequence[NewEvent]) -> None:
-        """Append events durably, then fold those that are new."""
-        for record in self.log.append(events):
-            self._apply(record)
+        """Append events durably and fold those that are new.
+
+        They are folded before they are committed: what cannot be folded raises and is not
+        recorded, for it could never be taken out of the book again.
+        """
+        try:
+            self.log.append(events, before_commit=self._apply_all)
+        except BaseException:
+            self.refold()
+            raise
 
     def restate(self, from_session: dt.date, occurred_at: dt.datetime, reason: str) -> None:
         """Let nothing of `from_session` and later count any more; the records stay readable."""
@@ -71,6 +78,10 @@ class Book:
             ]
         )
         self.refold()
+
+    def _apply_all(self, records: Sequence[EventRecord]) -> None:
+        for record in records:
+            self._apply(record)
 
     def _apply(self, record: EventRecord) -> None:
         closed = self._fold.apply(record)

@@ -9,7 +9,7 @@ from trading_assets.atomic_file import replace_file
 
 def halt(switch: Path, reason: str) -> None:
     """Set the switch; a switch that is set stays set and takes the new reason."""
-    replace_file(switch, f"{reason}\n".encode())
+    replace_file(switch, f"{reason}\n".encode(), durable=True)
 
 
 def resume(switch: Path) -> None:

@@ -9,7 +9,8 @@ from there; a first run, a recovery and a re-run are the same code. In order:
  1. Ready? Every earlier session is closed, otherwise the error names the one to run first.
  2. Recorded already with the same inputs: nothing to do. With other inputs: a simulated portfolio
     is restated from this session on; a real one keeps what it did.
- 3. Opening check: the broker's positions and cash equal the book's, or nothing is planned.
+ 3. Opening check, until the first order is intended: executions that the book does not have are
+    booked as foreign, then the broker's positions and cash equal the book's, or nothing goes on.
  4. Plan, recorded whole.
  5. Gate: the plan's limits and the guard; a refusal ends the run with nothing sent.
  6. Closing leg, then opening leg: intend (durable), send, match, book the fills. Opening orders
@@ -56,7 +57,7 @@ from trading_assets.model.events import (
     SessionPlanned,
 )
 from trading_assets.model.instrument import PriceSnapshot
-from trading_assets.model.money import ZERO
+from trading_assets.model.money import ZERO, money
 from trading_assets.model.order import OrderRequest, OrderStatus
 from trading_assets.model.plan import OrderPlan, PlannedOrder
 from trading_assets.model.result import Gap
@@ -168,7 +169,7 @@ class SessionRunner:
         if done is not None:
             return done
         self._enter(session, closes)
-        gaps = () if self.book.planned else self._opening_gaps()
+        gaps = () if self.book.orders(session) else self._opening_gaps(session)
         if gaps:
             return SessionOutcome(
                 session=session,
@@ -176,7 +177,7 @@ class SessionRunner:
                 plan=None,
                 opening_gaps=gaps,
                 block_code="OPENING_BREAK",
-                block_message="book and broker differ before the session; nothing was planned",
+                block_message="book and broker differ before the session; nothing was sent",
             )
         plan = self._plan(inputs, digest)
         if stop_after_plan:
@@ -232,21 +233,29 @@ class SessionRunner:
                 plan=closed.planned.plan,
                 closed=closed,
             )
-        changed = recorded is not None and recorded.inputs_digest != digest
-        if recorded is not None and changed and not self.settings.mode.is_real:
-            self.book.restate(
-                session,
-                self.calendar.opens_at(session),
-                f"inputs of {session} changed from {recorded.inputs_digest[:12]} to {digest[:12]}",
-            )
+        reason = self._change(session, recorded, digest)
+        if reason and not self.settings.mode.is_real:
+            self.book.restate(session, self.calendar.opens_at(session), reason)
         return None
+
+    def _change(self, session: dt.date, recorded: SessionPlanned | None, digest: str) -> str:
+        """Why what is recorded of a session does not hold any more; empty where it does."""
+        if recorded is not None:
+            if recorded.inputs_digest == digest:
+                return ""
+            before, after = recorded.inputs_digest[:12], digest[:12]
+            return f"inputs of {session} changed from {before} to {after}"
+        paid_in, wanted = self.book.fold.ledger.flows, money(self.settings.initial_cash)
+        if session == self.calendar.first and paid_in not in (ZERO, wanted):
+            return f"initial cash changed from {paid_in} to {wanted} before the first plan"
+        return ""
 
     def _enter(self, session: dt.date, closes: PriceSnapshot) -> None:
         for restated in self.book.restatements():
             self.broker.restart_from(restated.from_session, restated.revision)
         self.broker.begin_session(session, self.calendar.closes_at(session), closes)
         if session == self.calendar.first:
-            amount = self.settings.initial_cash
+            amount = money(self.settings.initial_cash)
             flow = CashFlow(
                 kind=CashFlowKind.DEPOSIT,
                 amount=amount,
@@ -256,7 +265,9 @@ class SessionRunner:
             self.book.record([self._new(INITIAL_CASH, session, flow)])
             self.broker.deposit(INITIAL_CASH, session, amount)
 
-    def _opening_gaps(self) -> tuple[Gap, ...]:
+    def _opening_gaps(self, session: dt.date) -> tuple[Gap, ...]:
+        """What remains between book and broker once trades made outside are booked."""
+        self._book_fills(session)
         return compare_statement(self.book.positions, self.book.cash, self._statement())
 
     def _closes(self, inputs: SessionInputs) -> PriceSnapshot:
@@ -272,6 +283,9 @@ class SessionRunner:
             mode="json",
             include={"mode", "planning", "limits", "commission", "simulation", "accounting"},
         )
+        rules["allow_short"] = self.settings.constraints.allow_short
+        # A set has no order of its own; it must not depend on the process.
+        rules["simulation"]["reject_symbols"] = sorted(self.settings.simulation.reject_symbols)
         if inputs.session == self.calendar.first:
             rules["initial_cash"] = str(self.settings.initial_cash)
         plan_prices = {
@@ -305,7 +319,9 @@ class SessionRunner:
 
     def _trade_leg(self, plan: OrderPlan, leg: int) -> None:
         wanted = [order for order in plan.real_orders if order.leg == leg]
-        if not wanted:
+        if not wanted or any(order.leg > leg for order in self.book.orders(plan.session)):
+            # A later leg is intended only when this one is done. Matching here again would fill
+            # orders of that leg before they are known to be accepted.
             return
         session = plan.session
         self._authorize(session)
@@ -359,16 +375,22 @@ class SessionRunner:
         )
 
     def _book_fills(self, session: dt.date) -> None:
-        """Record every execution since the previous close; those that are known change nothing."""
+        """Record every execution that the book does not have, foreign ones included.
+
+        The broker is asked from the previous session's open on: what was traded after that close,
+        or reported late, belongs to this session.
+        """
         previous = self.calendar.previous(session)
-        since = (
-            dt.datetime.min.replace(tzinfo=dt.UTC)
-            if previous is None
-            else self.calendar.closes_at(previous)
-        )
+        since = dt.datetime.min.replace(tzinfo=dt.UTC)
+        known = {fill.execution_id for fill in self.book.fold.orders.fills(session)}
+        if previous is not None:
+            since = self.calendar.opens_at(previous)
+            known |= {fill.execution_id for fill in self.book.fold.orders.fills(previous)}
         ours = {order.client_order_id for order in self.book.orders(session)}
         events = []
         for execution in self.broker.fills_since(since).require():
+            if execution.execution_id in known:
+                continue
             is_ours = execution.client_order_id in ours
             fill = Fill(
                 execution_id=execution.execution_id,
@@ -416,7 +438,7 @@ class SessionRunner:
             statement=self._statement(),
             benchmark=inputs.benchmark,
         )
-        self.book.record([self._new("close", session, closed)])
+        self.book.record([self._new(f"{session}/close", session, closed)])
 
     def _ending(self, order: OrderState) -> AnyEvent:
         """How an order that the book holds as open ended at the broker."""
@@ -441,11 +463,14 @@ class SessionRunner:
         )
 
     def _marks(self, session: dt.date, inputs: SessionInputs) -> dict[str, Mark]:
-        """A price for everything held or traded: the close, else the last mark, else the fill."""
-        fills = self.book.fold.orders.fills(session)
+        """A price for everything held or traded: the close, else the last mark, else the fill.
+
+        Shares without any of these stay unmarked, which valuing them reports.
+        """
+        traded = {fill.symbol: fill.price for fill in self.book.fold.orders.fills(session)}
         last = self.book.fold.ledger.marks
         marks: dict[str, Mark] = {}
-        symbols = sorted({*self.book.positions, *(fill.symbol for fill in fills)})
+        symbols = sorted({*self.book.positions, *traded})
         closes = inputs.closes(symbols)
         for symbol in symbols:
             price = closes.prices.get(symbol)
@@ -453,9 +478,8 @@ class SessionRunner:
                 marks[symbol] = Mark(price=price.price, session=price.session, source=price.source)
             elif symbol in last:
                 marks[symbol] = last[symbol]
-            else:
-                traded = next(fill for fill in fills if fill.symbol == symbol)
-                marks[symbol] = Mark(price=traded.price, session=session, source="fill")
+            elif symbol in traded:
+                marks[symbol] = Mark(price=traded[symbol], session=session, source="fill")
         return marks
 
     def _statement(self) -> BrokerStatement:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from trading_assets.brokers.base import Broker
 from trading_assets.errors import BrokerUnknownError, SubmissionRefusedError
 from trading_assets.ledger.orders import OrderState
-from trading_assets.model.account import BrokerOrder, Unknown
+from trading_assets.model.account import Answer, BrokerOrder, Unknown
 from trading_assets.model.events import (
     AnyEvent,
     NewEvent,
@@ -35,6 +35,8 @@ from trading_assets.model.plan import PlannedOrder
 
 Record = Callable[[Sequence[NewEvent]], None]
 SOURCE = "execution"
+DUPLICATE_ID = "DUPLICATE_ID"
+"""Reject code of an order whose client order id the broker holds already."""
 UNSENT = (OrderStatus.NEW, OrderStatus.SUBMITTED, OrderStatus.UNKNOWN)
 
 
@@ -112,12 +114,13 @@ class Submitter:
         elif order.status is OrderStatus.NEW:
             self._record([self._submitted(key, attempt)])
         answer = self.broker.submit(order.request)
-        if isinstance(answer, Unknown):
-            self._record([self._unknown(key, attempt, answer.reason)])
+        doubt = _doubt(answer)
+        if doubt:
+            self._record([self._unknown(key, attempt, doubt)])
             found = self._look_up(order.request)
             if found is None:
                 raise BrokerUnknownError(
-                    f"order {key}: sent, not acknowledged ({answer.reason}) and not found at the "
+                    f"order {key}: sent, not acknowledged ({doubt}) and not found at the "
                     "broker. Run the session again: it is looked up before anything is sent."
                 )
             yield self._acknowledged(found)
@@ -173,6 +176,19 @@ class Submitter:
             event=event,
             correlation_id=client_order_id,
         )
+
+
+def _doubt(answer: Answer[BrokerOrder]) -> str:
+    """Why an answer does not say what became of the order; empty where it does.
+
+    A refusal for a used id means that an earlier request under it arrived: it refuses this
+    request, not the order.
+    """
+    if isinstance(answer, Unknown):
+        return answer.reason
+    if answer.value.status is OrderStatus.REJECTED and answer.value.reject_code == DUPLICATE_ID:
+        return f"{DUPLICATE_ID}: {answer.value.reject_reason}"
+    return ""
 
 
 def _require_same(wanted: OrderRequest, found: OrderRequest) -> None:
