@@ -42,7 +42,7 @@ def daily_job(graph: PortfolioGraph) -> AssetJob:
 def report_job(graph: PortfolioGraph) -> AssetJob:
     """The monthly report of one portfolio."""
     return dg.define_asset_job(
-        f"{graph.settings.id}__monthly_report",
+        f"{graph.settings.id}__month_end",
         selection=dg.AssetSelection.assets(graph.key(REPORT_ASSET)),
         partitions_def=graph.months,
         description=f"{graph.settings.name}: the PDF of one month.",

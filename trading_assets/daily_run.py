@@ -175,7 +175,7 @@ def _make_reports(
     settings: PortfolioSettings,
     months: Sequence[str],
 ) -> bool:
-    job = definitions.resolve_job_def(f"{settings.id}__monthly_report")
+    job = definitions.resolve_job_def(f"{settings.id}__month_end")
     passed = True
     with _progress(console):
         from trading_assets.progress import tracked
