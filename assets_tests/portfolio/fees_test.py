@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading_assets.model.policies import CommissionPolicy
-from trading_assets.portfolio.fees import affordable_quantity, commission, cost_of_buying
+from trading_assets.portfolio.fees import (
+    affordable_quantity,
+    cash_to_set_aside,
+    commission,
+    cost_of_buying,
+)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +49,15 @@ def test_buying_takes_notional_and_commission() -> None:
     policy = CommissionPolicy(per_order=Decimal(1))
     assert cost_of_buying(policy, Decimal("1.5"), Decimal("10.01")) == Decimal("16.02")
     assert cost_of_buying(policy, Decimal(0), Decimal(10)) == 0
+
+
+def test_cash_set_aside_rounds_nothing_in_favour_of_the_buyer() -> None:
+    """1.5 x 10.015 = 15.0225, booked as 15.02; 3 bp of it are 0.0045, charged as 0.00."""
+    policy = CommissionPolicy(bps=Decimal(3))
+    shares, price = Decimal("1.5"), Decimal("10.015")
+    assert cost_of_buying(policy, shares, price) == Decimal("15.02")
+    assert cash_to_set_aside(policy, shares, price) == Decimal("15.0325")
+    assert cash_to_set_aside(policy, Decimal(0), price) == 0
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ The planner and the simulated broker use the same function, so a plan knows its 
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 
-from trading_assets.model.money import BASIS_POINT, ONE, ZERO, money
+from trading_assets.model.money import BASIS_POINT, CENT, ONE, ZERO, money
 from trading_assets.model.policies import CommissionPolicy
 
 
@@ -17,14 +17,16 @@ def commission(policy: CommissionPolicy, quantity: Decimal, notional: Decimal) -
     max(minimum, per order + per share x quantity + basis points of notional). `quantity` (shares)
     and `notional` (money) may carry a sign, which does not matter. An order of 0 shares costs 0.
     """
-    if quantity == 0:
-        return ZERO
+    return ZERO if quantity == 0 else money(_scheduled(policy, quantity, notional))
+
+
+def _scheduled(policy: CommissionPolicy, quantity: Decimal, notional: Decimal) -> Decimal:
     variable = (
         policy.per_order
         + policy.per_share * abs(quantity)
         + policy.bps * BASIS_POINT * abs(notional)
     )
-    return money(max(policy.minimum, variable))
+    return max(policy.minimum, variable)
 
 
 def cost_of_buying(policy: CommissionPolicy, quantity: Decimal, price: Decimal) -> Decimal:
@@ -33,6 +35,20 @@ def cost_of_buying(policy: CommissionPolicy, quantity: Decimal, price: Decimal) 
         return ZERO
     notional = money(quantity * price)
     return notional + commission(policy, quantity, notional)
+
+
+def cash_to_set_aside(policy: CommissionPolicy, quantity: Decimal, price: Decimal) -> Decimal:
+    """Cash that certainly covers buying `quantity` (positive shares) at `price`.
+
+    At least `cost_of_buying`: the shares count in full and commission is rounded up, so that cents
+    lost in rounding never pay for shares, and no part of an order costs more than it would alone.
+    """
+    if quantity == 0:
+        return ZERO
+    value = quantity * price
+    booked = money(value)
+    scheduled = _scheduled(policy, quantity, booked)
+    return max(value, booked) + scheduled.quantize(CENT, rounding=ROUND_UP)
 
 
 def affordable_quantity(policy: CommissionPolicy, price: Decimal, cash: Decimal) -> Decimal:

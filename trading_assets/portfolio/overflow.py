@@ -17,7 +17,7 @@ import msgspec
 
 from trading_assets.model.money import CENT, ONE, ZERO, money, truncate_quantity
 from trading_assets.model.policies import CommissionPolicy
-from trading_assets.portfolio.fees import affordable_quantity, commission, cost_of_buying
+from trading_assets.portfolio.fees import affordable_quantity, cash_to_set_aside, cost_of_buying
 
 SCALE_DECIMALS = 6
 _SCALE_STEPS = 10**SCALE_DECIMALS
@@ -93,7 +93,7 @@ def trim_largest(purchases: Sequence[Purchase], terms: PurchaseTerms) -> Allocat
     left = _unspent(purchases, quantities, terms)
     if left < 0:
         return allocate(purchases, terms)
-    quantities[index] = _most_affordable(purchases[index], left, terms)
+    quantities[index] = _most_affordable(purchases[index], ZERO, left, terms)
     return Allocation(scale=ONE, quantities=tuple(quantities))
 
 
@@ -129,10 +129,7 @@ def _scaled(
         if quantity * purchase.price < terms.minimum:
             quantity = ZERO
         quantities.append(quantity)
-        value = quantity * purchase.price
-        booked = money(value)
-        # Never counted at less than it is worth: rounding to the cent must not pay for shares.
-        left -= max(value, booked) + commission(terms.commission, quantity, booked)
+        left -= cash_to_set_aside(terms.commission, quantity, purchase.price)
         if left < 0:
             return None
     return quantities
@@ -171,25 +168,30 @@ def _extend_singly(
     for _, _, index in gaps:
         purchase = purchases[index]
         spent = cost_of_buying(terms.commission, held[index], purchase.price)
-        quantity = _most_affordable(purchase, spent + left, terms)
+        quantity = _most_affordable(purchase, held[index], spent + left, terms)
         if quantity > held[index]:
             extended[index] = quantity
             left += spent - cost_of_buying(terms.commission, quantity, purchase.price)
     return extended
 
 
-def _most_affordable(purchase: Purchase, cash: Decimal, terms: PurchaseTerms) -> Decimal:
+def _most_affordable(
+    purchase: Purchase, held: Decimal, cash: Decimal, terms: PurchaseTerms
+) -> Decimal:
+    """Largest quantity that `cash` buys in one order, what is `held` of it already included."""
+    # A new order must be covered for certain, an existing one may use its commission's cents.
+    cost = _cost_in_full if held else cash_to_set_aside
+    step = ONE.scaleb(-purchase.decimals)
     exact = affordable_quantity(terms.commission, purchase.price, cash)
-    quantity = min(purchase.most, truncate_quantity(exact, purchase.decimals))
-    # Rounding to the cent can make the closed form a step too large.
-    while quantity > 0 and cost_of_buying(terms.commission, quantity, purchase.price) > cash:
-        step = max(
-            ONE.scaleb(-purchase.decimals),
-            truncate_quantity(
-                (cost_of_buying(terms.commission, quantity, purchase.price) - cash)
-                / purchase.price,
-                purchase.decimals,
-            ),
-        )
-        quantity = max(ZERO, quantity - step)
+    # The closed form is exact but for cents: one step up, then down to what they really allow.
+    quantity = min(purchase.most, truncate_quantity(exact, purchase.decimals) + step)
+    while quantity > 0 and (over := cost(terms.commission, quantity, purchase.price) - cash) > 0:
+        less = truncate_quantity(over / purchase.price, purchase.decimals)
+        quantity = max(ZERO, quantity - max(step, less))
     return quantity if quantity * purchase.price >= terms.minimum else ZERO
+
+
+def _cost_in_full(policy: CommissionPolicy, quantity: Decimal, price: Decimal) -> Decimal:
+    """`cost_of_buying`, but shares are never counted at less than they are worth."""
+    value = quantity * price
+    return max(value - money(value), ZERO) + cost_of_buying(policy, quantity, price)
