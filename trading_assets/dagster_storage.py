@@ -26,7 +26,7 @@ from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
 BUSY_TIMEOUT_SECONDS = 60
 
 
-class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):  # type: ignore[misc]
+class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):
     """Dagster's consolidated SQLite event log with kept connections and real batches."""
 
     @cached_property
@@ -63,5 +63,5 @@ class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):  # type: ignor
 
     def dispose(self) -> None:
         """Give connections back."""
-        super().dispose()
+        super().dispose()  # type: ignore[no-untyped-call]
         self._engine.dispose()

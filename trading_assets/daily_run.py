@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from trading_assets.automation import REPORT_ASSET, complete_months
 from trading_assets.calendar import TradingCalendar
@@ -18,8 +17,9 @@ from trading_assets.errors import SessionUnknownError, TradingAssetsError
 from trading_assets.event_log.store import open_event_log
 from trading_assets.execution.book import read_closed_sessions
 from trading_assets.model.money import plain
-from trading_assets.progress import observed
-from trading_assets.settings import Directories, PortfolioSettings
+from trading_assets.progress import observed, tracked
+from trading_assets.reconciliation import reconcile
+from trading_assets.settings import Directories, Mode, PortfolioSettings
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -178,8 +178,6 @@ def _make_reports(
     job = definitions.resolve_job_def(f"{settings.id}__month_end")
     passed = True
     with _progress(console):
-        from trading_assets.progress import tracked
-
         for month in tracked(REPORT_ASSET, months):
             result = job.execute_in_process(
                 QUIET, instance=instance, partition_key=f"{month}-01", raise_on_error=False
@@ -207,26 +205,28 @@ def _summary(
     closed = [one for one in read_closed_sessions(log, settings) if one.session in wanted]
     sequence, head = log.head()
     log.close()
-    from trading_assets.reconciliation import reconcile
-    from trading_assets.settings import Mode
-
     breaks = sum(
         len(reconcile(one, sent=settings.mode is not Mode.DRY).unexplained) for one in closed
     )
-    table = Table(show_header=False, box=None, padding=(0, 2))
-    table.add_row("Sessions closed", f"{len(closed)} of {len(sessions)}")
-    table.add_row("Reconciled", f"{len(closed)} sessions, {breaks} unexplained gaps")
+    rows = [
+        ("Sessions closed", f"{len(closed)} of {len(sessions)}"),
+        ("Reconciled", f"{len(closed)} sessions, {breaks} unexplained gaps"),
+    ]
     if closed:
         orders = sum(len(one.orders) for one in closed)
         fills = sum(len(one.fills) for one in closed)
-        table.add_row("Orders and fills", f"{orders} orders, {fills} fills")
-        table.add_row("Equity", f"{plain(closed[-1].close.equity)} {settings.currency}")
-    table.add_row("Book", f"{sequence} records, head {head[:16]}…")
+        rows.append(("Orders and fills", f"{orders} orders, {fills} fills"))
+        rows.append(("Equity", f"{plain(closed[-1].close.equity)} {settings.currency}"))
     reports = sorted((places.reports / settings.id).glob("*.pdf"))
-    table.add_row("Monthly report", str(reports[-1]) if reports else "none yet")
-    table.add_row("Tables (Parquet)", str(places.lake / settings.id))
-    table.add_row("Files (CSV)", str(places.exports / settings.id))
-    table.add_row("Warehouse (DuckDB)", str(places.warehouse))
-    table.add_row("UI", "make ui, then http://127.0.0.1:3000")
+    rows += [
+        ("Book", f"{sequence} records, head {head[:16]}…"),
+        ("Monthly report", str(reports[-1]) if reports else "none yet"),
+        ("Tables (Parquet)", str(places.lake / settings.id)),
+        ("Files (CSV)", str(places.exports / settings.id)),
+        ("Warehouse (DuckDB)", str(places.warehouse)),
+        ("UI", "make ui, then http://127.0.0.1:3000"),
+    ]
     console.print()
-    console.print(table)
+    for label, value in rows:
+        # Paths are printed whole, however narrow the terminal.
+        console.print(f"  {label:<20}{value}", soft_wrap=True, highlight=False)

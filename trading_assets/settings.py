@@ -78,6 +78,11 @@ class FilePrices(Policy):
     benchmark_symbol: str | None = None
     benchmark_name: str | None = None
 
+    @property
+    def benchmark_label(self) -> str | None:
+        """What the benchmark is called: its name, else its symbol; None where there is none."""
+        return self.benchmark_name or self.benchmark_symbol
+
 
 class ColumnMapping(Policy):
     """Names of the columns in a signal file."""

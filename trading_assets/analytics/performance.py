@@ -33,7 +33,7 @@ CONVENTIONS: dict[str, str] = {
     ),
     "annualised_return": (
         "Compound rate by number of sessions: (1 + cumulative)^(sessions in a year / sessions) - 1"
-        " (empyrical annual_return). Periods under a year are extrapolated."
+        " (empyrical annual_return)."
     ),
     "volatility": (
         "Sample standard deviation (n - 1) of daily returns x √(sessions in a year) "

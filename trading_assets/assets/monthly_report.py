@@ -106,7 +106,6 @@ def _provenance(
     if facts.closed:
         first, last = facts.closed[0], facts.closed[-1]
         rows += [
-            ("Book head", f"{last.hash} (record {last.sequence})"),
             ("Sessions", f"{first.session} to {last.session}, {len(facts.closed)} closed"),
             ("First plan", first.planned.plan.digest),
             ("Last plan", last.planned.plan.digest),

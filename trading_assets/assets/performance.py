@@ -84,7 +84,7 @@ def _performance_metadata(found: list[DailyResult], graph: PortfolioGraph) -> Me
     policy = graph.settings.report
     summary = performance(found, policy).portfolio
     chart = equity_png(
-        equity_series(found), graph.settings.name, graph.settings.prices.benchmark_name
+        equity_series(found), graph.settings.name, graph.settings.prices.benchmark_label
     )
     figures: Metadata = {"equity_curve": image(chart, "equity against benchmark")}
     for name, value in (

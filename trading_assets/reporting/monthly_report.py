@@ -13,7 +13,13 @@ from decimal import Decimal
 
 import msgspec
 
-from trading_assets.analytics.performance import CONVENTIONS, Performance, Period, by_period
+from trading_assets.analytics.performance import (
+    CONVENTIONS,
+    Performance,
+    Period,
+    Statistics,
+    by_period,
+)
 from trading_assets.analytics.pnl import daily_result, position_values
 from trading_assets.analytics.returns import (
     benchmark_returns,
@@ -26,6 +32,7 @@ from trading_assets.analytics.returns import (
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.money import ZERO, notional
 from trading_assets.model.order import Side
+from trading_assets.model.policies import ReportPolicy
 from trading_assets.model.result import DailyResult, Gap, GapCause
 from trading_assets.reconciliation import reconcile
 from trading_assets.reporting.monthly_content import (
@@ -45,6 +52,7 @@ from trading_assets.reporting.monthly_content import (
     Unit,
     YearOfReturns,
 )
+from trading_assets.reporting.number_format import percent
 from trading_assets.settings import Mode, PortfolioSettings
 
 BASIS_POINTS = Decimal(10000)
@@ -133,11 +141,11 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
         "records up to the last session shown, valued at closing prices.",
         book_head_hash=last.hash if last else "",
         book_head_sequence=last.sequence if last else 0,
-        benchmark_name=settings.prices.benchmark_name,
+        benchmark_name=settings.prices.benchmark_label,
         disclaimer=settings.report.disclaimer,
         key_figures=_key_figures(periods, month),
         performance_columns=tuple(COLUMNS[period] for period in periods),
-        performance_rows=_performance_rows(list(periods.values())),
+        performance_rows=_performance_rows(list(periods.values()), settings.report),
         equity_series=equity_series(results),
         drawdown_series=_drawdowns(results),
         monthly_returns=_years(results),
@@ -212,10 +220,12 @@ def _key_figures(
 
 def _against(period: Performance) -> str:
     value = period.benchmark.cumulative_return
-    return "" if value is None else f"benchmark {value:+.2%}"
+    return "" if value is None else f"benchmark {percent(value, signed=True)}"
 
 
-def _performance_rows(columns: Sequence[Performance]) -> tuple[PerformanceRow, ...]:
+def _performance_rows(
+    columns: Sequence[Performance], policy: ReportPolicy
+) -> tuple[PerformanceRow, ...]:
     if not columns:
         return ()
     plain_rows = (
@@ -233,6 +243,11 @@ def _performance_rows(columns: Sequence[Performance]) -> tuple[PerformanceRow, .
         )
         for name, unit in plain_rows
     ]
+    rows[1] = msgspec.structs.replace(
+        rows[1],
+        portfolio=tuple(_annualised(column.portfolio, policy) for column in columns),
+        benchmark=tuple(_annualised(column.benchmark, policy) for column in columns),
+    )
     rows.append(
         PerformanceRow(
             label=METRIC_NAMES["max_drawdown"],
@@ -249,6 +264,13 @@ def _performance_rows(columns: Sequence[Performance]) -> tuple[PerformanceRow, .
         )
     )
     return tuple(rows)
+
+
+def _annualised(statistics: Statistics, policy: ReportPolicy) -> float | None:
+    """Annualised return; undefined below a year, as GIPS forbids to annualise a partial year."""
+    if statistics.sessions < policy.annualisation_sessions:
+        return None
+    return statistics.annualised_return
 
 
 def _depth(drawdown: object) -> float | None:
@@ -371,6 +393,12 @@ def _definitions(settings: PortfolioSettings) -> tuple[Definition, ...]:
         for key, name in METRIC_NAMES.items()
         if key in CONVENTIONS
     ]
+    definitions.append(
+        Definition(
+            metric="Annualised return, shorter periods",
+            convention="Undefined for a period of fewer sessions than a year has.",
+        )
+    )
     definitions.append(
         Definition(
             metric="Slippage",

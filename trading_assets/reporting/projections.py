@@ -209,9 +209,7 @@ def read_signals(session: dt.date, table: pa.Table) -> tuple[StrategySignal, ...
     )
 
 
-def _read_signal(
-    session: dt.date, strategy_id: str, rows: list[dict[str, Any]]
-) -> StrategySignal:
+def _read_signal(session: dt.date, strategy_id: str, rows: list[dict[str, Any]]) -> StrategySignal:
     first = rows[0]
     return StrategySignal(
         strategy_id=strategy_id,
