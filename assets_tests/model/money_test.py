@@ -10,6 +10,7 @@ from trading_assets.model.money import (
     money,
     notional,
     plain,
+    price_per_share,
     round_to_tick,
     truncate_quantity,
     weight,
@@ -54,3 +55,16 @@ def test_a_weight_has_ten_decimals() -> None:
 )
 def test_each_value_has_one_spelling(value: str, text: str) -> None:
     assert plain(Decimal(value)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        ("10.5", "10.5"),
+        ("123.12345678912345", "123.12345679"),
+        ("1.5E2", "1.5E+2"),
+        ("0.00000001", "1E-8"),
+    ],
+)
+def test_a_price_keeps_its_spelling_up_to_eight_decimals(text: str, price: str) -> None:
+    assert str(price_per_share(text)) == price

@@ -20,6 +20,11 @@ import msgspec
 from trading_assets.errors import InputError
 from trading_assets.market_data.price_columns import PriceColumns, read_price_columns
 from trading_assets.model.instrument import Price, PriceSnapshot
+from trading_assets.model.money import (
+    QUANTITY_DECIMALS_MAX,
+    price_per_share,
+    truncate_quantity,
+)
 from trading_assets.settings import FilePrices
 
 
@@ -122,13 +127,15 @@ class FilePriceSource:
             volume = series.volumes[index] if series.volumes else ""
             prices[symbol] = Price(
                 symbol=symbol,
-                price=Decimal(series.closes[index]),
+                price=price_per_share(series.closes[index]),
                 currency=self._currency,
                 session=self._sessions[place],
                 age_sessions=end - 1 - place,
                 source=self._name,
-                reference_price=Decimal(series.closes[index - 1]) if index else None,
-                volume=Decimal(volume) if volume else None,
+                reference_price=price_per_share(series.closes[index - 1]) if index else None,
+                volume=truncate_quantity(Decimal(volume), QUANTITY_DECIMALS_MAX)
+                if volume
+                else None,
             )
         return PriceSnapshot(session=session, prices=prices, missing=tuple(missing))
 

@@ -24,6 +24,7 @@ from trading_assets.data_files import (
     require_columns,
 )
 from trading_assets.errors import InputError
+from trading_assets.model.money import PRICE_QUANTUM
 
 if TYPE_CHECKING:
     import numpy as np
@@ -188,8 +189,8 @@ def _check_values(name: str, table: Arrow, currency: str) -> None:
     )
     reject(
         "close",
-        numbers("close", lambda values: pc.greater(values, 0)),
-        "close must be a positive number",
+        numbers("close", lambda values: pc.greater_equal(values, float(PRICE_QUANTUM))),
+        f"close must be a positive number, at least {PRICE_QUANTUM:f}",
         "Write the price per share with a decimal point, or remove the row: a missing close is "
         "handled, a wrong one is not",
     )

@@ -14,6 +14,8 @@ ONE = Decimal(1)
 CENT = Decimal("0.01")
 BASIS_POINT = Decimal("0.0001")
 QUANTITY_DECIMALS_MAX = 9
+PRICE_QUANTUM = Decimal("0.00000001")
+"""The finest price per share that is kept: adjusted closes come with the digits of a float."""
 WEIGHT_QUANTUM = Decimal("0.0000000001")
 """Weights are kept to ten decimals: a cent on a hundred million."""
 
@@ -39,6 +41,17 @@ def truncate_quantity(quantity: Decimal, decimals: int) -> Decimal:
 def round_to_tick(price: Decimal, tick_size: Decimal) -> Decimal:
     """Nearest multiple of `tick_size`, half to even."""
     return (price / tick_size).quantize(ONE, rounding=ROUND_HALF_EVEN) * tick_size
+
+
+def price_per_share(text: str) -> Decimal:
+    """The price that a source spells as `text`, to at most eight decimals, half to even.
+
+    Fewer decimals stay as they are written: 10.5 is not turned into 10.50000000.
+    """
+    price = Decimal(text)
+    if PRICE_QUANTUM <= price and price == price.quantize(PRICE_QUANTUM):
+        return price
+    return price.quantize(PRICE_QUANTUM, rounding=ROUND_HALF_EVEN)
 
 
 def weight(numerator: Decimal, denominator: Decimal) -> Decimal:
