@@ -122,6 +122,36 @@ def test_an_order_that_its_own_commission_makes_needless_is_not_given() -> None:
     assert told(free) == [("AAA", "buy", ONE)]
 
 
+def test_the_band_is_a_fraction_of_equity_net_of_commission() -> None:
+    """Two orders cost 200, which leaves 9,800: AAA wants 980 - 485 = 495, outside 5 % = 490."""
+    plan = make_plan(
+        inputs(
+            weights={"AAA": "0.1", "BBB": "0.5"},
+            prices={"AAA": "1", "BBB": "1"},
+            positions={"AAA": "485"},
+            cash="9515",
+            planning=PlanningPolicy(
+                fractional=False, cash_buffer=ZERO, no_trade_band=Decimal("0.05")
+            ),
+            commission=CommissionPolicy(per_order=Decimal(100)),
+        )
+    )
+    assert told(plan) == [("AAA", "buy", Decimal(495)), ("BBB", "buy", Decimal(4900))]
+
+
+def test_commission_beyond_all_equity_buys_nothing() -> None:
+    plan = make_plan(
+        inputs(
+            weights={"AAA": "1"},
+            prices={"AAA": "1"},
+            cash="50",
+            commission=CommissionPolicy(per_order=Decimal(100)),
+        )
+    )
+    assert plan.real_orders == ()
+    assert plan.refusals == ()
+
+
 def test_no_targets_and_no_positions_give_an_empty_plan() -> None:
     plan = make_plan(inputs(weights={}, prices={}, cash="10000"))
     assert (plan.orders, plan.lines, plan.refusals) == ((), (), ())

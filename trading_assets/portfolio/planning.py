@@ -128,7 +128,8 @@ def _next_fees(
     book: OpeningBook, proposed: Decimal, low: Decimal, high: Rebalance | None, *, free: bool
 ) -> Decimal:
     if high is None:
-        return proposed
+        # Doubling ends: where fees eat all equity the orders no longer depend on them.
+        return proposed if free else max(proposed, 2 * low)
     top = book.equity - high.net_equity
     if free and low < proposed < top:
         return proposed
