@@ -24,7 +24,7 @@ from trading_assets.execution.session import (
 )
 from trading_assets.model.instrument import Price, PriceSnapshot
 from trading_assets.model.target import Contribution, TargetPortfolio, TargetWeight
-from trading_assets.settings import Mode, PortfolioSettings, SessionSettings
+from trading_assets.settings import PortfolioSettings, SessionSettings
 
 MONDAY = dt.date(2024, 3, 4)
 TUESDAY = dt.date(2024, 3, 5)
@@ -173,8 +173,3 @@ class Desk:
             self.book.positions == dict(sorted(self.broker_positions.items()))
             and self.book.cash == self.broker_cash
         )
-
-
-def mode_of(settings: PortfolioSettings, mode: Mode) -> PortfolioSettings:
-    """The same portfolio in another mode."""
-    return settings.model_copy(update={"mode": mode})

@@ -190,7 +190,7 @@ def _check_values(name: str, table: Arrow, currency: str) -> None:
     reject(
         "close",
         numbers("close", lambda values: pc.greater_equal(values, float(PRICE_QUANTUM))),
-        f"close must be a positive number, at least {PRICE_QUANTUM:f}",
+        "close must be a positive number",
         "Write the price per share with a decimal point, or remove the row: a missing close is "
         "handled, a wrong one is not",
     )

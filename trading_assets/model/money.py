@@ -49,7 +49,7 @@ def price_per_share(text: str) -> Decimal:
     Fewer decimals stay as they are written: 10.5 is not turned into 10.50000000.
     """
     price = Decimal(text)
-    if PRICE_QUANTUM <= price and price == price.quantize(PRICE_QUANTUM):
+    if price >= PRICE_QUANTUM and price == price.quantize(PRICE_QUANTUM):
         return price
     return price.quantize(PRICE_QUANTUM, rounding=ROUND_HALF_EVEN)
 
