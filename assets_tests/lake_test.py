@@ -48,5 +48,8 @@ def test_duckdb_reads_all_sessions_of_an_asset_as_one_table(tmp_path: Path) -> N
     lake.write("positions_eod", MONDAY, make_table(COLUMNS, [row(MONDAY, "A", "1.5")]))
     lake.write("positions_eod", TUESDAY, make_table(COLUMNS, [row(TUESDAY, "A", "2.5")]))
     pattern = lake.folder / "positions_eod" / "session=*" / "data.parquet"
-    total = duckdb.sql(f"select sum(quantity) from read_parquet('{pattern}')").fetchall()
+    with duckdb.connect() as connection:
+        total = connection.execute(
+            f"select sum(quantity) from read_parquet('{pattern}')"
+        ).fetchall()
     assert total == [(Decimal("4.0000000000"),)]

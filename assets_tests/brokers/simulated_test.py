@@ -221,7 +221,7 @@ def test_canceling_leaves_what_was_filled(tmp_path: Path) -> None:
     broker.cancel("part")
     broker.match()
     canceled = status_of(broker, "part")
-    assert (canceled.status, canceled.filled_quantity) == (OrderStatus.CANCELED, 5)
+    assert (canceled.status, canceled.filled_quantity) == (OrderStatus.CANCELED, Decimal(5))
 
 
 def test_everything_is_there_after_the_process_ends(tmp_path: Path) -> None:

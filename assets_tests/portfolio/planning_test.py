@@ -529,3 +529,23 @@ def test_two_targets_for_one_symbol_are_an_error() -> None:
     twice = msgspec.structs.replace(book.targets, weights=book.targets.weights * 2)
     with pytest.raises(InputError, match=r"AAA.*more than one target"):
         make_plan(msgspec.structs.replace(book, targets=twice))
+
+
+def test_between_rebalances_orders_are_considered_and_none_is_sent() -> None:
+    plan = make_plan(
+        inputs(
+            weights={"AAA": "0.5", "BBB": "0.5"},
+            prices={"AAA": "100", "BBB": "50"},
+            positions={"AAA": "8"},
+            cash="200",
+            rebalances=False,
+        )
+    )
+    # Equity 1,000: AAA should fall from 8 to 5 shares, BBB rise to 10.
+    assert [(o.symbol, o.planned_quantity, o.quantity) for o in plan.orders] == [
+        ("AAA", Decimal(3), ZERO),
+        ("BBB", Decimal(10), ZERO),
+    ]
+    assert cuts(plan.orders[0]) == [("BETWEEN_REBALANCES", Decimal(3))]
+    assert (plan.real_orders, plan.expected_fees) == ((), ZERO)
+    assert [line.real_target_quantity for line in plan.lines] == [Decimal(8), ZERO]

@@ -64,6 +64,7 @@ from trading_assets.model.result import Gap
 from trading_assets.model.target import TargetPortfolio
 from trading_assets.portfolio.planning import PlanInputs, make_plan
 from trading_assets.portfolio.proceeds import affordable_openings
+from trading_assets.portfolio.rebalance_dates import is_rebalance
 from trading_assets.reconciliation import compare_statement
 from trading_assets.settings import Mode, PortfolioSettings
 
@@ -135,6 +136,7 @@ def plan_inputs(
         commission=settings.commission,
         allow_short=settings.constraints.allow_short,
         asset_ids={},
+        rebalances=is_rebalance(settings.planning.rebalance, targets.session, book.closed_through),
     )
 
 

@@ -26,6 +26,7 @@ class PlanReason(StrEnum):
     MISSING_PRICE = "MISSING_PRICE"
     FLIP_NOT_CLOSED = "FLIP_NOT_CLOSED"
     PLAN_REFUSED = "PLAN_REFUSED"
+    BETWEEN_REBALANCES = "BETWEEN_REBALANCES"
 
 
 class PlanCut(msgspec.Struct, frozen=True, kw_only=True):

@@ -83,14 +83,27 @@ class MissingPricePolicy(StrEnum):
     HOLD = "hold"
 
 
+class RebalanceFrequency(StrEnum):
+    """On which sessions a portfolio trades: each, or the first of each week or month.
+
+    The portfolio's own first session is always one of them.
+    """
+
+    EVERY_SESSION = "every_session"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+
+
 class PlanningPolicy(Policy):
     """How target weights become orders.
 
+    `rebalance` says on which sessions; on the others nothing is traded.
     `quantity_decimals` is the precision of a planned quantity; without `fractional` a real one is
     whole shares. `no_trade_band` is a fraction of equity, `cash_buffer` the fraction of equity
     that is never invested, `min_order_notional` money, `tick_size` money per share.
     """
 
+    rebalance: RebalanceFrequency = RebalanceFrequency.EVERY_SESSION
     fractional: bool = True
     quantity_decimals: Annotated[int, Field(ge=0, le=QUANTITY_DECIMALS_MAX)] = 6
     min_order_notional: NotNegative = Decimal(1)

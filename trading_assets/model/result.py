@@ -83,6 +83,7 @@ class GapCause(StrEnum):
     ROUNDING = "rounding"
     MINIMUM_NOTIONAL = "minimum_notional"
     NO_TRADE_BAND = "no_trade_band"
+    BETWEEN_REBALANCES = "between_rebalances"
     CASH_OVERFLOW = "cash_overflow"
     CASH_BUFFER = "cash_buffer"
     CLIPPED_BY_LIMIT = "clipped_by_limit"

@@ -21,7 +21,8 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
 
     `positions` are signed shares by symbol, `cash` money (may be negative), `prices` the plan
     prices. `revision` counts the book's restatements. `asset_ids` names the asset id of held
-    symbols that have no target; a symbol that is absent is its own asset id.
+    symbols that have no target; a symbol that is absent is its own asset id. `rebalances` False
+    makes it a session between two rebalances: orders are considered and none is sent.
     """
 
     targets: TargetPortfolio
@@ -35,6 +36,7 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     commission: CommissionPolicy
     allow_short: bool
     asset_ids: Mapping[str, str]
+    rebalances: bool = True
 
 
 class OpeningBook(msgspec.Struct, frozen=True, kw_only=True):

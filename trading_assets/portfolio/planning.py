@@ -94,7 +94,7 @@ def make_plan(inputs: PlanInputs) -> OrderPlan:
             return _without_orders(inputs, instruments, book.equity, refusals)
         if not inputs.allow_short and any(i.weight < 0 for i in instruments):
             refusals.append(short_refusal(instruments))
-        sized = _converged(book)
+        sized = _converged(book) if inputs.rebalances else _held(rebalance(book, book.equity))
         if sized.refusal is not None:
             refusals.append(sized.refusal)
         total = total_refusal(sized.drafts, inputs.limits)
@@ -158,9 +158,17 @@ def _is_beyond(draft: DraftOrder, book: OpeningBook, width: Decimal) -> bool:
 
 def _settled(sized: Rebalance) -> Rebalance:
     detail = "not wanted any more once the plan's commission and cents of valuation are counted"
+    return _without_any(sized, PlanReason.ROUNDED, detail)
+
+
+def _held(sized: Rebalance) -> Rebalance:
+    detail = "this session is not one of the portfolio's rebalances"
+    return _without_any(sized, PlanReason.BETWEEN_REBALANCES, detail)
+
+
+def _without_any(sized: Rebalance, reason: PlanReason, detail: str) -> Rebalance:
     drafts = tuple(
-        draft.dropped(PlanReason.ROUNDED, detail) if draft.quantity > 0 else draft
-        for draft in sized.drafts
+        draft.dropped(reason, detail) if draft.quantity > 0 else draft for draft in sized.drafts
     )
     return msgspec.structs.replace(sized, drafts=drafts, scale=ONE, fees=ZERO, refusal=None)
 

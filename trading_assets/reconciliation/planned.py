@@ -27,6 +27,7 @@ CAUSE_OF_CUT = {
     PlanReason.MISSING_PRICE: GapCause.MISSING_PRICE,
     PlanReason.FLIP_NOT_CLOSED: GapCause.NOT_SENT,
     PlanReason.PLAN_REFUSED: GapCause.PLAN_REFUSED,
+    PlanReason.BETWEEN_REBALANCES: GapCause.BETWEEN_REBALANCES,
 }
 
 
