@@ -16,11 +16,15 @@ from trading_assets.model.target import TargetPortfolio
 from trading_assets.reporting.charts import weights_png
 
 PREVIEW_ROWS = 25
+CONSTANT_COLUMNS = frozenset({"session", "batch_id", "plan_digest", "file_sha256"})
+"""The same in every row of a session, and shown as figures of their own."""
+
 Metadata = dict[str, Any]
 
 
 def rows_metadata(rows: int, path: Path, table: pa.Table) -> Metadata:
-    """Row count over all sessions of the run, and file and first rows of its last session."""
+    """Row count over all sessions of the run, and file and first rows of its last session. Long,
+    so it comes after an asset's own figures."""
     return {
         "dagster/row_count": rows,
         "file": dg.MetadataValue.path(path),
@@ -30,10 +34,11 @@ def rows_metadata(rows: int, path: Path, table: pa.Table) -> Metadata:
 
 def preview(table: pa.Table) -> dg.TableMetadataValue:
     """The first rows of a projection as a table; exact numbers as plain text."""
-    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in table.column_names])
+    names = [name for name in table.column_names if name not in CONSTANT_COLUMNS]
+    schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in names])
     records = [
         dg.TableRecord({name: _cell(value) for name, value in row.items()})
-        for row in table.slice(0, PREVIEW_ROWS).to_pylist()
+        for row in table.select(names).slice(0, PREVIEW_ROWS).to_pylist()
     ]
     return dg.MetadataValue.table(records, schema=schema)
 

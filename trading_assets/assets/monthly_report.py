@@ -29,13 +29,17 @@ PACKAGES = ("trading-assets", "dagster", "duckdb", "pandas", "reportlab", "empyr
 def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
     """The asset `monthly_report` of one portfolio."""
     settings = graph.settings
-    complete = dg.AssetCheckSpec("report_is_complete", asset=graph.key("monthly_report"))
+    complete = dg.AssetCheckSpec(
+        "report_is_complete",
+        asset=graph.key("monthly_report"),
+        description="Every session of the month is closed and reconciled without a break.",
+    )
 
     @dg.asset(
         key=graph.key("monthly_report"),
         deps=[graph.key("pnl_daily")],
         partitions_def=graph.months,
-        group_name="reporting",
+        group_name=graph.group("reporting"),
         owners=graph.owners,
         tags=graph.tags,
         kinds={"pdf"},

@@ -27,14 +27,18 @@ def build_pnl_daily(graph: PortfolioGraph) -> dg.AssetsDefinition:
     settings = graph.settings
 
     def new_check() -> SessionCheck:
-        return SessionCheck(graph.key("pnl_daily"), "equity_change_is_explained")
+        return SessionCheck(
+            graph.key("pnl_daily"),
+            "equity_change_is_explained",
+            "Change in equity = P&L + flows - fees, to the cent.",
+        )
 
     @dg.asset(
         key=graph.key("pnl_daily"),
         deps=[graph.key(name) for name in ("positions_eod", "reconciliation")],
         partitions_def=graph.sessions,
         backfill_policy=ONE_RUN,
-        group_name="analytics",
+        group_name=graph.group("analytics"),
         owners=graph.owners,
         tags=graph.tags,
         kinds={"parquet"},
@@ -59,9 +63,9 @@ def build_pnl_daily(graph: PortfolioGraph) -> dg.AssetsDefinition:
         flush_files()
         path = store.path("pnl_daily", sessions[-1])
         yield dg.MaterializeResult(
-            metadata=rows_metadata(len(found), path, pnl_table(found[-1]))
+            metadata=_performance_metadata(found, graph)
+            | rows_metadata(len(found), path, pnl_table(found[-1]))
             | {"by_instrument": preview(by_instrument)}
-            | _performance_metadata(found, graph)
         )
         yield from results(check)
 

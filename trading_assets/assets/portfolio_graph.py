@@ -45,6 +45,10 @@ class PortfolioGraph:
         """Tags on every asset of the portfolio."""
         return {"portfolio": self.settings.id, "mode": self.settings.mode.value}
 
+    def group(self, stage: str) -> str:
+        """The group of one stage; named with the portfolio, for a graph shows no key prefixes."""
+        return f"{self.settings.id}_{stage}"
+
     def key(self, asset: str) -> dg.AssetKey:
         """The asset's key: portfolio, then name."""
         return dg.AssetKey([self.settings.id, asset])

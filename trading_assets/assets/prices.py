@@ -22,14 +22,19 @@ def build_prices(graph: PortfolioGraph) -> dg.AssetsDefinition:
     max_age = settings.limits.max_price_age_sessions
 
     def fresh_check() -> SessionCheck:
-        # Not blocking: whether a missing price stops the plan is the plan's own rule.
-        return SessionCheck(graph.key("prices"), "prices_are_complete_and_fresh", blocking=False)
+        return SessionCheck(
+            graph.key("prices"),
+            "prices_are_complete_and_fresh",
+            "Every instrument has a price of the session before. Warns only: whether a missing or "
+            "old one stops the plan is for the plan's limits to say.",
+            blocking=False,
+        )
 
     @dg.asset(
         key=graph.key("prices"),
         partitions_def=graph.sessions,
         backfill_policy=ONE_RUN,
-        group_name="market_data",
+        group_name=graph.group("market_data"),
         owners=graph.owners,
         tags=graph.tags,
         kinds={"parquet"},
@@ -63,8 +68,8 @@ def build_prices(graph: PortfolioGraph) -> dg.AssetsDefinition:
             )
         flush_files()
         yield dg.MaterializeResult(
-            metadata=rows_metadata(rows, store.path("prices", session), table)
-            | {"source": source.name, "source_sha256": source.sha256}
+            metadata={"source": source.name, "source_sha256": source.sha256}
+            | rows_metadata(rows, store.path("prices", session), table)
         )
         yield from results(check)
 

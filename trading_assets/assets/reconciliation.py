@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from trading_assets.assets.closed_sessions import closed_sessions_of
-from trading_assets.assets.metadata import preview, rows_metadata
+from trading_assets.assets.metadata import Metadata, preview, rows_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
@@ -28,14 +28,26 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
     key = graph.key("reconciliation")
 
     def new_checks() -> tuple[SessionCheck, SessionCheck]:
-        return SessionCheck(key, "unexplained_is_zero"), SessionCheck(key, "book_equals_broker")
+        return (
+            SessionCheck(
+                key,
+                "unexplained_is_zero",
+                "Every gap between plan, fills, targets, book and broker has a cause; what remains "
+                "is 0.",
+            ),
+            SessionCheck(
+                key,
+                "book_equals_broker",
+                "Positions and cash of the book are those of the broker's statement at the close.",
+            ),
+        )
 
     @dg.asset(
         key=key,
         deps=[graph.key(name) for name in ("order_plan", "execution_log", "positions_eod")],
         partitions_def=graph.sessions,
         backfill_policy=ONE_RUN,
-        group_name="reconciliation",
+        group_name=graph.group("reconciliation"),
         owners=graph.owners,
         tags=graph.tags,
         kinds={"parquet"},
@@ -63,22 +75,21 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
             for check, finding in zip(checks, _findings(report), strict=True):
                 yield check.add(finding)
         flush_files()
-        yield dg.MaterializeResult(
-            metadata=rows_metadata(rows, store.path("reconciliation", sessions[-1]), table)
-            | {
-                "causes": dg.MetadataValue.table(
-                    [
-                        dg.TableRecord({"view and cause": name, "gaps": count})
-                        for name, count in sorted(causes.items())
-                    ],
-                    schema=dg.TableSchema(
-                        columns=[dg.TableColumn("view and cause"), dg.TableColumn("gaps", "int")]
-                    ),
+        figures: Metadata = {
+            "summary": dg.MetadataValue.md(f"```\n{summary}\n```"),
+            "causes": dg.MetadataValue.table(
+                [
+                    dg.TableRecord({"view and cause": name, "gaps": count})
+                    for name, count in sorted(causes.items())
+                ],
+                schema=dg.TableSchema(
+                    columns=[dg.TableColumn("view and cause"), dg.TableColumn("gaps", "int")]
                 ),
-                "gaps_of_last_session": preview(gaps),
-                "summary": dg.MetadataValue.md(f"```\n{summary}\n```"),
-            }
-        )
+            ),
+            "gaps_of_last_session": preview(gaps),
+        }
+        path = store.path("reconciliation", sessions[-1])
+        yield dg.MaterializeResult(metadata=figures | rows_metadata(rows, path, table))
         yield from results(*checks)
 
     return reconciliation

@@ -29,6 +29,7 @@ class SessionCheck:
 
     asset_key: dg.AssetKey
     name: str
+    description: str
     blocking: bool = True
     findings: list[Finding] = field(default_factory=list)
 
@@ -47,6 +48,7 @@ class SessionCheck:
             severity=self.severity,
             blocking=self.blocking,
             partition=finding.session.isoformat(),
+            description=f"{finding.session}: {finding.actual}",
             metadata=_texts(finding),
         )
 
@@ -86,7 +88,12 @@ class SessionCheck:
 
 def check_spec(check: SessionCheck) -> dg.AssetCheckSpec:
     """The declaration that goes with a check."""
-    return dg.AssetCheckSpec(check.name, asset=check.asset_key, blocking=check.blocking)
+    return dg.AssetCheckSpec(
+        check.name,
+        asset=check.asset_key,
+        description=check.description,
+        blocking=check.blocking,
+    )
 
 
 def results(*checks: SessionCheck) -> Iterator[dg.AssetCheckResult]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from trading_assets.assets.metadata import rows_metadata, weights_chart_metadata
+from trading_assets.assets.metadata import Metadata, rows_metadata, weights_chart_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
@@ -25,7 +25,7 @@ from trading_assets.reporting.projections import (
 from trading_assets.resources import LakeResource
 from trading_assets.signal_files import read_signal_file
 
-GROUP = "targets"
+STAGE = "targets"
 
 
 def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
@@ -37,7 +37,7 @@ def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
         key=graph.key("strategy_signals"),
         partitions_def=graph.sessions,
         backfill_policy=ONE_RUN,
-        group_name=GROUP,
+        group_name=graph.group(STAGE),
         owners=graph.owners,
         tags=graph.tags,
         kinds={"parquet"},
@@ -56,20 +56,17 @@ def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
             store.write("strategy_signals", session, table)
             rows += table.num_rows
         flush_files()
-        return dg.MaterializeResult(
-            metadata=rows_metadata(rows, store.path("strategy_signals", session), table)
-            | {
-                "oldest_signal_age_days": max(signal.age_days for signal in signals),
-                "files": dg.MetadataValue.table(
-                    [
-                        dg.TableRecord(
-                            {"strategy": f.strategy_id, "file": f.name, "sha256": f.sha256}
-                        )
-                        for f in files
-                    ]
-                ),
-            },
-        )
+        figures: Metadata = {
+            "oldest_signal_age_days": max(signal.age_days for signal in signals),
+            "files": dg.MetadataValue.table(
+                [
+                    dg.TableRecord({"strategy": f.strategy_id, "file": f.name, "sha256": f.sha256})
+                    for f in files
+                ]
+            ),
+        }
+        path = store.path("strategy_signals", session)
+        return dg.MaterializeResult(metadata=figures | rows_metadata(rows, path, table))
 
     return strategy_signals
 
@@ -80,14 +77,19 @@ def build_consolidated_targets(graph: PortfolioGraph) -> dg.AssetsDefinition:
     constraints = settings.constraints
 
     def weights_check() -> SessionCheck:
-        return SessionCheck(graph.key("consolidated_targets"), "weights_keep_constraints")
+        return SessionCheck(
+            graph.key("consolidated_targets"),
+            "weights_keep_constraints",
+            "Total and largest weight are inside the constraints, and each weight is the sum of "
+            "what the strategies contribute.",
+        )
 
     @dg.asset(
         key=graph.key("consolidated_targets"),
         deps=[graph.key("strategy_signals")],
         partitions_def=graph.sessions,
         backfill_policy=ONE_RUN,
-        group_name=GROUP,
+        group_name=graph.group(STAGE),
         owners=graph.owners,
         tags=graph.tags,
         kinds={"parquet"},
@@ -110,8 +112,8 @@ def build_consolidated_targets(graph: PortfolioGraph) -> dg.AssetsDefinition:
             yield check.add(_weights_finding(targets, graph))
         flush_files()
         yield dg.MaterializeResult(
-            metadata=rows_metadata(rows, store.path("consolidated_targets", session), table)
-            | weights_chart_metadata(targets)
+            metadata=weights_chart_metadata(targets)
+            | rows_metadata(rows, store.path("consolidated_targets", session), table)
         )
         yield from results(check)
 

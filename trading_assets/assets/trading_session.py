@@ -48,7 +48,7 @@ from trading_assets.resources import (
     MarketDataResource,
 )
 
-GROUP = "trading"
+STAGE = "trading"
 PREVIOUS_SESSION = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
 
@@ -64,10 +64,28 @@ class SessionChecks:
 
     def __init__(self, graph: PortfolioGraph) -> None:
         plan, execution = graph.key("order_plan"), graph.key("execution_log")
-        self.opening = SessionCheck(plan, "opening_book_equals_broker")
-        self.gate = SessionCheck(plan, "orders_may_be_sent")
-        self.sent_once = SessionCheck(execution, "each_order_sent_once_and_done")
-        self.balance = SessionCheck(graph.key("positions_eod"), "lots_and_cash_balance")
+        self.opening = SessionCheck(
+            plan,
+            "opening_book_equals_broker",
+            "Positions and cash of the book are the broker's before the session is planned; "
+            "otherwise nothing is planned or sent.",
+        )
+        self.gate = SessionCheck(
+            plan,
+            "orders_may_be_sent",
+            "No limit of the plan and no guard (halt switch, mode, account, current session) "
+            "forbids sending; otherwise nothing is sent.",
+        )
+        self.sent_once = SessionCheck(
+            execution,
+            "each_order_sent_once_and_done",
+            "No client order id occurs twice and no order is left open.",
+        )
+        self.balance = SessionCheck(
+            graph.key("positions_eod"),
+            "lots_and_cash_balance",
+            "Equity is market value and cash, and each position is the sum of its lots.",
+        )
 
     @property
     def all(self) -> tuple[SessionCheck, ...]:
@@ -83,7 +101,7 @@ def build_trading_session(graph: PortfolioGraph) -> dg.AssetsDefinition:
             graph.key(name),
             deps=deps,
             description=description,
-            group_name=GROUP,
+            group_name=graph.group(STAGE),
             owners=graph.owners,
             tags=graph.tags,
             kinds={"parquet", "sqlite"},
@@ -286,8 +304,8 @@ class SessionWork:
         table = self.lake.read(asset, session)
         return dg.MaterializeResult(
             asset_key=self.graph.key(asset),
-            metadata=rows_metadata(self.rows[asset], self.lake.path(asset, session), table)
-            | metadata,
+            metadata=metadata
+            | rows_metadata(self.rows[asset], self.lake.path(asset, session), table),
         )
 
     def _plan_metadata(self, plan: OrderPlan) -> Metadata:
