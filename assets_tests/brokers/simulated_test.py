@@ -150,6 +150,17 @@ def test_rule_3_an_order_takes_its_share_of_the_volume_and_the_rest_expires(
     assert broker.open_orders().require() == ()
 
 
+def test_rule_3_matching_again_does_not_take_more_of_the_same_volume(tmp_path: Path) -> None:
+    broker = open_broker(tmp_path, volume_cap=Decimal("0.1"))
+    broker.begin_session(MONDAY, closing_time(MONDAY), snapshot(MONDAY, volume="75", AAA="10"))
+    broker.submit(order("whole", quantity="20"))
+    broker.match()
+    broker.match()
+    assert status_of(broker, "whole").filled_quantity == 7
+    assert len(broker.fills_since(BEGINNING).require()) == 1
+    assert broker.positions().require() == {"AAA": Decimal(7)}
+
+
 def test_rule_4_a_symbol_without_a_price_does_not_trade(tmp_path: Path) -> None:
     broker = on_monday(open_broker(tmp_path), AAA="100")
     broker.submit(order("halted", symbol="ZZZ"))
@@ -191,6 +202,29 @@ def test_rule_5_a_short_sale_needs_equity_too(tmp_path: Path) -> None:
     assert status_of(broker, "smaller").status is OrderStatus.FILLED
     assert broker.positions().require() == {"AAA": Decimal(-100)}
     assert cash_of(broker) == 20000
+
+
+@pytest.mark.parametrize("opened_again", [False, True], ids=["same process", "new process"])
+def test_rule_5_a_holding_without_a_close_counts_at_its_last_one(
+    tmp_path: Path, opened_again: bool
+) -> None:
+    broker = on_monday(open_broker(tmp_path, margin_multiplier=Decimal(2)), AAA="100")
+    broker.submit(order("fifty", quantity="50"))
+    broker.match()
+    broker.end_session()
+    broker.begin_session(TUESDAY, closing_time(TUESDAY), snapshot(TUESDAY, AAA="40"))
+    broker.end_session()
+    if opened_again:
+        broker.close()
+        broker = open_broker(tmp_path, margin_multiplier=Decimal(2))
+    wednesday = dt.date(2024, 3, 6)
+    broker.begin_session(wednesday, closing_time(wednesday), snapshot(wednesday, BBB="10"))
+    # 5,000 of cash and 50 at 40: gross 2,000 + x <= 2 x 7,000 up to x = 12,000.
+    broker.submit(order("too much", symbol="BBB", quantity="1201"))
+    broker.submit(order("just right", symbol="BBB", quantity="1200"))
+    broker.match()
+    assert status_of(broker, "too much").status is OrderStatus.REJECTED
+    assert status_of(broker, "just right").status is OrderStatus.FILLED
 
 
 def test_rule_6_no_order_crosses_zero_and_nothing_is_sold_that_is_not_held(
