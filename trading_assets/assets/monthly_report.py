@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -58,11 +58,17 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
         with books.open(settings) as log:
             facts = gather_month(settings, month, expected, read_closed_sessions(log, settings))
         prices = market_data.open(settings, graph.calendar)
-        price_row = ProvenanceRow(label=f"Prices {prices.name}", value=prices.sha256)
+        more = (
+            ProvenanceRow(label=f"Prices {prices.name}", value=prices.sha256),
+            ProvenanceRow(
+                label="Session runs",
+                value=", ".join(_session_runs(context, graph, expected)) or "unknown",
+            ),
+        )
         facts = msgspec.structs.replace(
             facts,
             names=instrument_names(settings),
-            provenance=(*_provenance(settings, facts, context.run_id), price_row),
+            provenance=(*_provenance(settings, facts, context.run_id), *more),
         )
         content = monthly_content(settings, facts)
         pdf = render_monthly_pdf(content)
@@ -84,6 +90,20 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
         )
 
     return monthly_report
+
+
+def _session_runs(
+    context: dg.AssetExecutionContext, graph: PortfolioGraph, sessions: Sequence[dt.date]
+) -> list[str]:
+    """The runs that last made the month's P&L, in the order of their first session."""
+    runs: dict[str, None] = {}
+    for session in sessions:
+        key = graph.key("pnl_daily")
+        records = context.instance.fetch_materializations(
+            dg.AssetRecordsFilter(key, asset_partitions=[session.isoformat()]), limit=1
+        ).records
+        runs.update((record.run_id, None) for record in records)
+    return list(runs)
 
 
 def _metadata(content: MonthlyContent, path: str, size: int) -> dict[str, Any]:
