@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,9 +15,10 @@ from trading_assets.model.target import TargetPortfolio
 from trading_assets.reporting.charts import weights_png
 
 PREVIEW_ROWS = 25
-CONSTANT_COLUMNS = frozenset({"session", "batch_id", "plan_digest", "file_sha256"})
+CONSTANT_COLUMNS = frozenset({"session", "asof", "batch_id", "plan_digest", "file_sha256"})
 """The same in every row of a session, and shown as figures of their own."""
 
+NO_BREAK_SPACE = "\u00a0"
 Metadata = dict[str, Any]
 
 
@@ -33,8 +33,13 @@ def rows_metadata(rows: int, path: Path, table: pa.Table) -> Metadata:
 
 
 def preview(table: pa.Table) -> dg.TableMetadataValue:
-    """The first rows of a projection as a table; exact numbers as plain text."""
-    names = [name for name in table.column_names if name not in CONSTANT_COLUMNS]
+    """The first rows of a projection as a table, without columns that are constant or empty; exact
+    numbers as plain text, and each row one line high."""
+    names = [
+        name
+        for name in table.column_names
+        if name not in CONSTANT_COLUMNS and table[name].null_count < max(table.num_rows, 1)
+    ]
     schema = dg.TableSchema(columns=[dg.TableColumn(name) for name in names])
     records = [
         dg.TableRecord({name: _cell(value) for name, value in row.items()})
@@ -64,10 +69,9 @@ def weights_chart_metadata(targets: TargetPortfolio) -> Metadata:
 def _cell(value: Any) -> str | int | float | bool | None:
     if isinstance(value, Decimal):
         return plain(value)
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    if isinstance(value, list):
-        return ", ".join(f"{part['strategy_id']} {plain(part['weight'])}" for part in value)
-    if value is None or isinstance(value, str | int | float | bool):
+    if value is None or isinstance(value, int | float | bool):
         return value
-    return str(value)
+    if isinstance(value, list):
+        value = ", ".join(f"{part['strategy_id']} {plain(part['weight'])}" for part in value)
+    # The page would break a cell at each space before it scrolls sideways.
+    return str(value).replace(" ", NO_BREAK_SPACE)
