@@ -1,0 +1,178 @@
+"""The monthly report's figures, worked out by hand from a week of one portfolio."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from assets_tests.execution.small_portfolio import (
+    FRIDAY,
+    MONDAY,
+    SESSIONS,
+    THURSDAY,
+    TUESDAY,
+    WEDNESDAY,
+    Desk,
+    portfolio_settings,
+    session_inputs,
+)
+from trading_assets.execution.book import read_closed_sessions
+from trading_assets.ledger.history import ClosedSession
+from trading_assets.model.order import Side
+from trading_assets.model.result import GapCause
+from trading_assets.reporting.monthly_content import MonthlyContent, Unit
+from trading_assets.reporting.monthly_pdf import render_monthly_pdf
+from trading_assets.reporting.monthly_report import gather_month, monthly_content, slippage_bps
+from trading_assets.settings import PortfolioSettings
+
+# 10,000 of cash, half of it to be held in AAA; 1 commission an order.
+SETTINGS = portfolio_settings(commission={"per_order": 1})
+WEEK = (
+    # session, AAA plan price, AAA close, benchmark close
+    (MONDAY, "100", "102", "1000"),
+    (TUESDAY, "102", "104", "1010"),
+    (WEDNESDAY, "104", "100", "990"),
+)
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory) -> list[ClosedSession]:
+    desk = Desk(tmp_path_factory.mktemp("desk"), SETTINGS)
+    for session, price, close, benchmark in WEEK:
+        # After Monday the targets are what is held, so that nothing trades: 49 shares.
+        weight = "0.5" if session == MONDAY else _held_weight(desk, price)
+        inputs = session_inputs(session, {"AAA": weight}, {"AAA": price}, {"AAA": close})
+        desk.run(msgspec.structs.replace(inputs, benchmark=Decimal(benchmark)))
+    found = list(read_closed_sessions(desk.log, desk.settings))
+    desk.close()
+    return found
+
+
+def _held_weight(desk: Desk, price: str) -> str:
+    value = desk.book.positions["AAA"] * Decimal(price)
+    # Just above what is held, short of another share.
+    return f"{(value + 1) / (desk.book.cash + value):.6f}"
+
+
+def content_of(
+    closed: list[ClosedSession],
+    settings: PortfolioSettings = SETTINGS,
+    expected: tuple[dt.date, ...] = (MONDAY, TUESDAY, WEDNESDAY),
+) -> MonthlyContent:
+    return monthly_content(settings, gather_month(settings, "2024-03", expected, closed))
+
+
+def test_equity_moves_by_profit_flows_and_fees_and_by_nothing_else(
+    closed: list[ClosedSession],
+) -> None:
+    # 49 shares for 4,998 and 1 of commission on Monday; the last close is 100.
+    statement = content_of(closed).statement
+    assert statement is not None
+    assert (statement.opening_equity, statement.flows) == (Decimal(0), Decimal("10000"))
+    assert (statement.pnl, statement.fees) == (Decimal("-98.00"), Decimal("1.00"))
+    assert statement.closing_equity == Decimal("9901.00")
+    assert statement.identity_gap == 0
+
+
+def test_returns_are_chained_and_the_benchmark_runs_close_to_close(
+    closed: list[ClosedSession],
+) -> None:
+    row = content_of(closed).performance_rows[0]
+    assert (row.label, row.unit) == ("Return", Unit.SIGNED_PERCENT)
+    # The deposit is Monday's base, so the chain is 9,901 / 10,000.
+    assert row.portfolio[0] == pytest.approx(9901 / 10000 - 1, abs=1e-12)
+    assert row.benchmark is not None
+    assert row.benchmark[0] == pytest.approx(990 / 1000 - 1, abs=1e-12)
+
+
+def test_the_drawdown_is_from_tuesdays_high(closed: list[ClosedSession]) -> None:
+    # Equity at the closes: 9,999, 10,097, 9,901.
+    row = next(r for r in content_of(closed).performance_rows if r.label == "Maximum drawdown")
+    assert row.portfolio[0] == pytest.approx(9901 / 10097 - 1, abs=1e-12)
+
+
+def test_a_return_is_not_annualised_below_a_year(closed: list[ClosedSession]) -> None:
+    row = next(r for r in content_of(closed).performance_rows if r.label == "Annualised return")
+    assert set(row.portfolio) == {None}
+
+
+def test_a_trade_shows_its_slippage_against_the_plan_price(closed: list[ClosedSession]) -> None:
+    (trade,) = content_of(closed).trades
+    assert (trade.symbol, trade.side, trade.quantity) == ("AAA", Side.BUY, Decimal(49))
+    # Bought at 102 what was planned at 100.
+    assert trade.slippage_bps == pytest.approx(200)
+    costs = content_of(closed).costs
+    assert costs is not None
+    assert (costs.traded, costs.commissions, costs.slippage) == (
+        Decimal("4998.00"),
+        Decimal("1.00"),
+        Decimal("98.00"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "price", "expected"),
+    [
+        (Side.BUY, "101", 100),
+        (Side.BUY, "99", -100),
+        (Side.SELL, "99", 100),
+        (Side.SELL, "101", -100),
+    ],
+)
+def test_slippage_is_positive_when_it_costs(side: Side, price: str, expected: int) -> None:
+    assert slippage_bps(side, Decimal(price), Decimal(100)) == expected
+
+
+def test_the_position_is_valued_at_the_last_close(closed: list[ClosedSession]) -> None:
+    (line,) = content_of(closed).positions
+    position = line.position
+    assert (position.quantity, position.cost_basis) == (Decimal(49), Decimal("4998.00"))
+    assert (position.market_value, position.unrealized_pnl) == (
+        Decimal("4900.00"),
+        Decimal("-98.00"),
+    )
+
+
+def test_sessions_that_are_missing_are_named_on_the_page(closed: list[ClosedSession]) -> None:
+    content = content_of(closed, expected=(MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY))
+    assert content.notes == ("2 of 5 sessions of this month are not closed.",)
+    assert content.reconciliation is not None
+    assert content.reconciliation.missing_sessions == (THURSDAY, FRIDAY)
+    assert content.reconciliation.breaks == 0
+
+
+def test_a_month_without_a_closed_session_is_a_report_that_says_so() -> None:
+    content = content_of([])
+    assert content.notes == ("No session of this month is closed in the book.",)
+    assert (content.as_of, content.statement, content.costs) == (None, None, None)
+    assert render_monthly_pdf(content).startswith(b"%PDF")
+
+
+def test_what_happens_after_the_month_changes_nothing_in_its_report(
+    closed: list[ClosedSession],
+) -> None:
+    later = [
+        msgspec.structs.replace(closed[-1], session=session)
+        for session in (dt.date(2024, 4, 1), dt.date(2024, 4, 2))
+    ]
+    assert content_of([*closed, *later]) == content_of(closed)
+
+
+def test_a_break_is_counted_where_book_and_broker_differ(closed: list[ClosedSession]) -> None:
+    last = closed[-1]
+    statement = msgspec.structs.replace(last.closed.statement, cash=Decimal("0.01"))
+    broken = msgspec.structs.replace(
+        last, closed=msgspec.structs.replace(last.closed, statement=statement)
+    )
+    reconciliation = content_of([*closed[:-1], broken]).reconciliation
+    assert reconciliation is not None
+    assert reconciliation.breaks == 1
+    causes = {gap.cause for gap in reconciliation.gaps}
+    assert GapCause.UNEXPLAINED in causes
+
+
+def test_the_sessions_of_the_scenario_are_the_calendars() -> None:
+    assert {session for session, *_ in WEEK} <= set(SESSIONS)
