@@ -12,7 +12,6 @@ import datetime as dt
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from enum import Enum
 from pathlib import Path
 
 from trading_assets.atomic_file import replace_file
@@ -203,7 +202,7 @@ class SessionExports:
         order_ids = {o.client_order_id: o.broker_order_id for o in closed.orders}
         fills: list[Row] = [
             (
-                fill.executed_at,
+                _moment(fill.executed_at),
                 fill.symbol,
                 fill.side,
                 fill.quantity,
@@ -320,16 +319,14 @@ class SessionExports:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([_cell(value) for value in row] for row in rows)
+        writer.writerows(
+            [plain(value) if isinstance(value, Decimal) else value for value in row] for row in rows
+        )
         replace_file(self.folder / name, text.getvalue().encode())
 
 
-def _cell(value: object) -> object:
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, dt.date):  # a datetime too
-        return value.isoformat()
-    return value.value if isinstance(value, Enum) else value
+def _moment(value: dt.datetime | None) -> str | None:
+    return None if value is None else value.isoformat()
 
 
 def _orders(plan: OrderPlan, *, real: bool) -> list[Row]:
@@ -380,7 +377,7 @@ def _execution_log(closed: ClosedSession, mode: str) -> list[Row]:
     filled_at = {fill.client_order_id: fill.executed_at for fill in closed.fills}
     rows: list[Row] = [
         (
-            filled_at.get(order.client_order_id),
+            _moment(filled_at.get(order.client_order_id)),
             mode,
             order.request.symbol,
             order.request.side,

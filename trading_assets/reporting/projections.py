@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from trading_assets.lake import DATE, EXACT, INTEGER, MOMENT, NUMBER, TEXT, make_table
+from trading_assets.lake import DATE, EXACT, INTEGER, MOMENT, NUMBER, TEXT, make_table, record_table
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.instrument import Price, PriceSnapshot
 from trading_assets.model.plan import OrderPlan
@@ -415,38 +415,17 @@ def execution_table(closed: ClosedSession, mode: str) -> pa.Table:
 
 def position_table(session: dt.date, positions: Sequence[PositionValue]) -> pa.Table:
     """One row for each position held at the close."""
-    rows = [
-        {
-            "session": session,
-            **{name: getattr(position, name) for name in POSITION_COLUMNS if name != "session"},
-        }
-        for position in positions
-    ]
-    return make_table(POSITION_COLUMNS, rows)
+    return record_table(POSITION_COLUMNS, positions, session=session)
 
 
 def lot_table(closed: ClosedSession) -> pa.Table:
     """One row for each open lot at the close, oldest first within a symbol."""
-    rows = [
-        {
-            "session": closed.session,
-            **{name: getattr(lot, name) for name in LOT_COLUMNS if name != "session"},
-        }
-        for lot in closed.lots
-    ]
-    return make_table(LOT_COLUMNS, rows)
+    return record_table(LOT_COLUMNS, closed.lots, session=closed.session)
 
 
 def reconciliation_table(report: ReconciliationReport) -> pa.Table:
     """One row for each instrument that was targeted, traded or held."""
-    rows = [
-        {
-            "session": report.session,
-            **{name: getattr(row, name) for name in RECONCILIATION_COLUMNS if name != "session"},
-        }
-        for row in report.rows
-    ]
-    return make_table(RECONCILIATION_COLUMNS, rows)
+    return record_table(RECONCILIATION_COLUMNS, report.rows, session=report.session)
 
 
 def gap_table(report: ReconciliationReport) -> pa.Table:
@@ -477,14 +456,7 @@ def pnl_table(result: DailyResult) -> pa.Table:
 
 def instrument_pnl_table(result: DailyResult) -> pa.Table:
     """One row for each instrument held or traded."""
-    rows = [
-        {
-            "session": result.session,
-            **{name: getattr(part, name) for name in INSTRUMENT_PNL_COLUMNS if name != "session"},
-        }
-        for part in result.instruments
-    ]
-    return make_table(INSTRUMENT_PNL_COLUMNS, rows)
+    return record_table(INSTRUMENT_PNL_COLUMNS, result.instruments, session=result.session)
 
 
 def _exact(value: Decimal) -> Decimal:
