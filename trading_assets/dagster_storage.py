@@ -9,19 +9,24 @@ kept open, `synchronous=NORMAL`, and a batch of events written in one transactio
 was written survives a kill of the process; a power cut may lose the last ones, after which the
 assets are materialised again, which changes nothing else. The book is not kept here.
 
+Whoever watches a run (its page in the UI does) is told by polling, as Dagster does for PostgreSQL:
+its SQLite storages wait for a change of the database file, which stays as it is while connections
+are kept and events go to the write-ahead log beside it.
+
 Selected in dagster.yaml. The methods overridden are internal to Dagster, whose version is pinned.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 
 import sqlalchemy as sa
 from dagster import EventLogEntry
 from dagster._core.storage.event_log import ConsolidatedSqliteEventLogStorage
+from dagster._core.storage.event_log.polling_event_watcher import SqlPollingEventWatcher
 
 BUSY_TIMEOUT_SECONDS = 60
 
@@ -38,6 +43,10 @@ class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):
             connection.execute("PRAGMA synchronous=NORMAL")
 
         return engine
+
+    @cached_property
+    def _watcher(self) -> SqlPollingEventWatcher:
+        return SqlPollingEventWatcher(self)
 
     @cached_property
     def _batch(self) -> threading.local:
@@ -61,7 +70,18 @@ class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):
             finally:
                 self._batch.connection = None
 
+    def watch(
+        self, run_id: str, cursor: str | None, callback: Callable[[EventLogEntry, str], None]
+    ) -> None:
+        """Call back with each event of a run after `cursor`, as they are stored."""
+        self._watcher.watch_run(run_id, cursor, callback)
+
+    def end_watch(self, run_id: str, handler: Callable[[EventLogEntry, str], None]) -> None:
+        """Call back no more."""
+        self._watcher.unwatch_run(run_id, handler)
+
     def dispose(self) -> None:
-        """Give connections back."""
+        """Stop watching and give connections back."""
+        self._watcher.close()
         super().dispose()  # type: ignore[no-untyped-call]
         self._engine.dispose()

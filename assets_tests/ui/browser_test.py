@@ -81,6 +81,9 @@ def session_run(visitor: Visitor) -> str:
     page.get_by_text("View", exact=True).click()
     page.wait_for_url("**/runs/**")
     expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=RUN_MILLISECONDS)
+    # The page was opened before the run began: its events arrive without a reload.
+    visitor.sees("RUN_SUCCESS")
+    visitor.sees("Succeeded (6)")
     visitor.picture("run")
     return page.url
 
