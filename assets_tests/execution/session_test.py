@@ -603,11 +603,13 @@ def test_commission_and_slippage_are_booked_as_the_broker_charges_them(tmp_path:
 
 def test_a_holding_without_a_close_keeps_its_last_mark_with_its_session(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    desk.run(monday({"AAA": "0.5"}))
-    outcome = desk.run(session_inputs(TUESDAY, {"AAA": "0.5"}, PRICES, closes={}))
+    desk.run(monday(HALF_AND_THIRD))
+    closes = {"BBB": PRICES["BBB"]}
+    outcome = desk.run(session_inputs(TUESDAY, HALF_AND_THIRD, PRICES, closes=closes))
     assert outcome.closed is not None
     assert outcome.closed.closed.marks == {
-        "AAA": Mark(price=Decimal(100), session=MONDAY, source="by hand")
+        "AAA": Mark(price=Decimal(100), session=MONDAY, source="by hand"),
+        "BBB": Mark(price=Decimal(PRICES["BBB"]), session=TUESDAY, source="by hand"),
     }
     assert outcome.closed.close.equity == Decimal(10000)
 
@@ -701,7 +703,7 @@ def test_live_without_the_account_number_sends_nothing(tmp_path: Path) -> None:
 
 
 def test_a_simulated_portfolio_never_sends_to_a_real_broker(tmp_path: Path) -> None:
-    desk = Desk(tmp_path, broker=PaperBroker, now=lambda: MID_MONDAY)
+    desk = Desk(tmp_path, broker=PaperBroker)
     assert desk.run(monday()).block_code == "MODE_MISMATCH"
     assert desk.broker_positions == {}
 
@@ -722,3 +724,20 @@ def test_a_closed_session_must_be_kept_to_be_run_again(tmp_path: Path) -> None:
     desk.runner.book = Book(desk.log, desk.settings, keep=[FRIDAY])
     with pytest.raises(ValueError, match="keep=2024-03-04"):
         desk.run(monday())
+
+
+def test_a_simulated_session_is_not_run_before_it_has_closed(tmp_path: Path) -> None:
+    noon = dt.datetime(2024, 3, 4, 17, tzinfo=dt.UTC)
+    desk = Desk(tmp_path, now=lambda: noon)
+    with pytest.raises(SessionNotReadyError, match="2024-03-04 closes at 2024-03-04 21:00 UTC"):
+        desk.run(session_inputs(MONDAY, {"AAA": "0.5"}, {"AAA": "100"}))
+    assert desk.log.head()[0] == 0
+
+
+def test_a_session_without_any_price_waits_for_its_prices(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    with pytest.raises(SessionNotReadyError, match="no price of 2024-03-04 is known for any of 1"):
+        desk.run(session_inputs(MONDAY, {"AAA": "0.5"}, {"AAA": "100"}, closes={}))
+    assert desk.log.head()[0] == 0
+    desk.run(session_inputs(MONDAY, {"AAA": "0.5"}, {"AAA": "100"}))
+    assert desk.book.closed_through == MONDAY

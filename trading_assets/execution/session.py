@@ -166,6 +166,7 @@ class SessionRunner:
         session = self.calendar.require(inputs.session)
         self._require_ready(session)
         closes = self._closes(inputs)
+        self._require_market_data(session, closes)
         digest = self._inputs_digest(inputs, closes)
         done = self._already_done(session, digest)
         if done is not None:
@@ -213,6 +214,26 @@ class SessionRunner:
             raise SessionNotReadyError(
                 f"{self.settings.id}: {session} cannot be planned, the book is closed through "
                 f"{through or 'no session yet'}. Materialise {first_open} first."
+            )
+
+    def _require_market_data(self, session: dt.date, closes: PriceSnapshot) -> None:
+        """A simulated session trades at its closes: it must be over, and its prices known.
+
+        One symbol without a price is a halted symbol; all of them is a file that is not there yet.
+        """
+        if self.settings.mode.is_real:
+            return
+        closes_at = self.calendar.closes_at(session)
+        if self.surroundings.now() < closes_at:
+            raise SessionNotReadyError(
+                f"{self.settings.id}: {session} closes at {closes_at:%Y-%m-%d %H:%M} UTC and is "
+                "simulated after that. Run it again then."
+            )
+        if closes.missing and not closes.prices:
+            raise SessionNotReadyError(
+                f"{self.settings.id}: no price of {session} is known for any of "
+                f"{len(closes.missing)} instruments. Add the session's closes to the price file, "
+                "then run it again."
             )
 
     def _already_done(self, session: dt.date, digest: str) -> SessionOutcome | None:
@@ -295,7 +316,7 @@ class SessionRunner:
             for symbol, price in inputs.plan_prices.prices.items()
             if symbol in closes.prices or symbol in closes.missing
         }
-        content = _ENCODER.encode([rules, inputs.targets, plan_prices, closes])
+        content = _ENCODER.encode([rules, inputs.targets, plan_prices, closes, inputs.benchmark])
         return hashlib.sha256(content).hexdigest()
 
     # Plan
