@@ -33,7 +33,6 @@ def daily_job(graph: PortfolioGraph) -> AssetJob:
     return dg.define_asset_job(
         f"{graph.settings.id}__daily_cycle",
         selection=dg.AssetSelection.assets(*(graph.key(name) for name in DAILY_ASSETS)),
-        partitions_def=graph.sessions,
         description=f"{graph.settings.name}: signals to reconciled books, one session.",
         tags={"portfolio": graph.settings.id},
     )
@@ -44,7 +43,6 @@ def report_job(graph: PortfolioGraph) -> AssetJob:
     return dg.define_asset_job(
         f"{graph.settings.id}__month_end",
         selection=dg.AssetSelection.assets(graph.key(REPORT_ASSET)),
-        partitions_def=graph.months,
         description=f"{graph.settings.name}: the PDF of one month.",
         tags={"portfolio": graph.settings.id},
     )
