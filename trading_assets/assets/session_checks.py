@@ -53,7 +53,19 @@ class SessionCheck:
         )
 
     def result(self) -> dg.AssetCheckResult:
-        """The run's one result: passed when every session passed; no session is a failure."""
+        """The run's one result: passed when every session passed.
+
+        A run that ends before the check (it stopped after the plan) has not passed it, which is
+        worth a warning and stops nothing.
+        """
+        if not self.findings:
+            return dg.AssetCheckResult(
+                asset_key=self.asset_key,
+                check_name=self.name,
+                passed=False,
+                severity=dg.AssetCheckSeverity.WARN,
+                description="Not reached: the run ended before it.",
+            )
         failed = [finding for finding in self.findings if not finding.passed]
         shown = (failed or self.findings)[:SHOWN_FAILURES]
         metadata: dict[str, dg.MetadataValue] = {
@@ -80,7 +92,7 @@ class SessionCheck:
         return dg.AssetCheckResult(
             asset_key=self.asset_key,
             check_name=self.name,
-            passed=bool(self.findings) and not failed,
+            passed=not failed,
             severity=self.severity,
             metadata=metadata,
         )
@@ -110,4 +122,5 @@ def _texts(finding: Finding) -> dict[str, dg.MetadataValue]:
     }
     if finding.detail:
         texts["detail"] = finding.detail
-    return {name: dg.MetadataValue.text(text) for name, text in texts.items()}
+    # A code may be a member of a StrEnum, which Dagster cannot store.
+    return {name: dg.MetadataValue.text(str(text)) for name, text in texts.items()}

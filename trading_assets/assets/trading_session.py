@@ -19,6 +19,7 @@ from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
+from trading_assets.errors import TradingAssetsError
 from trading_assets.execution.book import Book
 from trading_assets.execution.session import (
     SessionInputs,
@@ -189,14 +190,20 @@ class SessionWork:
         """Yield check evaluations as sessions pass, then the three materialisations."""
         outcome = None
         for place, session in enumerate(tracked("trading_session", sessions)):
-            outcome = self.runner.run(self._inputs(session), stop_after_plan=stop_after_plan)
+            try:
+                outcome = self.runner.run(self._inputs(session), stop_after_plan=stop_after_plan)
+            except (TradingAssetsError, dg.Failure):
+                self._keep_what_is_done(context, sessions[:place])
+                raise
             yield from self._opening_and_gate(outcome)
             if outcome.plan is not None:
                 self._project_plan(outcome.plan)
             if outcome.status is SessionStatus.BLOCKED:
                 self._keep_what_is_done(context, sessions[:place])
-                yield from self._stop(outcome)
-                return
+                self._keep_plan(context, outcome)
+                raise dg.Failure(
+                    f"{outcome.session}: {outcome.block_code}: {outcome.block_message}"
+                )
             if outcome.closed is not None:
                 yield from self._project_closed(outcome.closed)
         flush_files()
@@ -207,9 +214,7 @@ class SessionWork:
             closed = outcome.closed
             yield self._materialized("execution_log", closed.session, self._fill_metadata(closed))
             yield self._materialized("positions_eod", closed.session, self._book_metadata(closed))
-            yield from results(*self.checks.all)
-        else:
-            yield from results(self.checks.opening, self.checks.gate)
+        yield from results(*self.checks.all)
 
     def _inputs(self, session: dt.date) -> SessionInputs:
         def closes(symbols: Iterable[str]) -> PriceSnapshot:
@@ -276,25 +281,34 @@ class SessionWork:
         yield self.checks.sent_once.add(_sent_once(closed))
         yield self.checks.balance.add(_balance(closed))
 
-    def _stop(self, outcome: SessionOutcome) -> Iterator[Any]:
-        """A blocked session: what there is of its plan, the failed checks, and no more."""
-        message = f"{outcome.session}: {outcome.block_code}: {outcome.block_message}"
-        if outcome.plan is None or self.rows["execution_log"]:
-            raise dg.Failure(message)
-        yield self._materialized(
-            "order_plan", outcome.session, {**self._plan_metadata(outcome.plan), "stopped": message}
-        )
-        yield from results(self.checks.opening, self.checks.gate)
-
     def _keep_what_is_done(
         self, context: dg.AssetExecutionContext, sessions: list[dt.date]
     ) -> None:
-        """Tell Dagster of the sessions that closed before the one that was stopped."""
+        """Tell Dagster of the sessions that closed before the one at which a range stops.
+
+        The materialisations that an op returns are for all of its sessions, so a range that stops
+        returns none.
+        """
+        flush_files()
         for session in sessions:
             for asset in self.rows:
                 context.log_event(
                     dg.AssetMaterialization(self.graph.key(asset), partition=session.isoformat())
                 )
+
+    def _keep_plan(self, context: dg.AssetExecutionContext, outcome: SessionOutcome) -> None:
+        """Tell Dagster of the plan that was not let through, so that it can be looked at."""
+        if outcome.plan is not None:
+            result = self._materialized(
+                "order_plan", outcome.session, self._plan_metadata(outcome.plan)
+            )
+            context.log_event(
+                dg.AssetMaterialization(
+                    self.graph.key("order_plan"),
+                    partition=outcome.session.isoformat(),
+                    metadata=result.metadata,
+                )
+            )
 
     # Metadata
 
