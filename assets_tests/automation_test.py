@@ -1,0 +1,296 @@
+"""When the schedule runs a session and the sensor asks for a report; sessions as partitions.
+
+Opening hours, half-days and holidays are written down here from the exchange's announcements.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import pytest
+
+from trading_assets.assets.partitions import month_partitions, session_partitions
+from trading_assets.assets.portfolio_graph import PortfolioGraph
+from trading_assets.automation import (
+    REPORT_ASSET,
+    complete_months,
+    daily_job,
+    report_job,
+    report_sensor,
+    session_schedule,
+)
+from trading_assets.calendar import TradingCalendar
+from trading_assets.settings import PortfolioSettings, SessionSettings
+
+NEW_YORK = ZoneInfo("America/New_York")
+PNL = dg.AssetKey(["alpha", "pnl_daily"])
+REPORT = dg.AssetKey(["alpha", REPORT_ASSET])
+FEBRUARY = [
+    "2024-02-01", "2024-02-02", "2024-02-05", "2024-02-06", "2024-02-07", "2024-02-08",
+    "2024-02-09", "2024-02-12", "2024-02-13", "2024-02-14", "2024-02-15", "2024-02-16",
+    "2024-02-20", "2024-02-21", "2024-02-22", "2024-02-23", "2024-02-26", "2024-02-27",
+    "2024-02-28", "2024-02-29",
+]  # fmt: skip
+
+
+def portfolio_graph(
+    mode: str = "simulated",
+    calendar: str = "XNYS",
+    start: str = "2024-01-02",
+    end: str | None = None,
+) -> PortfolioGraph:
+    """A portfolio that goes on, unless `end` is given."""
+    return PortfolioGraph(
+        PortfolioSettings.model_validate(
+            {
+                "id": "alpha",
+                "name": "Alpha",
+                "mode": mode,
+                "initial_cash": 1000,
+                "sessions": {"calendar": calendar, "start": start, "end": end},
+                "prices": {"path": "prices.csv"},
+                "signals": {"strategies": [{"id": "first", "path": "first.csv"}]},
+                "combination": {"method": "select", "strategy": "first"},
+                "report": {"title": "Alpha"},
+            }
+        )
+    )
+
+
+def at(moment: str, zone: ZoneInfo = NEW_YORK) -> dt.datetime:
+    return dt.datetime.fromisoformat(moment).replace(tzinfo=zone)
+
+
+def tick(graph: PortfolioGraph, moment: dt.datetime) -> dg.RunRequest | dg.SkipReason:
+    """What the schedule answers to one tick."""
+    schedule = session_schedule(graph, daily_job(graph))
+    answer = schedule(dg.build_schedule_context(scheduled_execution_time=moment))
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+    return answer
+
+
+# Schedule
+
+
+@pytest.mark.parametrize(
+    ("moment", "session"),
+    [
+        ("2024-03-04T16:00", "2024-03-04"),  # winter: 21:00 UTC
+        ("2024-03-11T16:00", "2024-03-11"),  # the first session in summer time: 20:00 UTC
+        ("2024-11-04T16:00", "2024-11-04"),  # the first one back in winter time
+        ("2024-11-29T13:00", "2024-11-29"),  # half-day after Thanksgiving
+        ("2024-07-03T13:00", "2024-07-03"),  # half-day before Independence Day
+    ],
+)
+def test_simulated_session_is_requested_at_its_close(moment: str, session: str) -> None:
+    answer = tick(portfolio_graph(), at(moment))
+    assert isinstance(answer, dg.RunRequest)
+    assert answer.partition_key == session
+    assert answer.run_key == f"{session}-close"
+    assert answer.tags["session_event"] == "close"
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "2024-11-29T16:00",  # the half-day closed three hours ago
+        "2024-03-04T13:00",  # a full day goes on
+        "2024-03-29T16:00",  # Good Friday
+        "2025-01-09T16:00",  # closed once, for a state funeral
+        "2024-03-02T16:00",  # Saturday
+        "2024-01-01T16:00",  # before the portfolio, and a holiday
+    ],
+)
+def test_nothing_is_requested_where_no_session_opens_or_closes(moment: str) -> None:
+    answer = tick(portfolio_graph(mode="paper"), at(moment))
+    assert isinstance(answer, dg.SkipReason)
+    assert "opens or closes now" in str(answer.skip_message)
+
+
+def test_nothing_is_requested_before_the_portfolio_starts_and_after_it_ends() -> None:
+    graph = portfolio_graph(start="2024-03-05", end="2024-03-06")
+    assert isinstance(tick(graph, at("2024-03-04T16:00")), dg.SkipReason)
+    assert isinstance(tick(graph, at("2024-03-05T16:00")), dg.RunRequest)
+    assert isinstance(tick(graph, at("2024-03-07T16:00")), dg.SkipReason)
+
+
+def test_open_is_passed_over_when_simulated_and_requested_when_real() -> None:
+    opening = at("2024-03-04T09:30")
+    simulated, real = tick(portfolio_graph(), opening), tick(portfolio_graph("paper"), opening)
+    assert isinstance(simulated, dg.SkipReason)
+    assert "run at its close" in str(simulated.skip_message)
+    assert isinstance(real, dg.RunRequest)
+    assert real.partition_key == "2024-03-04"
+    assert real.run_key == "2024-03-04-open"
+
+
+def test_open_and_close_of_a_session_are_two_requests() -> None:
+    graph = portfolio_graph("paper")
+    opening, close = tick(graph, at("2024-11-29T09:30")), tick(graph, at("2024-11-29T13:00"))
+    assert isinstance(opening, dg.RunRequest)
+    assert isinstance(close, dg.RunRequest)
+    assert opening.run_key != close.run_key
+    assert opening.partition_key == close.partition_key == "2024-11-29"
+
+
+def test_schedule_ticks_at_the_exchange_s_own_clock() -> None:
+    graph = portfolio_graph()
+    schedule = session_schedule(graph, daily_job(graph))
+    assert schedule.execution_timezone == "America/New_York"
+    assert schedule.cron_schedule == ["30 9 * * 1-5", "0 13 * * 1-5", "0 16 * * 1-5"]
+
+
+def test_session_in_london_is_requested_at_its_own_close() -> None:
+    graph = portfolio_graph(calendar="XLON")
+    london = ZoneInfo("Europe/London")
+    answer = tick(graph, at("2024-12-24T12:30", london))  # half-day on Christmas Eve
+    assert isinstance(answer, dg.RunRequest)
+    assert answer.partition_key == "2024-12-24"
+    assert isinstance(tick(graph, at("2024-12-24T16:30", london)), dg.SkipReason)
+    assert isinstance(tick(graph, at("2024-12-23T16:30", london)), dg.RunRequest)
+
+
+# Sensor
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as opened:
+        yield opened
+
+
+def materialize(instance: dg.DagsterInstance, key: dg.AssetKey, *partitions: str) -> None:
+    for partition in partitions:
+        instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition))
+
+
+def requested(instance: dg.DagsterInstance) -> list[tuple[str | None, str | None]]:
+    """Partition and run key of each report that the sensor asks for."""
+    graph = portfolio_graph(start="2024-01-31", end="2024-03-28")
+    sensor = report_sensor(graph, report_job(graph))
+    answer = sensor(dg.build_sensor_context(instance=instance))
+    if isinstance(answer, dg.SkipReason):
+        return []
+    assert isinstance(answer, dg.SensorResult)
+    return [(request.partition_key, request.run_key) for request in answer.run_requests or ()]
+
+
+def test_report_is_asked_for_when_the_last_session_of_its_month_is_there(
+    instance: dg.DagsterInstance,
+) -> None:
+    assert requested(instance) == []
+    materialize(instance, PNL, *FEBRUARY[:-1])
+    assert requested(instance) == []
+    materialize(instance, PNL, FEBRUARY[-1])
+    assert [partition for partition, _key in requested(instance)] == ["2024-02-01"]
+
+
+def test_sessions_may_come_in_any_order(instance: dg.DagsterInstance) -> None:
+    materialize(instance, PNL, *FEBRUARY[5:])
+    assert requested(instance) == []
+    materialize(instance, PNL, *FEBRUARY[:5])
+    assert [partition for partition, _key in requested(instance)] == ["2024-02-01"]
+
+
+def test_report_is_asked_for_under_one_key_until_it_is_there_and_then_no_more(
+    instance: dg.DagsterInstance,
+) -> None:
+    materialize(instance, PNL, *FEBRUARY)
+    asked = requested(instance)
+    assert requested(instance) == asked  # Dagster runs each key once
+    materialize(instance, REPORT, "2024-02-01")
+    assert requested(instance) == []
+
+
+def test_month_with_a_session_run_again_is_asked_for_again_under_another_key(
+    instance: dg.DagsterInstance,
+) -> None:
+    materialize(instance, PNL, *FEBRUARY)
+    first = requested(instance)
+    materialize(instance, REPORT, "2024-02-01")
+    materialize(instance, PNL, FEBRUARY[3])
+    second = requested(instance)
+    assert [partition for partition, _key in second] == ["2024-02-01"]
+    assert second != first
+
+
+def test_each_of_two_complete_months_is_asked_for(instance: dg.DagsterInstance) -> None:
+    materialize(instance, PNL, "2024-01-31", *FEBRUARY)
+    partitions = [partition for partition, _key in requested(instance)]
+    assert partitions == ["2024-01-01", "2024-02-01"]
+
+
+# Months
+
+
+def test_month_is_complete_with_all_of_its_sessions_only() -> None:
+    calendar = portfolio_graph().calendar
+    assert complete_months(calendar, FEBRUARY) == ["2024-02"]
+    assert complete_months(calendar, FEBRUARY[1:]) == []
+    assert complete_months(calendar, [*FEBRUARY, "2024-03-01"]) == ["2024-02"]
+    assert complete_months(calendar, []) == []
+
+
+def test_month_that_the_portfolio_s_range_cuts_off_is_complete_with_the_sessions_it_has() -> None:
+    calendar = portfolio_graph(start="2024-02-27", end="2024-03-04").calendar
+    closed = ["2024-02-27", "2024-02-28", "2024-02-29", "2024-03-01"]
+    assert complete_months(calendar, closed) == ["2024-02"]
+    assert complete_months(calendar, [*closed, "2024-03-04"]) == ["2024-02", "2024-03"]
+
+
+# Partitions
+
+
+def ended(start: str, end: str) -> TradingCalendar:
+    return TradingCalendar(
+        SessionSettings(start=dt.date.fromisoformat(start), end=dt.date.fromisoformat(end))
+    )
+
+
+def test_partitions_are_the_exchange_s_sessions_without_its_holidays() -> None:
+    partitions = session_partitions(ended("2024-02-01", "2024-02-29"))
+    assert partitions.get_partition_keys() == FEBRUARY  # 19 February is Presidents' Day
+
+
+def test_partitions_leave_out_a_day_on_which_the_exchange_was_closed_once() -> None:
+    partitions = session_partitions(ended("2025-01-07", "2025-01-13"))
+    assert partitions.get_partition_keys() == [
+        "2025-01-07",
+        "2025-01-08",
+        "2025-01-10",
+        "2025-01-13",
+    ]
+
+
+def test_partitions_of_ten_years_are_the_calendar_s_sessions() -> None:
+    calendar = ended("2015-01-02", "2024-12-31")
+    keys = session_partitions(calendar).get_partition_keys()
+    assert keys == [session.isoformat() for session in calendar.sessions]
+    assert len(keys) == 2516  # 252 + 252 + 251 + 251 + 252 + 253 + 252 + 251 + 250 + 252
+
+
+def test_session_is_a_partition_on_its_own_day_in_new_york_and_the_next_one_is_not() -> None:
+    partitions = session_partitions(portfolio_graph().calendar)
+    morning = at("2024-03-04T00:01")
+    assert partitions.get_partition_keys(current_time=morning)[-1] == "2024-03-04"
+    evening = at("2024-03-04T23:59")  # the fifth already in UTC
+    assert partitions.get_partition_keys(current_time=evening)[-1] == "2024-03-04"
+
+
+def test_months_run_from_the_first_to_the_last_session_s() -> None:
+    partitions = month_partitions(ended("2023-11-15", "2024-02-29"))
+    assert partitions.get_partition_keys() == [
+        "2023-11-01",
+        "2023-12-01",
+        "2024-01-01",
+        "2024-02-01",
+    ]
+
+
+def test_month_that_goes_on_is_a_partition_already() -> None:
+    partitions = month_partitions(portfolio_graph().calendar)
+    keys = partitions.get_partition_keys(current_time=at("2024-03-15T12:00"))
+    assert keys == ["2024-01-01", "2024-02-01", "2024-03-01"]
