@@ -27,6 +27,10 @@ from trading_assets.model.account import AccountStatement, Answer, BrokerOrder, 
 from trading_assets.model.order import OrderRequest
 
 
+DUPLICATE_ID = "DUPLICATE_ID"
+"""Reject code of `submit` for a client order id that was used before, whatever the vendor says."""
+
+
 class BrokerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What the submitter must know of a broker.
 
@@ -69,7 +73,8 @@ class Broker(Protocol):
         ...
 
     def submit(self, request: OrderRequest) -> Answer[BrokerOrder]:
-        """Send once. A refusal is an order with status REJECTED and its code."""
+        """Send once. A refusal is an order with status REJECTED and its code; a used client order
+        id is refused with DUPLICATE_ID, and the order that has it stands."""
         ...
 
     def cancel(self, client_order_id: str) -> Answer[BrokerOrder]:

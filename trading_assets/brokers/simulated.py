@@ -28,7 +28,7 @@ from pathlib import Path
 
 import msgspec
 
-from trading_assets.brokers.base import BrokerCapabilities
+from trading_assets.brokers.base import DUPLICATE_ID, BrokerCapabilities
 from trading_assets.model.account import (
     AccountStatement,
     Answer,
@@ -130,7 +130,7 @@ class SimulatedBroker:
     def submit(self, request: OrderRequest) -> Answer[BrokerOrder]:
         """Accept or reject; nothing trades before `match`."""
         if self.order_by_client_id(request.client_order_id).require() is not None:
-            return Known(self._rejected(request, "DUPLICATE_ID", "client_order_id was used before"))
+            return Known(self._rejected(request, DUPLICATE_ID, "client_order_id was used before"))
         refusal = self._refusal(request)
         if refusal is not None:
             order = self._rejected(request, *refusal)

@@ -17,7 +17,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from trading_assets.brokers.base import Broker
+from trading_assets.brokers.base import DUPLICATE_ID, Broker
 from trading_assets.errors import BrokerUnknownError, SubmissionRefusedError
 from trading_assets.ledger.orders import OrderState
 from trading_assets.model.account import Answer, BrokerOrder, Unknown
@@ -35,7 +35,6 @@ from trading_assets.model.plan import PlannedOrder
 
 Record = Callable[[Sequence[NewEvent]], None]
 SOURCE = "execution"
-DUPLICATE_ID = "DUPLICATE_ID"
 """Reject code of an order whose client order id the broker holds already."""
 UNSENT = (OrderStatus.NEW, OrderStatus.SUBMITTED, OrderStatus.UNKNOWN)
 

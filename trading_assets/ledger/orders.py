@@ -195,7 +195,8 @@ class OrderBook:
 
     def _accept(self, _session: dt.date, event: OrderAccepted) -> None:
         order = self._require(event.client_order_id, "acceptance")
-        self._move(order, OrderTrigger.ACCEPT, broker_order_id=event.broker_order_id)
+        # Whatever kept the outcome unknown for a while is over.
+        self._move(order, OrderTrigger.ACCEPT, broker_order_id=event.broker_order_id, reason="")
 
     def _reject(self, _session: dt.date, event: OrderRejected) -> None:
         order = self._require(event.client_order_id, "rejection")
