@@ -26,7 +26,6 @@ import msgspec
 from trading_assets.model.account import AccountStatement, Answer, BrokerOrder, Execution
 from trading_assets.model.order import OrderRequest
 
-
 DUPLICATE_ID = "DUPLICATE_ID"
 """Reject code of `submit` for a client order id that was used before, whatever the vendor says."""
 
