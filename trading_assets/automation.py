@@ -149,7 +149,7 @@ def halt_jobs(switch: Path) -> list[dg.JobDefinition]:
 
     @dg.op
     def set_halt_switch(context: dg.OpExecutionContext) -> None:
-        halt(switch, f"run {context.run_id}")
+        halt(switch, f"run {context.run.run_id}")
         context.log.warning("Trading is halted: no order is sent for any portfolio.")
 
     @dg.op

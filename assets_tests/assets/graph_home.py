@@ -20,7 +20,6 @@ import yaml
 
 from trading_assets.calendar import TradingCalendar
 from trading_assets.daily_run import QUIET, RANGE_END, RANGE_START
-from trading_assets.definitions import build_definitions
 from trading_assets.event_log.store import open_event_log
 from trading_assets.model.events import EventRecord
 from trading_assets.settings import Directories, SessionSettings
@@ -45,7 +44,7 @@ class GraphHome:
 
     def __init__(self, folder: Path, **changes: Any) -> None:
         self.places = Directories(data=folder / "data", state=folder / "state")
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder))
         for part in ("portfolios", "market", "raw_signals"):
             (self.places.data / part).mkdir(parents=True)
         self.write_prices()
@@ -103,6 +102,9 @@ class GraphHome:
     @cached_property
     def definitions(self) -> dg.Definitions:
         """The code location of this home, as its files now are."""
+        # Imported here, where the filters for Dagster's own warnings are in force.
+        from trading_assets.definitions import build_definitions
+
         return build_definitions(self.places)
 
     def run(

@@ -68,7 +68,7 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
         facts = msgspec.structs.replace(
             facts,
             names=instrument_names(settings),
-            provenance=(*_provenance(settings, facts, context.run_id), *more),
+            provenance=(*_provenance(settings, facts, context.run.run_id), *more),
         )
         content = monthly_content(settings, facts)
         pdf = render_monthly_pdf(content)
