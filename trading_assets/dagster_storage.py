@@ -5,7 +5,8 @@ and session, a result for each check and session). Dagster's default SQLite stor
 database, commits and waits for the disk several times for each: most of a backfill's time.
 
 Choice: Dagster's own consolidated storage (one file instead of one for each run), with connections
-kept open, `synchronous=NORMAL`, and a batch of events written in one transaction. An event that
+kept open, `synchronous=NORMAL`, an event or a batch of events written in one transaction, and what
+the database's schema has remembered instead of asked for with each event. An event that
 was written survives a kill of the process; a power cut may lose the last ones, after which the
 assets are materialised again, which changes nothing else. The book is not kept here.
 
@@ -61,14 +62,46 @@ class BatchingEventLogStorage(ConsolidatedSqliteEventLogStorage):
         with self._engine.connect() as connection, connection.begin():
             yield connection
 
-    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
-        """Store all events or none."""
+    @contextmanager
+    def _one_transaction(self) -> Iterator[None]:
+        """All that is stored in the block, by this thread, in one transaction."""
+        if getattr(self._batch, "connection", None) is not None:
+            yield
+            return
         with self._connect() as connection:
             self._batch.connection = connection
             try:
-                super().store_event_batch(events)
+                yield
             finally:
                 self._batch.connection = None
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Store an event with all that is kept about its asset or check, or nothing."""
+        with self._one_transaction():
+            super().store_event(event)
+
+    def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
+        """Store all events or none."""
+        with self._one_transaction():
+            super().store_event_batch(events)
+
+    @cached_property
+    def _found(self) -> set[str]:
+        """Tables and columns that were seen; they do not go away again."""
+        return set()
+
+    def has_table(self, table_name: str) -> bool:
+        """True where the table is there; asked of the database only until it is."""
+        if table_name in self._found or super().has_table(table_name):
+            self._found.add(table_name)
+        return table_name in self._found
+
+    def _has_asset_key_col_on_connection(self, conn: sa.Connection, column_name: str) -> bool:
+        column = f"asset_keys.{column_name}"
+        found = column in self._found or super()._has_asset_key_col_on_connection(conn, column_name)
+        if found:
+            self._found.add(column)
+        return found
 
     def watch(
         self, run_id: str, cursor: str | None, callback: Callable[[EventLogEntry, str], None]

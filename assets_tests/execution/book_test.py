@@ -101,7 +101,7 @@ def test_a_new_book_is_empty_and_closed_through_no_session(tmp_path: Path) -> No
     assert book.opening_positions == {}
     assert book.cash == 0
     assert book.orders(MONDAY) == ()
-    assert book.restatements() == []
+    assert book.restatements == []
 
 
 def test_what_is_recorded_is_folded_at_once_and_again_after_opening(tmp_path: Path) -> None:
@@ -190,14 +190,14 @@ def test_a_restated_book_is_what_it_was_before_the_session(tmp_path: Path) -> No
     assert [s.session for s in read_closed_sessions(desk.log, desk.settings)] == [MONDAY]
     # Nothing was deleted: one record more, and the chain holds.
     assert desk.log.verify() == before + 1
-    assert [r.reason for r in desk.book.restatements()] == ["a late correction"]
+    assert [r.reason for r in desk.book.restatements] == ["a late correction"]
 
 
 def test_restatements_are_numbered_though_one_supersedes_another(tmp_path: Path) -> None:
     desk = three_sessions(tmp_path)
     desk.book.restate(WEDNESDAY, OPEN, "first")
     desk.book.restate(TUESDAY, OPEN, "second")
-    assert [(r.from_session, r.revision) for r in desk.book.restatements()] == [
+    assert [(r.from_session, r.revision) for r in desk.book.restatements] == [
         (WEDNESDAY, 1),
         (TUESDAY, 2),
     ]

@@ -191,7 +191,7 @@ def test_changed_inputs_restate_from_there_and_later_sessions_no_longer_count(
     assert desk.book.positions == shares(BBB=160)
     assert desk.book.cash == Decimal(2000)
     assert desk.books_agree
-    (restated,) = desk.book.restatements()
+    (restated,) = desk.book.restatements
     assert (restated.from_session, restated.revision) == (TUESDAY, 1)
     assert "inputs of 2024-03-05 changed" in restated.reason
     assert desk.run(monday()).status is SessionStatus.UNCHANGED
@@ -248,7 +248,7 @@ def test_every_rule_that_decides_a_session_restates_it_when_changed(
     desk.close()
     desk = Desk(tmp_path, portfolio_settings(**change))
     assert desk.run(monday()).status is SessionStatus.CLOSED
-    assert len(desk.book.restatements()) == 1
+    assert len(desk.book.restatements) == 1
     assert desk.books_agree
 
 
@@ -686,7 +686,7 @@ def test_a_real_plan_that_waits_to_be_sent_is_not_replaced_by_new_prices(tmp_pat
     looked_at = desk.run(monday(), stop_after_plan=True)
     sent = desk.run(monday(prices={"AAA": "99", "BBB": "49"}))
     assert sent.plan == looked_at.plan
-    assert desk.book.restatements() == []
+    assert desk.book.restatements == []
 
 
 def test_live_without_the_account_number_sends_nothing(tmp_path: Path) -> None:

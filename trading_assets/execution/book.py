@@ -33,7 +33,8 @@ def read_closed_sessions(log: EventLog, settings: PortfolioSettings) -> Iterator
 class Book:
     """Appends facts and keeps the state that they add up to.
 
-    `keep` names sessions whose closed form is held on to, for those who project them again.
+    `restatements` are all of the book's, oldest first. `keep` names sessions whose closed form is
+    held on to, for those who project them again.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class Book:
         """Fold the whole log anew."""
         self._fold = BookFold(self._settings.accounting, self._settings.currency)
         self.closed: dict[dt.date, ClosedSession] = {}
+        records = self.log.records(event_types=["book_restated"])
+        self.restatements = [r.event for r in records if isinstance(r.event, BookRestated)]
         for record in counting_records(self.log):
             self._apply(record)
 
@@ -123,8 +126,3 @@ class Book:
     def orders(self, session: dt.date) -> tuple[OrderState, ...]:
         """Orders intended in a session, in that order."""
         return self._fold.orders.of_session(session)
-
-    def restatements(self) -> list[BookRestated]:
-        """All restatements, oldest first."""
-        records = self.log.records(event_types=["book_restated"])
-        return [r.event for r in records if isinstance(r.event, BookRestated)]

@@ -274,7 +274,7 @@ class SessionRunner:
         return ""
 
     def _enter(self, session: dt.date, closes: PriceSnapshot) -> None:
-        for restated in self.book.restatements():
+        for restated in self.book.restatements:
             self.broker.restart_from(restated.from_session, restated.revision)
         self.broker.begin_session(session, self.calendar.closes_at(session), closes)
         if session == self.calendar.first:

@@ -20,8 +20,9 @@ from trading_assets.model.policies import CommissionPolicy
 from trading_assets.portfolio.fees import affordable_quantity, cash_to_set_aside, cost_of_buying
 
 SCALE_DECIMALS = 6
-_SCALE_STEPS = 10**SCALE_DECIMALS
+_SCALE_STEPS: int = 10**SCALE_DECIMALS
 _REMAINDER_ROUNDS = 4
+_FIRST_STRIDE = 16
 
 
 class Purchase(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,15 +105,32 @@ def _common_scale(
     `held` itself fits."""
     low, high = 0, _SCALE_STEPS
     best = list(held)
+    # Cost is nearly proportional to the factor, so the answer lies close to where a straight line
+    # says; the steps away from there grow until it is enclosed, and bisection does the rest.
+    probe, stride = _proportional_step(purchases, held, terms), _FIRST_STRIDE
     while high - low > 1:
-        middle = (low + high) // 2
-        factor = Decimal(middle).scaleb(-SCALE_DECIMALS)
+        factor = Decimal(probe).scaleb(-SCALE_DECIMALS)
         quantities = _scaled(purchases, held, factor, terms)
         if quantities is None:
-            high = middle
+            high = probe
+            probe = high - stride if low == 0 else (low + high) // 2
         else:
-            low, best = middle, quantities
+            low, best = probe, quantities
+            probe = low + stride if high == _SCALE_STEPS else (low + high) // 2
+        stride *= 4
+        if not low < probe < high:
+            probe = (low + high) // 2
     return Decimal(low).scaleb(-SCALE_DECIMALS), best
+
+
+def _proportional_step(
+    purchases: Sequence[Purchase], held: Sequence[Decimal], terms: PurchaseTerms
+) -> int:
+    """Step of the scale at which cost would meet the budget if it were proportional to it."""
+    left = _unspent(purchases, held, terms)
+    missing = cost_of_purchases(purchases, terms.commission) - terms.budget + left
+    step = int(left / missing * _SCALE_STEPS) if missing > 0 else _SCALE_STEPS
+    return min(max(step, 1), _SCALE_STEPS - 1)
 
 
 def _scaled(
