@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -233,6 +234,8 @@ def ui(port: int) -> None:
     # Webserver and daemon would race on an empty home: the schema is made before either starts.
     subprocess.run([scripts / "dagster", "instance", "info"], check=True, capture_output=True)
     click.echo(f"Starting; in about 20 seconds: http://127.0.0.1:{port}  (Ctrl-C ends it)")
+    # Started in the background by a script, everything below would ignore what stops it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     command = [str(scripts / "dagster"), "dev", "-w", "workspace.yaml", "-h", "127.0.0.1"]
     os.execv(command[0], [*command, "-p", str(port)])
 
