@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool = False) -> Path:
@@ -20,15 +21,22 @@ def replace_file(path: Path, content: bytes, *, durable: bool = False) -> Path:
     leaves at most a stray temporary file, whose name starts with a dot so that no reader's pattern
     matches it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with temporary.open("wb") as file:
+    with _opened(temporary) as file:
         file.write(content)
         if durable:
             file.flush()
             os.fsync(file.fileno())
     temporary.replace(path)
     return path
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("wb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
 
 
 def flush_files() -> None:

@@ -60,6 +60,14 @@ class TradingCalendar:
     def _positions(self) -> dict[dt.date, int]:
         return {session: index for index, session in enumerate(self.history)}
 
+    @cached_property
+    def _hours(self) -> dict[dt.date, tuple[dt.datetime, dt.datetime]]:
+        """Opening and closing time of every session known, UTC."""
+        schedule = self._exchange.schedule
+        opens = schedule["open"].dt.to_pydatetime()
+        closes = schedule["close"].dt.to_pydatetime()
+        return dict(zip(self.history, zip(opens, closes, strict=True), strict=True))
+
     @property
     def first(self) -> dt.date:
         """The portfolio's first session."""
@@ -105,13 +113,11 @@ class TradingCalendar:
 
     def opens_at(self, session: dt.date) -> dt.datetime:
         """Opening time of a session, UTC."""
-        opening: dt.datetime = self._exchange.session_open(str(session)).to_pydatetime()
-        return opening
+        return self._hours[session][0]
 
     def closes_at(self, session: dt.date) -> dt.datetime:
         """Closing time of a session, UTC; earlier on a half-day."""
-        closing: dt.datetime = self._exchange.session_close(str(session)).to_pydatetime()
-        return closing
+        return self._hours[session][1]
 
     def current(self, now: dt.datetime) -> dt.date | None:
         """The session that may be traded at `now` (aware): today's at the exchange, from midnight

@@ -5,8 +5,9 @@ from typing import Any
 
 import dagster as dg
 
-from trading_assets.analytics.performance import performance
+from trading_assets.analytics.performance import max_drawdown
 from trading_assets.analytics.pnl import daily_result
+from trading_assets.analytics.returns import compound, portfolio_returns
 from trading_assets.assets.closed_sessions import closed_sessions_of
 from trading_assets.assets.metadata import Metadata, image, preview, rows_metadata
 from trading_assets.assets.partitions import sessions_of
@@ -85,17 +86,15 @@ def _performance_metadata(found: list[DailyResult], graph: PortfolioGraph) -> Me
     """The run's sessions together; for one session there is nothing to chart."""
     if len(found) < 2:
         return {}
-    policy = graph.settings.report
-    summary = performance(found, policy).portfolio
+    returns = portfolio_returns(found)
+    drawdown = max_drawdown(returns)
     chart = equity_png(
         equity_series(found), graph.settings.name, graph.settings.prices.benchmark_label
     )
     figures: Metadata = {"equity_curve": image(chart, "equity against benchmark")}
     for name, value in (
-        ("return_of_these_sessions", summary.cumulative_return),
-        ("volatility", summary.volatility),
-        ("sharpe_ratio", summary.sharpe_ratio),
-        ("max_drawdown", None if summary.max_drawdown is None else summary.max_drawdown.depth),
+        ("return_of_these_sessions", compound(returns)),
+        ("max_drawdown", None if drawdown is None else drawdown.depth),
     ):
         figures[name] = "undefined" if value is None else value
     return figures

@@ -97,29 +97,52 @@ def _utc(moment: dt.datetime) -> str:
     return moment.astimezone(dt.UTC).isoformat(timespec="microseconds")
 
 
-def _record(row: Row) -> EventRecord:
+def _record(row: Sequence[str | int]) -> EventRecord:
+    """The record of a row, whose values come in the order of the table's columns."""
+    portfolio, sequence, identity, kind, version, session, occurred_at, recorded_at = row[:8]
+    source, correlation_id, causation_id, payload, previous_hash, digest = row[8:]
     try:
-        event = _DECODER.decode(str(row["payload"]))
+        event = _DECODER.decode(str(payload))
     except msgspec.MsgspecError as error:
         raise BookCorruptError(
-            f"{row['portfolio']}: record {row['sequence']} ({row['event_type']}) cannot be read: "
-            f"{error}. Restore the book from a backup."
+            f"{portfolio}: record {sequence} ({kind}) cannot be read: {error}. "
+            "Restore the book from a backup."
         ) from error
+    return EventRecord(
+        sequence=int(sequence),
+        event_id=str(identity),
+        event_type=str(kind),
+        version=int(version),
+        portfolio=str(portfolio),
+        session=dt.date.fromisoformat(str(session)),
+        occurred_at=dt.datetime.fromisoformat(str(occurred_at)),
+        recorded_at=dt.datetime.fromisoformat(str(recorded_at)),
+        source=str(source),
+        correlation_id=str(correlation_id),
+        causation_id=str(causation_id),
+        previous_hash=str(previous_hash),
+        hash=str(digest),
+        event=event,
+    )
+
+
+def _with_envelope(row: Row, new: NewEvent, recorded_at: dt.datetime) -> EventRecord:
+    """The record of a row that was just made, without decoding the event again."""
     return EventRecord(
         sequence=int(row["sequence"]),
         event_id=str(row["event_id"]),
         event_type=str(row["event_type"]),
-        version=int(row["version"]),
+        version=EVENT_VERSION,
         portfolio=str(row["portfolio"]),
-        session=dt.date.fromisoformat(str(row["session"])),
-        occurred_at=dt.datetime.fromisoformat(str(row["occurred_at"])),
-        recorded_at=dt.datetime.fromisoformat(str(row["recorded_at"])),
-        source=str(row["source"]),
-        correlation_id=str(row["correlation_id"]),
-        causation_id=str(row["causation_id"]),
+        session=new.session,
+        occurred_at=new.occurred_at,
+        recorded_at=recorded_at,
+        source=new.source,
+        correlation_id=new.correlation_id,
+        causation_id=new.causation_id,
         previous_hash=str(row["previous_hash"]),
         hash=str(row["hash"]),
-        event=event,
+        event=new.event,
     )
 
 
@@ -171,16 +194,24 @@ class EventLog:
         return added
 
     def _append(self, connection: sa.Connection, events: Sequence[NewEvent]) -> list[EventRecord]:
+        """Insert as if all were new, which is nearly always so; look only where that fails."""
+        try:
+            with connection.begin_nested():
+                return self._insert(connection, events, known={})
+        except sa.exc.IntegrityError:
+            identities = [self._identity(new) for new in events]
+            return self._insert(connection, events, self._stored_payloads(connection, identities))
+
+    def _insert(
+        self, connection: sa.Connection, events: Sequence[NewEvent], known: dict[str, str]
+    ) -> list[EventRecord]:
+        """Add to the chain what is not in `known` (payloads by event id), and return it."""
         sequence, previous = self._head(connection)
-        recorded_at = _utc(self._clock())
-        identities = [
-            event_id(self.portfolio, self.revision, event_type(new.event), new.key)
-            for new in events
-        ]
-        known = self._stored_payloads(connection, identities)
+        recorded_at = self._clock().astimezone(dt.UTC)
         rows: list[Row] = []
         added: list[EventRecord] = []
-        for identity, new in zip(identities, events, strict=True):
+        for new in events:
+            identity = self._identity(new)
             payload = _ENCODER.encode(new.event).decode()
             if identity in known:
                 self._require_same(identity, new, payload, known[identity])
@@ -194,7 +225,7 @@ class EventLog:
                 "version": EVENT_VERSION,
                 "session": new.session.isoformat(),
                 "occurred_at": _utc(new.occurred_at),
-                "recorded_at": recorded_at,
+                "recorded_at": _utc(recorded_at),
                 "source": new.source,
                 "correlation_id": new.correlation_id,
                 "causation_id": new.causation_id,
@@ -204,27 +235,13 @@ class EventLog:
             row["hash"] = previous = record_hash(row)
             known[identity] = payload
             rows.append(row)
-            added.append(
-                EventRecord(
-                    sequence=sequence,
-                    event_id=identity,
-                    event_type=str(row["event_type"]),
-                    version=EVENT_VERSION,
-                    portfolio=self.portfolio,
-                    session=new.session,
-                    occurred_at=new.occurred_at,
-                    recorded_at=dt.datetime.fromisoformat(recorded_at),
-                    source=new.source,
-                    correlation_id=new.correlation_id,
-                    causation_id=new.causation_id,
-                    previous_hash=str(row["previous_hash"]),
-                    hash=str(row["hash"]),
-                    event=new.event,
-                )
-            )
+            added.append(_with_envelope(row, new, recorded_at))
         if rows:
             connection.execute(sa.insert(EVENTS), rows)
         return added
+
+    def _identity(self, new: NewEvent) -> str:
+        return event_id(self.portfolio, self.revision, event_type(new.event), new.key)
 
     def _require_same(self, identity: str, new: NewEvent, payload: str, stored: str) -> None:
         if payload != stored:
@@ -298,12 +315,12 @@ class EventLog:
         # Page by page, so that no transaction stays open while the caller works on a record.
         while True:
             with self._engine.connect() as connection:
-                page = connection.execute(query.where(EVENTS.c.sequence > after)).mappings().all()
+                page = connection.execute(query.where(EVENTS.c.sequence > after)).all()
             for row in page:
-                yield _record(dict(row))
+                yield _record(row)
             if len(page) < PAGE_ROWS:
                 return
-            after = int(page[-1]["sequence"])
+            after = page[-1].sequence
 
     def verify(self) -> int:
         """Walk the whole chain; return the number of records.
