@@ -220,10 +220,13 @@ class SessionWork:
         def closes(symbols: Iterable[str]) -> PriceSnapshot:
             return self.source.at_close(session, symbols)
 
+        targets = read_targets(session, require(self.lake, "consolidated_targets", session))
+        # A trade made outside may have brought in what was not held at the last close.
+        symbols = self.runner.symbols(targets) | set(self.runner.book.positions)
         return SessionInputs(
             session=session,
-            targets=read_targets(session, require(self.lake, "consolidated_targets", session)),
-            plan_prices=read_prices(session, require(self.lake, "prices", session)),
+            targets=targets,
+            plan_prices=read_prices(session, require(self.lake, "prices", session), symbols),
             closes=closes,
             benchmark=self.source.benchmark_close(session),
         )

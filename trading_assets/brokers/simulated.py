@@ -129,8 +129,6 @@ class SimulatedBroker:
 
     def submit(self, request: OrderRequest) -> Answer[BrokerOrder]:
         """Accept or reject; nothing trades before `match`."""
-        if self.order_by_client_id(request.client_order_id).require() is not None:
-            return Known(self._rejected(request, DUPLICATE_ID, "client_order_id was used before"))
         refusal = self._refusal(request)
         if refusal is not None:
             order = self._rejected(request, *refusal)
@@ -142,10 +140,12 @@ class SimulatedBroker:
                 filled_quantity=ZERO,
             )
         with self._transaction():
-            self._database.execute(
-                "INSERT INTO orders (client_order_id, session, body) VALUES (?, ?, ?)",
+            stored = self._database.execute(
+                "INSERT OR IGNORE INTO orders (client_order_id, session, body) VALUES (?, ?, ?)",
                 (request.client_order_id, self._session.isoformat(), msgspec.json.encode(order)),
-            )
+            ).rowcount
+        if not stored:
+            return Known(self._rejected(request, DUPLICATE_ID, "client_order_id was used before"))
         self._remember(order)
         return Known(order)
 

@@ -19,10 +19,12 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from trading_assets.errors import BookConflictError, BookCorruptError, BookLockedError
 from trading_assets.model.events import AnyEvent, BookRestated, EventRecord, NewEvent
@@ -52,7 +54,8 @@ EVENTS = sa.Table(
     sa.Column("previous_hash", sa.String(64), nullable=False),
     sa.Column("hash", sa.String(64), nullable=False),
     sa.UniqueConstraint("portfolio", "event_id"),
-    sa.Index("events_by_session", "portfolio", "session"),
+    # One tree instead of two: rows are always read in the order of the chain.
+    sqlite_with_rowid=False,
 )
 _CONTENT = (
     "portfolio",
@@ -160,6 +163,7 @@ class EventLog:
         self._clock = clock
         _METADATA.create_all(engine)
         self.revision = self._latest_revision()
+        self._last = self.head()
 
     def append(
         self,
@@ -176,11 +180,11 @@ class EventLog:
         if not events:
             return []
         try:
-            with self._engine.connect().execution_options(**_WRITES) as connection:
-                added = self._append(connection, events)
-                if before_commit is not None:
-                    before_commit(added)
-                connection.commit()
+            try:
+                # Nearly always every event is new and nobody else has written: that is tried first.
+                added = self._append(events, before_commit, look_up=False)
+            except sa.exc.IntegrityError:
+                added = self._append(events, before_commit, look_up=True)
         except sa.exc.OperationalError as error:
             if "locked" in str(error.orig) or "busy" in str(error.orig):
                 raise BookLockedError(
@@ -188,25 +192,38 @@ class EventLog:
                     f"{LOCK_TIMEOUT_SECONDS:.0f} s. Wait for it to end, then run again."
                 ) from error
             raise
+        if added:
+            self._last = (added[-1].sequence, added[-1].hash)
         for record in added:
             if isinstance(record.event, BookRestated):
                 self.revision = record.event.revision
         return added
 
-    def _append(self, connection: sa.Connection, events: Sequence[NewEvent]) -> list[EventRecord]:
-        """Insert as if all were new, which is nearly always so; look only where that fails."""
-        try:
-            with connection.begin_nested():
-                return self._insert(connection, events, known={})
-        except sa.exc.IntegrityError:
-            identities = [self._identity(new) for new in events]
-            return self._insert(connection, events, self._stored_payloads(connection, identities))
+    def _append(
+        self,
+        events: Sequence[NewEvent],
+        before_commit: Callable[[Sequence[EventRecord]], None] | None,
+        *,
+        look_up: bool,
+    ) -> list[EventRecord]:
+        """One transaction. Without `look_up` the chain is taken to end where this log last saw it
+        and no event to be known; where either is wrong, the table's own keys refuse the insert."""
+        with self._engine.connect().execution_options(**_WRITES) as connection:
+            known: dict[str, str] = {}
+            if look_up:
+                self._last = self._head(connection)
+                known = self._stored_payloads(connection, [self._identity(new) for new in events])
+            added = self._insert(connection, events, known)
+            if before_commit is not None:
+                before_commit(added)
+            connection.commit()
+        return added
 
     def _insert(
         self, connection: sa.Connection, events: Sequence[NewEvent], known: dict[str, str]
     ) -> list[EventRecord]:
         """Add to the chain what is not in `known` (payloads by event id), and return it."""
-        sequence, previous = self._head(connection)
+        sequence, previous = self._last
         recorded_at = self._clock().astimezone(dt.UTC)
         rows: list[Row] = []
         added: list[EventRecord] = []
@@ -236,9 +253,20 @@ class EventLog:
             known[identity] = payload
             rows.append(row)
             added.append(_with_envelope(row, new, recorded_at))
-        if rows:
+        if rows and self._compiled_insert.positional:
+            names = self._compiled_insert.positiontup or ()
+            values = [tuple(row[name] for name in names) for row in rows]
+            connection.exec_driver_sql(str(self._compiled_insert), values)
+        elif rows:
             connection.execute(sa.insert(EVENTS), rows)
         return added
+
+    @cached_property
+    def _compiled_insert(self) -> SQLCompiler:
+        """The insert in the database's own words, made once: it is by far the most used one."""
+        compiled = sa.insert(EVENTS).compile(dialect=self._engine.dialect)
+        assert isinstance(compiled, SQLCompiler)
+        return compiled
 
     def _identity(self, new: NewEvent) -> str:
         return event_id(self.portfolio, self.revision, event_type(new.event), new.key)

@@ -293,12 +293,14 @@ class SessionRunner:
         self._book_fills(session)
         return compare_statement(self.book.positions, self.book.cash, self._statement())
 
-    def _closes(self, inputs: SessionInputs) -> PriceSnapshot:
-        """Closes of everything that is targeted, held, or was held when this was first planned."""
-        closed = self.book.closed.get(inputs.session)
+    def symbols(self, targets: TargetPortfolio) -> set[str]:
+        """Everything that a session's decisions are about: targeted, or held at its start."""
+        closed = self.book.closed.get(targets.session)
         held = self.book.opening_positions if closed is None else closed.opening_positions
-        symbols = {target.symbol for target in inputs.targets.weights} | set(held)
-        return inputs.closes(sorted(symbols))
+        return {target.symbol for target in targets.weights} | set(held)
+
+    def _closes(self, inputs: SessionInputs) -> PriceSnapshot:
+        return inputs.closes(sorted(self.symbols(inputs.targets)))
 
     def _inputs_digest(self, inputs: SessionInputs, closes: PriceSnapshot) -> str:
         """SHA-256 of all that decides a session besides the book before it."""
@@ -449,7 +451,6 @@ class SessionRunner:
             for order in self.book.orders(session)
             if order.is_open
         ]
-        self.book.record(endings)
         marks = self._marks(session, inputs)
         positions = self.book.positions
         value = sum(market_values(positions, marks).values(), ZERO)
@@ -461,7 +462,7 @@ class SessionRunner:
             statement=self._statement(),
             benchmark=inputs.benchmark,
         )
-        self.book.record([self._new(f"{session}/close", session, closed)])
+        self.book.record([*endings, self._new(f"{session}/close", session, closed)])
 
     def _ending(self, order: OrderState) -> AnyEvent:
         """How an order that the book holds as open ended at the broker."""

@@ -54,6 +54,7 @@ class Ledger:
         self._currency = currency
         self._lots: dict[str, deque[Lot]] = {}
         self._positions: dict[str, Decimal] = {}
+        self._costs: dict[str, Decimal] = {}
         self._realized: dict[str, Decimal] = {}
         self._cash = self._flows = self._fees = ZERO
         self._counters: dict[str, ActivityCounter] = {}
@@ -87,6 +88,7 @@ class Ledger:
         twin.__dict__.update(self.__dict__)
         twin._lots = {symbol: lots.copy() for symbol, lots in self._lots.items()}
         twin._positions = dict(self._positions)
+        twin._costs = dict(self._costs)
         twin._realized = dict(self._realized)
         twin._counters = {symbol: counter.copy() for symbol, counter in self._counters.items()}
         twin._bookings = twin._dispatch()
@@ -113,7 +115,7 @@ class Ledger:
 
     def cost_basis(self, symbol: str) -> Decimal:
         """Signed money that the open lots of `symbol` cost; 0 when nothing is held."""
-        return sum((lot.cost_basis for lot in self._lots.get(symbol, ())), ZERO)
+        return self._costs.get(symbol, ZERO)
 
     @property
     def cost_bases(self) -> dict[str, Decimal]:
@@ -265,12 +267,14 @@ class Ledger:
             closing_value = value if closing == quantity else notional(closing, price)
             cost = close_lots(lots, -closing, closing_method(self._policy, held))
             realized = -closing_value - cost
+            self._costs[symbol] -= cost
             self._realized[symbol] = self._realized.get(symbol, ZERO) + realized
             counter.realized += realized
             opening, opening_value = quantity - closing, value - closing_value
         elif symbol not in self._realized:
             self._realized[symbol] = ZERO
         if opening:
+            self._costs[symbol] = self._costs.get(symbol, ZERO) + opening_value
             lots.append(
                 Lot(
                     symbol=symbol,
@@ -285,7 +289,7 @@ class Ledger:
         if position:
             self._positions[symbol] = position
         else:
-            del self._positions[symbol], self._lots[symbol]
+            del self._positions[symbol], self._lots[symbol], self._costs[symbol]
         return value
 
     def _close_session(self, session: dt.date, closed: SessionClosed) -> None:

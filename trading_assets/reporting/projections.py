@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -302,8 +302,11 @@ def price_table(snapshot: PriceSnapshot) -> pa.Table:
     return make_table(PRICE_COLUMNS, rows)
 
 
-def read_prices(session: dt.date, table: pa.Table) -> PriceSnapshot:
-    """The snapshot that `price_table` wrote."""
+def read_prices(session: dt.date, table: pa.Table, symbols: Iterable[str]) -> PriceSnapshot:
+    """The part of the snapshot that `price_table` wrote which is about `symbols`."""
+    import pyarrow.compute as pc
+
+    table = table.filter(pc.is_in(table["symbol"], value_set=pa.array(sorted(symbols), TEXT)))
     columns = {name: table.column(name).to_pylist() for name in PRICE_COLUMNS}
     prices: dict[str, Price] = {}
     missing = []
