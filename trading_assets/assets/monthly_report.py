@@ -17,7 +17,6 @@ from trading_assets.execution.book import read_closed_sessions
 from trading_assets.model.money import plain
 from trading_assets.reporting.charts import drawdown_png, equity_png
 from trading_assets.reporting.monthly_content import MonthlyContent, ProvenanceRow
-from trading_assets.reporting.monthly_pdf import render_monthly_pdf
 from trading_assets.reporting.monthly_report import MonthFacts, gather_month, monthly_content
 from trading_assets.resources import BookResource, LakeResource, MarketDataResource
 from trading_assets.settings import PortfolioSettings
@@ -71,6 +70,9 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
             provenance=(*_provenance(settings, facts, context.run.run_id), *more),
         )
         content = monthly_content(settings, facts)
+        # ReportLab takes longer to import than a whole session to run.
+        from trading_assets.reporting.monthly_pdf import render_monthly_pdf
+
         pdf = render_monthly_pdf(content)
         path = lake.reports / settings.id / f"{settings.id}_{month}.pdf"
         replace_file(path, pdf, durable=True)
