@@ -1,55 +1,74 @@
 """Trading sessions of one portfolio: which days, and when each opens and closes.
 
 Sessions come from `exchange_calendars`; dates are the exchange's own, times are UTC. Half-days
-(early closes) are the library's.
+(early closes) are the library's. What it says can be kept in a file, because importing it (and
+pandas with it) takes longer than running a session, and every process would pay.
 """
 
 from __future__ import annotations
 
 import bisect
 import datetime as dt
+import hashlib
 from functools import cached_property
-from typing import TYPE_CHECKING
+from importlib.metadata import version
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
+
+from trading_assets.atomic_file import replace_file
 from trading_assets.errors import ConfigurationError, SessionUnknownError
 from trading_assets.settings import SessionSettings
-
-if TYPE_CHECKING:
-    import exchange_calendars
 
 HISTORY_DAYS = 800
 """Calendar days before the first session that prices may refer to."""
 
 
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    """What the library says: sessions ascending, and beside them when each opens and closes."""
+
+    time_zone: str
+    sessions: tuple[dt.date, ...]
+    opens: tuple[dt.datetime, ...]
+    closes: tuple[dt.datetime, ...]
+
+
 class TradingCalendar:
     """Sessions of an exchange between a portfolio's first and last day, with some history.
 
-    The library knows about one year ahead; a long-running process is reloaded more often.
+    The library knows about one year ahead; a long-running process is reloaded more often. With a
+    `cache_folder` the schedule is kept there, for this version of the library and, where the
+    portfolio has no last day, for the current day.
     """
 
-    def __init__(self, settings: SessionSettings) -> None:
+    def __init__(self, settings: SessionSettings, cache_folder: Path | None = None) -> None:
         self.settings = settings
+        self._cache_folder = cache_folder
 
     @cached_property
-    def _exchange(self) -> exchange_calendars.ExchangeCalendar:
-        import exchange_calendars
-
-        begin = self.settings.start - dt.timedelta(days=HISTORY_DAYS)
+    def _schedule(self) -> Schedule:
+        if self._cache_folder is None:
+            return _computed(self.settings)
+        horizon = self.settings.end or dt.datetime.now(dt.UTC).date()
+        parts = (
+            self.settings.calendar,
+            f"{self.settings.start} {self.settings.end} {horizon} {HISTORY_DAYS}",
+            version("exchange-calendars"),
+        )
+        digest = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
+        path = self._cache_folder / f"{digest}.json"
         try:
-            return exchange_calendars.get_calendar(
-                self.settings.calendar, start=begin, end=self.settings.end
-            )
-        except exchange_calendars.errors.InvalidCalendarName as error:
-            raise ConfigurationError(
-                f"sessions.calendar: {self.settings.calendar!r} is not an exchange calendar. "
-                "Use an ISO 10383 code such as XNYS or XLON."
-            ) from error
+            return msgspec.json.decode(path.read_bytes(), type=Schedule)
+        except (FileNotFoundError, msgspec.MsgspecError):
+            schedule = _computed(self.settings)
+            replace_file(path, msgspec.json.encode(schedule))
+            return schedule
 
-    @cached_property
+    @property
     def history(self) -> tuple[dt.date, ...]:
         """All sessions known, ascending, those before the portfolio's start included."""
-        return tuple(stamp.date() for stamp in self._exchange.sessions)
+        return self._schedule.sessions
 
     @cached_property
     def sessions(self) -> tuple[dt.date, ...]:
@@ -60,14 +79,6 @@ class TradingCalendar:
     def _positions(self) -> dict[dt.date, int]:
         return {session: index for index, session in enumerate(self.history)}
 
-    @cached_property
-    def _hours(self) -> dict[dt.date, tuple[dt.datetime, dt.datetime]]:
-        """Opening and closing time of every session known, UTC."""
-        schedule = self._exchange.schedule
-        opens = schedule["open"].dt.to_pydatetime()
-        closes = schedule["close"].dt.to_pydatetime()
-        return dict(zip(self.history, zip(opens, closes, strict=True), strict=True))
-
     @property
     def first(self) -> dt.date:
         """The portfolio's first session."""
@@ -76,7 +87,7 @@ class TradingCalendar:
     @property
     def time_zone(self) -> ZoneInfo:
         """The exchange's time zone."""
-        return ZoneInfo(str(self._exchange.tz))
+        return ZoneInfo(self._schedule.time_zone)
 
     def require(self, session: dt.date) -> dt.date:
         """`session` itself, or SessionUnknownError naming its neighbours."""
@@ -113,11 +124,11 @@ class TradingCalendar:
 
     def opens_at(self, session: dt.date) -> dt.datetime:
         """Opening time of a session, UTC."""
-        return self._hours[session][0]
+        return self._schedule.opens[self._positions[session]]
 
     def closes_at(self, session: dt.date) -> dt.datetime:
         """Closing time of a session, UTC; earlier on a half-day."""
-        return self._hours[session][1]
+        return self._schedule.closes[self._positions[session]]
 
     def current(self, now: dt.datetime) -> dt.date | None:
         """The session that may be traded at `now` (aware): today's at the exchange, from midnight
@@ -138,9 +149,30 @@ class TradingCalendar:
 
         Half-days add their own close; schedules tick at each and ask the session which applies.
         """
-        schedule = self._exchange.schedule.loc[str(self.first) :]
-        times = set()
-        for column in ("open", "close"):
-            for stamp in schedule[column].dt.tz_convert(str(self._exchange.tz)):
-                times.add((stamp.hour, stamp.minute))
-        return tuple(sorted(times))
+        places = range(self._positions[self.first], len(self.history))
+        moments = [
+            moments[place].astimezone(self.time_zone)
+            for moments in (self._schedule.opens, self._schedule.closes)
+            for place in places
+        ]
+        return tuple(sorted({(moment.hour, moment.minute) for moment in moments}))
+
+
+def _computed(settings: SessionSettings) -> Schedule:
+    """The schedule from the library, or ConfigurationError where it has no such exchange."""
+    import exchange_calendars
+
+    begin = settings.start - dt.timedelta(days=HISTORY_DAYS)
+    try:
+        exchange = exchange_calendars.get_calendar(settings.calendar, start=begin, end=settings.end)
+    except exchange_calendars.errors.InvalidCalendarName as error:
+        raise ConfigurationError(
+            f"sessions.calendar: {settings.calendar!r} is not an exchange calendar. "
+            "Use an ISO 10383 code such as XNYS or XLON."
+        ) from error
+    return Schedule(
+        time_zone=str(exchange.tz),
+        sessions=tuple(stamp.date() for stamp in exchange.sessions),
+        opens=tuple(stamp.to_pydatetime() for stamp in exchange.schedule["open"]),
+        closes=tuple(stamp.to_pydatetime() for stamp in exchange.schedule["close"]),
+    )

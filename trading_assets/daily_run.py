@@ -36,7 +36,7 @@ def run_sessions(
     Raises SessionUnknownError when the range holds no session, and what the assets raise.
     """
     console = Console()
-    calendar = TradingCalendar(settings.sessions)
+    calendar = TradingCalendar(settings.sessions, places.calendars)
     if first == last:
         calendar.require(first)
     sessions = calendar.between(first, last)

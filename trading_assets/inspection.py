@@ -45,7 +45,7 @@ def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) 
 
     Raises SessionNotReadyError when the session before is not closed.
     """
-    calendar = TradingCalendar(settings.sessions)
+    calendar = TradingCalendar(settings.sessions, places.calendars)
     calendar.require(session)
     log = open_event_log(places.books, settings.id)
     try:
@@ -93,7 +93,7 @@ def closed_session(
     places: Directories, settings: PortfolioSettings, session: dt.date
 ) -> ClosedSession:
     """One closed session from the book, or SessionNotReadyError."""
-    TradingCalendar(settings.sessions).require(session)
+    TradingCalendar(settings.sessions, places.calendars).require(session)
     log = open_event_log(places.books, settings.id)
     try:
         for closed in read_closed_sessions(log, settings):
@@ -119,7 +119,7 @@ def export_session(
     """Write every exported file of a closed session below `folder`; the folder it wrote to."""
     closed = closed_session(places, settings, session)
     report, summary = reconciliation_of(places, settings, session)
-    calendar = TradingCalendar(settings.sessions)
+    calendar = TradingCalendar(settings.sessions, places.calendars)
     prices = FilePriceSource(settings.prices, settings.currency, calendar.history)
     exports = SessionExports(folder, settings.id, session)
     close = closed.close
@@ -142,7 +142,7 @@ def show_status(places: Directories, portfolios: Sequence[PortfolioSettings]) ->
         table.add_column(name)
     healthy = not is_halted(places.halt_switch)
     for settings in portfolios:
-        sessions = TradingCalendar(settings.sessions).sessions
+        sessions = TradingCalendar(settings.sessions, places.calendars).sessions
         log = open_event_log(places.books, settings.id)
         try:
             records = log.verify()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import dagster as dg
 
@@ -19,11 +20,12 @@ class PortfolioGraph:
     """One portfolio file, as the factories of its assets see it."""
 
     settings: PortfolioSettings
+    calendar_folder: Path | None = None
 
     @cached_property
     def calendar(self) -> TradingCalendar:
         """The portfolio's trading sessions."""
-        return TradingCalendar(self.settings.sessions)
+        return TradingCalendar(self.settings.sessions, self.calendar_folder)
 
     @cached_property
     def sessions(self) -> dg.DailyPartitionsDefinition:
