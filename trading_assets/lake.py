@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,13 @@ class Lake:
     def write(self, asset: str, session: dt.date, table: pa.Table) -> Path:
         """Replace the projection of one asset and session."""
         return replace_file(self.path(asset, session), parquet_bytes(table))
+
+    def forget_from(self, assets: Iterable[str], session: dt.date) -> None:
+        """Remove the projections of `assets` for `session` and every later one."""
+        for asset in assets:
+            for folder in (self.folder / asset).glob("session=*"):
+                if folder.name.removeprefix("session=") >= session.isoformat():
+                    shutil.rmtree(folder)
 
     def read(self, asset: str, session: dt.date) -> pa.Table | None:
         """The projection, or None when it was never materialised."""

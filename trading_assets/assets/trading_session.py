@@ -33,7 +33,7 @@ from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, plain
 from trading_assets.model.plan import OrderPlan
 from trading_assets.progress import tracked
-from trading_assets.reporting.exports import SessionExports
+from trading_assets.reporting.exports import SessionExports, forget_exports_from
 from trading_assets.reporting.projections import (
     execution_table,
     lot_table,
@@ -50,6 +50,17 @@ from trading_assets.resources import (
 )
 
 STAGE = "trading"
+BOOK_PROJECTIONS = (
+    "order_plan",
+    "execution_log",
+    "positions_eod",
+    "lots_eod",
+    "reconciliation",
+    "reconciliation_gaps",
+    "pnl_daily",
+    "pnl_by_instrument",
+)
+"""The tables that are made from the book, as against those that a session is decided from."""
 PREVIOUS_SESSION = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)
 
 
@@ -190,11 +201,14 @@ class SessionWork:
         """Yield check evaluations as sessions pass, then the three materialisations."""
         outcome = None
         for place, session in enumerate(tracked("trading_session", sessions)):
+            revision = self.runner.book.log.revision
             try:
                 outcome = self.runner.run(self._inputs(session), stop_after_plan=stop_after_plan)
             except (TradingAssetsError, dg.Failure):
                 self._keep_what_is_done(context, sessions[:place])
                 raise
+            if self.runner.book.log.revision != revision:
+                self._forget_superseded(context, session)
             yield from self._opening_and_gate(outcome)
             if outcome.plan is not None:
                 self._project_plan(outcome.plan)
@@ -215,6 +229,15 @@ class SessionWork:
             yield self._materialized("execution_log", closed.session, self._fill_metadata(closed))
             yield self._materialized("positions_eod", closed.session, self._book_metadata(closed))
         yield from results(*self.checks.all)
+
+    def _forget_superseded(self, context: dg.AssetExecutionContext, session: dt.date) -> None:
+        """Remove what was projected from records that count no more: they must not be read on."""
+        self.lake.forget_from(BOOK_PROJECTIONS, session)
+        forget_exports_from(self.exports, self.graph.settings.id, session)
+        context.log.warning(
+            f"{self.graph.settings.id} was restated from {session}: later sessions are open again "
+            "and must be run again; their tables, files and reports were removed or are outdated."
+        )
 
     def _inputs(self, session: dt.date) -> SessionInputs:
         def closes(symbols: Iterable[str]) -> PriceSnapshot:

@@ -407,6 +407,14 @@ def open_event_log(
         raise
 
 
+def event_log_to_read(folder: Path, portfolio: str) -> EventLog:
+    """The book of `portfolio` for a reader: as `open_event_log`, but where there is no file an
+    empty book in memory, so that looking leaves nothing behind."""
+    if (folder / f"{portfolio}.sqlite").exists():
+        return open_event_log(folder, portfolio)
+    return EventLog(sa.create_engine("sqlite://"), portfolio)
+
+
 def sqlite_engine(path: Path) -> sa.Engine:
     """SQLite in WAL mode with synchronous=FULL; every transaction takes the write lock first."""
     engine = sa.create_engine(

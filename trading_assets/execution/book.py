@@ -30,6 +30,13 @@ def read_closed_sessions(log: EventLog, settings: PortfolioSettings) -> Iterator
     return closed_sessions(counting_records(log), settings.accounting, settings.currency)
 
 
+def closed_session_dates(log: EventLog) -> set[dt.date]:
+    """The sessions that are closed in a book, without folding it."""
+    restatements = list(log.records(event_types=["book_restated"]))
+    closes = log.records(event_types=["session_closed"])
+    return {record.session for record in still_counting(closes, restatements)}
+
+
 class Book:
     """Appends facts and keeps the state that they add up to.
 
