@@ -142,6 +142,8 @@ PNL_COLUMNS = (
     "daily_return",
 )
 
+INPUT_FILES = ("targets_consolidated_", "real_prices")
+
 Row = Sequence[object]
 
 
@@ -323,6 +325,17 @@ class SessionExports:
             [plain(value) if isinstance(value, Decimal) else value for value in row] for row in rows
         )
         replace_file(self.folder / name, text.getvalue().encode())
+
+
+def forget_exports_from(root: Path, portfolio: str, session: dt.date) -> None:
+    """Remove the files of `session` and later ones that were made from the book; targets and
+    prices, from which the session is decided, stay."""
+    for folder in (root / portfolio).glob("[0-9]*"):
+        if folder.name < f"{session:%Y%m%d}":
+            continue
+        for path in folder.iterdir():
+            if not path.name.startswith(INPUT_FILES):
+                path.unlink()
 
 
 def _moment(value: dt.datetime | None) -> str | None:
