@@ -13,7 +13,7 @@ from decimal import Decimal
 import pytest
 
 from trading_assets.reporting.axes import date_ticks, decimals_for, value_ticks
-from trading_assets.reporting.charts import drawdown_png, equity_png, slippage_png, weights_png
+from trading_assets.reporting.charts import drawdown_png, equity_png, weights_png
 from trading_assets.reporting.monthly_content import Series
 from trading_assets.reporting.number_format import decimals_of, fixed, percent
 
@@ -37,7 +37,6 @@ def test_charts_are_png_images_of_the_same_width() -> None:
         equity_png(_EQUITY, "Core", "Index"),
         drawdown_png(_DRAWDOWN),
         weights_png(_WEIGHTS),
-        slippage_png([("AAPL", 1.5), ("KO", -2.0), ("XOM", None)]),
     )
     assert {size_of(image)[0] for image in images} == {770}
 
@@ -65,10 +64,8 @@ def test_other_data_gives_another_image() -> None:
         lambda: equity_png(Series(sessions=_DAYS[:3], portfolio=(100.0, None, -5.0)), "Core"),
         lambda: drawdown_png(Series()),
         lambda: weights_png([]),
-        lambda: slippage_png([]),
-        lambda: slippage_png([("AAPL", None)]),
     ],
-    ids=["none", "undefined", "one", "gap", "no drawdown", "no weights", "no fills", "no price"],
+    ids=["none", "undefined", "one", "gap", "no drawdown", "no weights"],
 )
 def test_little_data_still_gives_an_image(draw: Callable[[], bytes]) -> None:
     """An asset's metadata never fails for want of data."""

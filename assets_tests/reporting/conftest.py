@@ -143,7 +143,7 @@ def sample_trades(count: int = 60) -> tuple[TradeLine, ...]:
                 price=price,
                 notional=(quantity * price).quantize(CENT),
                 commission=max(Decimal("1.00"), (quantity * Decimal("0.005")).quantize(CENT)),
-                slippage_bps=None if at % 17 == 3 else source.gauss(1.5, 3),
+                shortfall_bps=None if at % 17 == 3 else source.gauss(1.5, 3),
             )
         )
     return tuple(lines)
@@ -275,7 +275,7 @@ def sample_content() -> MonthlyContent:
             traded=sum((line.notional for line in trades), Decimal(0)),
             commissions=sum((line.commission for line in trades), Decimal(0)),
             other_fees=Decimal("12.40"),
-            slippage=Decimal("143.17"),
+            shortfall=Decimal("143.17"),
         ),
         reconciliation=ReconciliationSummary(
             sessions_expected=20,

@@ -246,7 +246,7 @@ def test_more_than_200_trades_are_counted_and_summed_not_dropped(changed: Change
             price=Decimal(10),
             notional=Decimal(10 * at),
             commission=Decimal("1.00"),
-            slippage_bps=1.0,
+            shortfall_bps=1.0,
         )
         for at in range(1, 211)
     )
@@ -309,14 +309,14 @@ def test_statement_that_does_not_add_up_says_by_how_much(
     assert "does not add up" not in text_of(month)
 
 
-def test_unknown_slippage_is_left_out_of_the_total_by_name(changed: Changed) -> None:
+def test_unknown_shortfall_is_left_out_of_the_total_by_name(changed: Changed) -> None:
     """Unknown is n/a, and the total says what it lacks."""
     costs = CostSummary(
-        traded=Decimal(1000), commissions=Decimal(2), other_fees=Decimal(1), slippage=None
+        traded=Decimal(1000), commissions=Decimal(2), other_fees=Decimal(1), shortfall=None
     )
     text = text_of(changed(costs=costs))
-    assert "Slippage against plan prices n/a" in text
-    assert "Total without slippage (30.0 bps of traded) 3.00" in text
+    assert "Implementation shortfall n/a" in text
+    assert "Total without shortfall (30.0 bps of traded) 3.00" in text
 
 
 def test_provenance_shows_whole_hashes(month: MonthlyContent, changed: Changed) -> None:

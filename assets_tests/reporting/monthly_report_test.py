@@ -25,9 +25,15 @@ from trading_assets.model.order import Side
 from trading_assets.model.result import GapCause
 from trading_assets.reporting.monthly_content import MonthlyContent, Unit
 from trading_assets.reporting.monthly_pdf import render_monthly_pdf
-from trading_assets.reporting.monthly_report import gather_month, monthly_content, slippage_bps
+from trading_assets.reporting.monthly_report import (
+    gather_month,
+    monthly_content,
+    older_closes,
+    shortfall_bps,
+)
 from trading_assets.settings import PortfolioSettings
 
+MONTHLY = {"fractional": False, "cash_buffer": 0, "rebalance": "monthly"}
 # 10,000 of cash, half of it to be held in AAA; 1 commission an order.
 SETTINGS = portfolio_settings(commission={"per_order": 1})
 WEEK = (
@@ -99,14 +105,14 @@ def test_a_return_is_not_annualised_below_a_year(closed: list[ClosedSession]) ->
     assert set(row.portfolio) == {None}
 
 
-def test_a_trade_shows_its_slippage_against_the_plan_price(closed: list[ClosedSession]) -> None:
+def test_a_trade_shows_its_shortfall_against_the_plan_price(closed: list[ClosedSession]) -> None:
     (trade,) = content_of(closed).trades
     assert (trade.symbol, trade.side, trade.quantity) == ("AAA", Side.BUY, Decimal(49))
     # Bought at 102 what was planned at 100.
-    assert trade.slippage_bps == pytest.approx(200)
+    assert trade.shortfall_bps == pytest.approx(200)
     costs = content_of(closed).costs
     assert costs is not None
-    assert (costs.traded, costs.commissions, costs.slippage) == (
+    assert (costs.traded, costs.commissions, costs.shortfall) == (
         Decimal("4998.00"),
         Decimal("1.00"),
         Decimal("98.00"),
@@ -122,8 +128,8 @@ def test_a_trade_shows_its_slippage_against_the_plan_price(closed: list[ClosedSe
         (Side.SELL, "101", -100),
     ],
 )
-def test_slippage_is_positive_when_it_costs(side: Side, price: str, expected: int) -> None:
-    assert slippage_bps(side, Decimal(price), Decimal(100)) == expected
+def test_shortfall_is_positive_when_it_costs(side: Side, price: str, expected: int) -> None:
+    assert shortfall_bps(side, Decimal(price), Decimal(100)) == expected
 
 
 def test_the_position_is_valued_at_the_last_close(closed: list[ClosedSession]) -> None:
@@ -142,6 +148,64 @@ def test_sessions_that_are_missing_are_named_on_the_page(closed: list[ClosedSess
     assert content.reconciliation is not None
     assert content.reconciliation.missing_sessions == (THURSDAY, FRIDAY)
     assert content.reconciliation.breaks == 0
+
+
+@pytest.fixture(scope="module")
+def halted(tmp_path_factory: pytest.TempPathFactory) -> list[ClosedSession]:
+    """AAA has no close on Tuesday and Wednesday, BBB none on Wednesday, CCC always one."""
+    desk = Desk(tmp_path_factory.mktemp("halted"), portfolio_settings(planning=MONTHLY))
+    plan = {"AAA": "100", "BBB": "50", "CCC": "20"}
+    weights = {"AAA": "0.4", "BBB": "0.4", "CCC": "0.1"}
+    for session, closes in (
+        (MONDAY, plan),
+        (TUESDAY, {"BBB": "51", "CCC": "20"}),
+        (WEDNESDAY, {"CCC": "20"}),
+        (THURSDAY, plan),
+    ):
+        desk.run(session_inputs(session, weights, plan, closes))
+    found = list(read_closed_sessions(desk.log, desk.settings))
+    desk.close()
+    return found
+
+
+def test_positions_valued_at_an_older_close_are_noted_by_session(
+    halted: list[ClosedSession],
+) -> None:
+    content = content_of(halted, expected=(MONDAY, TUESDAY, WEDNESDAY, THURSDAY))
+    assert content.notes == (
+        "1 position on 2024-03-05 is valued at an older close: AAA (2024-03-04).",
+        "2 positions on 2024-03-06 are valued at an older close: "
+        "AAA (2024-03-04), BBB (2024-03-05).",
+    )
+
+
+def test_sessions_in_a_row_with_the_same_older_closes_have_one_note(
+    halted: list[ClosedSession],
+) -> None:
+    close = halted[1].close
+    only_aaa = msgspec.structs.replace(close, positions={"AAA": close.positions["AAA"]})
+    run = [
+        msgspec.structs.replace(halted[1], session=session, close=only_aaa)
+        for session in (TUESDAY, WEDNESDAY)
+    ]
+    assert list(older_closes([halted[0], *run])) == [
+        "1 position from 2024-03-05 to 2024-03-06 is valued at an older close: AAA (2024-03-04).",
+    ]
+
+
+def test_many_older_closes_are_counted_and_the_first_named(halted: list[ClosedSession]) -> None:
+    tuesday = halted[1]
+    symbols = [f"S{number:02}" for number in range(12)]
+    mark = tuesday.close.marks["AAA"]
+    close = msgspec.structs.replace(
+        tuesday.close,
+        positions=dict.fromkeys(symbols, Decimal(1)),
+        values=dict.fromkeys(symbols, mark.price),
+        marks=dict.fromkeys(symbols, mark),
+    )
+    (note,) = list(older_closes([msgspec.structs.replace(tuesday, close=close)]))
+    assert note.startswith("12 positions on 2024-03-05 are valued at an older close: S00 (")
+    assert note.endswith("S09 (2024-03-04) and 2 more.")
 
 
 def test_a_month_without_a_closed_session_is_a_report_that_says_so() -> None:

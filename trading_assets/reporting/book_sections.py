@@ -82,18 +82,21 @@ def _costs(content: MonthlyContent) -> list[Flowable]:
     found = content.costs
     if found is None:
         return [nothing("No costs are on record for this month.")]
-    known = found.slippage if found.slippage is not None else ZERO
+    known = found.shortfall if found.shortfall is not None else ZERO
     total = found.commissions + found.other_fees + known
     share = f"{fixed(total / found.traded * 10_000, 1)} bps" if found.traded else UNDEFINED
-    label = "Total" if found.slippage is not None else "Total without slippage"
+    label = "Total" if found.shortfall is not None else "Total without shortfall"
     rows = (
         ("Traded notional", money(found.traded)),
         ("Commissions", money(found.commissions)),
         ("Other fees", money(found.other_fees)),
-        ("Slippage against plan prices", money(found.slippage)),
+        ("Implementation shortfall", money(found.shortfall)),
         (f"{label} ({share} of traded)", money(total)),
     )
-    note = "Positive is a cost. Slippage is part of profit and loss, not of fees."
+    note = (
+        "Positive is a cost. Implementation shortfall is the fills against their plan prices; it "
+        "is part of profit and loss, not of fees."
+    )
     return [_amounts("Costs", content.currency, rows), paragraph(note, SMALL)]
 
 
@@ -227,7 +230,7 @@ def _trades(content: MonthlyContent) -> list[Flowable]:
             fixed(line.price, price),
             money(line.notional),
             money(line.commission),
-            fixed(line.slippage_bps, 1, signed=True),
+            fixed(line.shortfall_bps, 1, signed=True),
         )
         for line in shown
     ]
@@ -241,11 +244,11 @@ def _trades(content: MonthlyContent) -> list[Flowable]:
         Column("Price"),
         Column("Notional"),
         Column("Commission"),
-        Column("Slippage, bps"),
+        Column("Shortfall, bps"),
     )
     note = (
-        f"Amounts in {content.currency}. Slippage is the fill against the plan price, positive is "
-        "a cost; n/a where there was no plan price."
+        f"Amounts in {content.currency}. Shortfall is implementation shortfall: the fill against "
+        "the plan price, positive is a cost; n/a where there was no plan price."
     )
     body: list[Flowable] = []
     if others:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_PORTFOLIO, _BENCHMARK, _LOSS = "#0072B2", "#E08A00", "#D55E00"
+_PORTFOLIO, _BENCHMARK, _SHORT = "#0072B2", "#E08A00", "#D55E00"
 _MUTED, _RULE = "#5C6675", "#C9D0D9"
 _DPI = 110
 _BARS_MAX = 30
@@ -88,24 +88,21 @@ def weights_png(weights: Sequence[tuple[str, Number]]) -> bytes:
     rest = ordered[_BARS_MAX:]
     if rest:
         shown.append((f"{len(rest)} others", sum(float(weight) for _, weight in rest) * 100))
-    return _bars(shown, "weight, % of equity", (_PORTFOLIO, _LOSS), "no positions")
-
-
-def slippage_png(slippage_bps: Sequence[tuple[str, Number | None]]) -> bytes:
-    """Horizontal bars of slippage in basis points, positive (a cost) in orange, in the order
-    given. Undefined values have no bar and are labelled n/a; above 30, the largest 30 are kept."""
-    entries = list(slippage_bps)
-    if len(entries) > _BARS_MAX:
-        keep = sorted(entries, key=lambda entry: -abs(float(entry[1] or 0)))[:_BARS_MAX]
-        entries = [entry for entry in entries if entry in keep]
-    shown = [
-        (label, None if value is None or not math.isfinite(value) else float(value))
-        for label, value in entries
-    ]
-    caption = "slippage, bps (positive is a cost)"
-    if len(entries) < len(slippage_bps):
-        caption += f"; largest {len(entries)} of {len(slippage_bps)}"
-    return _bars(shown, caption, (_LOSS, _PORTFOLIO), "no fills")
+    figure, axes = _canvas(height=max(1.2, 0.5 + 0.21 * len(shown)))
+    if not shown:
+        return _empty(figure, axes, "no positions")
+    values = [percent for _, percent in shown]
+    places = list(range(len(shown)))
+    colors = [_SHORT if percent < 0 else _PORTFOLIO for percent in values]
+    bars = axes.barh(places, values, color=colors, height=0.68)
+    written = [fixed(percent, 2) for percent in values]
+    axes.bar_label(bars, labels=written, padding=3, fontsize=7, color=_MUTED)
+    axes.set_yticks(places, [_literal(label) for label, _ in shown], fontsize=8)
+    axes.invert_yaxis()
+    axes.margins(x=0.14)
+    axes.axvline(0.0, color=_MUTED, linewidth=0.6)
+    axes.set_xlabel("weight, % of equity", fontsize=8, color=_MUTED)
+    return _png(figure)
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:
@@ -137,28 +134,6 @@ def _date_axis(axes: Axes, sessions: Sequence[dt.date]) -> None:
     axes.xaxis.set_major_formatter(
         ConciseDateFormatter(locator)  # type: ignore[no-untyped-call]
     )
-
-
-def _bars(
-    entries: Sequence[tuple[str, float | None]],
-    caption: str,
-    colors: tuple[str, str],
-    nothing: str,
-) -> bytes:
-    figure, axes = _canvas(height=max(1.2, 0.5 + 0.21 * len(entries)))
-    if not entries:
-        return _empty(figure, axes, nothing)
-    values = [0.0 if value is None else value for _, value in entries]
-    places = list(range(len(entries)))
-    bars = axes.barh(places, values, color=[colors[value < 0] for value in values], height=0.68)
-    written = [fixed(value, 2) for _, value in entries]
-    axes.bar_label(bars, labels=written, padding=3, fontsize=7, color=_MUTED)
-    axes.set_yticks(places, [_literal(label) for label, _ in entries], fontsize=8)
-    axes.invert_yaxis()
-    axes.margins(x=0.14)
-    axes.axvline(0.0, color=_MUTED, linewidth=0.6)
-    axes.set_xlabel(caption, fontsize=8, color=_MUTED)
-    return _png(figure)
 
 
 def _empty(figure: Figure, axes: Axes, text: str) -> bytes:

@@ -98,7 +98,7 @@ class PositionLine(msgspec.Struct, frozen=True, kw_only=True):
 class TradeLine(msgspec.Struct, frozen=True, kw_only=True):
     """One trade. `quantity` in shares and `notional` in money are positive, `side` has the sign.
 
-    `slippage_bps` is the fill against the plan price in basis points, positive is a cost;
+    `shortfall_bps` is the fill against the plan price in basis points, positive is a cost;
     None where there was no plan price.
     """
 
@@ -109,7 +109,7 @@ class TradeLine(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal
     notional: Decimal
     commission: Decimal
-    slippage_bps: float | None
+    shortfall_bps: float | None
 
 
 class FlowLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,13 +124,14 @@ class FlowLine(msgspec.Struct, frozen=True, kw_only=True):
 class CostSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The month's costs in money, positive is a cost; `traded` is Σ |notional|.
 
-    `slippage` is the fills against plan prices, None where it is not known.
+    `shortfall` is implementation shortfall, the fills against plan prices; None where it is not
+    known.
     """
 
     traded: Decimal
     commissions: Decimal
     other_fees: Decimal
-    slippage: Decimal | None
+    shortfall: Decimal | None
 
 
 class GapSummary(msgspec.Struct, frozen=True, kw_only=True):

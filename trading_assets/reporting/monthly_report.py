@@ -10,6 +10,7 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import groupby
 
 import msgspec
 
@@ -56,6 +57,7 @@ from trading_assets.reporting.number_format import percent
 from trading_assets.settings import Mode, PortfolioSettings
 
 BASIS_POINTS = Decimal(10000)
+OLDER_CLOSES_SHOWN_MAX = 10
 COLUMNS = {
     Period.MONTH: "Month",
     Period.QUARTER_TO_DATE: "Quarter to date",
@@ -323,16 +325,16 @@ def _trades(closed: Iterable[ClosedSession]) -> Iterator[TradeLine]:
                 price=fill.price,
                 notional=notional(fill.quantity, fill.price),
                 commission=fill.commission,
-                slippage_bps=None
+                shortfall_bps=None
                 if not planned
-                else float(slippage_bps(fill.side, fill.price, planned)),
+                else float(shortfall_bps(fill.side, fill.price, planned)),
             )
 
 
-def slippage_bps(side: Side, price: Decimal, intended: Decimal) -> Decimal:
-    """Fill price against the intended one in basis points; positive is a cost, for buys and for
-    sells. `intended` must not be 0."""
-    return side.sign * (price - intended) / intended * BASIS_POINTS
+def shortfall_bps(side: Side, price: Decimal, decided: Decimal) -> Decimal:
+    """Implementation shortfall of a fill: its price against the one the decision was made at, in
+    basis points; positive is a cost, for buys and for sells. `decided` must not be 0."""
+    return side.sign * (price - decided) / decided * BASIS_POINTS
 
 
 def _flows(month: Sequence[DailyResult]) -> tuple[FlowLine, ...]:
@@ -351,18 +353,18 @@ def _costs(closed: Sequence[ClosedSession], month: Sequence[DailyResult]) -> Cos
     if not month:
         return None
     commissions = sum((fill.commission for one in closed for fill in one.fills), ZERO)
-    slippage = ZERO
+    shortfall = ZERO
     for one in closed:
         plan_prices = {order.client_order_id: order.plan_price for order in one.orders}
         for fill in one.fills:
             if fill.client_order_id in plan_prices:
                 moved = fill.price - plan_prices[fill.client_order_id]
-                slippage += notional(fill.side.sign * fill.quantity, moved)
+                shortfall += notional(fill.side.sign * fill.quantity, moved)
     return CostSummary(
         traded=sum((one.traded for one in month), ZERO),
         commissions=commissions,
         other_fees=sum((one.fees for one in month), ZERO) - commissions,
-        slippage=slippage,
+        shortfall=shortfall,
     )
 
 
@@ -401,9 +403,10 @@ def _definitions(settings: PortfolioSettings) -> tuple[Definition, ...]:
     )
     definitions.append(
         Definition(
-            metric="Slippage",
-            convention="Fill price against plan price (the latest close before the session), "
-            "positive is a cost for buys and for sells. It includes the market's move since then.",
+            metric="Implementation shortfall",
+            convention="Fill price against the price at the decision (Perold 1988), here the plan "
+            "price: the latest close before the session. Positive is a cost for buys and for "
+            "sells. It includes the market's move since then.",
         )
     )
     definitions.append(
@@ -417,9 +420,38 @@ def _definitions(settings: PortfolioSettings) -> tuple[Definition, ...]:
 
 
 def _notes(facts: MonthFacts) -> tuple[str, ...]:
-    missing = len(facts.expected) - len(facts.closed)
     if not facts.closed:
         return ("No session of this month is closed in the book.",)
+    notes = []
+    missing = len(facts.expected) - len(facts.closed)
     if missing:
-        return (f"{missing} of {len(facts.expected)} sessions of this month are not closed.",)
-    return ()
+        notes.append(f"{missing} of {len(facts.expected)} sessions of this month are not closed.")
+    return (*notes, *older_closes(facts.closed))
+
+
+def older_closes(closed: Sequence[ClosedSession]) -> Iterator[str]:
+    """Which positions had no close of their session, one note for sessions in a row that have the
+    same ones."""
+    for older, run in groupby(closed, key=_marked_before):
+        if not older:
+            continue
+        sessions = [one.session for one in run]
+        count = f"{len(older)} position" + ("s" if len(older) != 1 else "")
+        when = f"on {sessions[0]}"
+        if len(sessions) > 1:
+            when = f"from {sessions[0]} to {sessions[-1]}"
+        shown = ", ".join(f"{symbol} ({day})" for symbol, day in older[:OLDER_CLOSES_SHOWN_MAX])
+        rest = len(older) - OLDER_CLOSES_SHOWN_MAX
+        others = f" and {rest} more" if rest > 0 else ""
+        verb = "are" if len(older) != 1 else "is"
+        yield f"{count} {when} {verb} valued at an older close: {shown}{others}."
+
+
+def _marked_before(closed: ClosedSession) -> tuple[tuple[str, dt.date], ...]:
+    """Positions whose mark is older than the session, with the session that the mark is from."""
+    marks = closed.close.marks
+    return tuple(
+        (symbol, marks[symbol].session)
+        for symbol in sorted(closed.close.positions)
+        if marks[symbol].session < closed.session
+    )
