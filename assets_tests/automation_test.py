@@ -6,7 +6,11 @@ Opening hours, half-days and holidays are written down here from the exchange's 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -23,6 +27,9 @@ from trading_assets.automation import (
     session_schedule,
 )
 from trading_assets.calendar import TradingCalendar
+from trading_assets.event_log.store import open_event_log
+from trading_assets.model.events import BrokerStatement, NewEvent, SessionClosed
+from trading_assets.resources import BookResource
 from trading_assets.settings import PortfolioSettings, SessionSettings
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -64,10 +71,38 @@ def at(moment: str, zone: ZoneInfo = NEW_YORK) -> dt.datetime:
     return dt.datetime.fromisoformat(moment).replace(tzinfo=zone)
 
 
-def tick(graph: PortfolioGraph, moment: dt.datetime) -> dg.RunRequest | dg.SkipReason:
-    """What the schedule answers to one tick."""
+@contextmanager
+def book_closed(sessions: Iterable[dt.date]) -> Iterator[BookResource]:
+    """A book in which `sessions` are closed, and nothing else is recorded."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = open_event_log(Path(folder), "alpha")
+        log.append([closing(session) for session in sessions])
+        log.close()
+        yield BookResource(folder=folder)
+
+
+def closing(session: dt.date) -> NewEvent:
+    nothing = Decimal(0)
+    statement = BrokerStatement(account_number="1", positions={}, cash=nothing)
+    closed = SessionClosed(
+        marks={}, cash=nothing, market_value=nothing, equity=nothing, statement=statement
+    )
+    moment = dt.datetime.combine(session, dt.time(21), tzinfo=dt.UTC)
+    return NewEvent(
+        key=f"{session}/close", session=session, occurred_at=moment, source="test", event=closed
+    )
+
+
+def tick(
+    graph: PortfolioGraph, moment: dt.datetime, missed: int = 0
+) -> dg.RunRequest | dg.SkipReason:
+    """What the schedule answers to one tick, the `missed` last sessions before it being open."""
     schedule = session_schedule(graph, daily_job(graph))
-    answer = schedule(dg.build_schedule_context(scheduled_execution_time=moment))
+    earlier = [day for day in graph.calendar.sessions if day < moment.date()]
+    with book_closed(earlier[: len(earlier) - missed]) as books:
+        answer = schedule(
+            dg.build_schedule_context(scheduled_execution_time=moment, resources={"books": books})
+        )
     assert isinstance(answer, dg.RunRequest | dg.SkipReason)
     return answer
 
@@ -127,6 +162,20 @@ def test_open_is_passed_over_when_simulated_and_requested_when_real() -> None:
     assert real.run_key == "2024-03-04-open"
 
 
+def test_sessions_that_were_missed_are_run_with_the_next_in_one_run() -> None:
+    answer = tick(portfolio_graph(), at("2024-11-29T13:00"), missed=2)
+    assert isinstance(answer, dg.RunRequest)
+    assert answer.partition_key is None
+    assert answer.tags["dagster/asset_partition_range_start"] == "2024-11-26"
+    assert answer.tags["dagster/asset_partition_range_end"] == "2024-11-29"
+
+
+def test_a_real_portfolio_is_never_asked_to_catch_up() -> None:
+    answer = tick(portfolio_graph("paper"), at("2024-11-29T13:00"), missed=2)
+    assert isinstance(answer, dg.RunRequest)
+    assert answer.partition_key == "2024-11-29"
+
+
 def test_open_and_close_of_a_session_are_two_requests() -> None:
     graph = portfolio_graph("paper")
     opening, close = tick(graph, at("2024-11-29T09:30")), tick(graph, at("2024-11-29T13:00"))
@@ -167,11 +216,18 @@ def materialize(instance: dg.DagsterInstance, key: dg.AssetKey, *partitions: str
         instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition))
 
 
-def requested(instance: dg.DagsterInstance) -> list[tuple[str | None, str | None]]:
-    """Partition and run key of each report that the sensor asks for."""
+def requested(
+    instance: dg.DagsterInstance, open_again: str | None = None
+) -> list[tuple[str | None, str | None]]:
+    """Partition and run key of each report that the sensor asks for; all sessions are closed in
+    the book but `open_again` and later ones."""
     graph = portfolio_graph(start="2024-01-31", end="2024-03-28")
     sensor = report_sensor(graph, report_job(graph))
-    answer = sensor(dg.build_sensor_context(instance=instance))
+    sessions = [
+        day for day in graph.calendar.sessions if not open_again or day.isoformat() < open_again
+    ]
+    with book_closed(sessions) as books:
+        answer = sensor(dg.build_sensor_context(instance=instance, resources={"books": books}))
     if isinstance(answer, dg.SkipReason):
         return []
     assert isinstance(answer, dg.SensorResult)
@@ -215,6 +271,13 @@ def test_month_with_a_session_run_again_is_asked_for_again_under_another_key(
     second = requested(instance)
     assert [partition for partition, _key in second] == ["2024-02-01"]
     assert second != first
+
+
+def test_month_that_was_restated_is_not_reported_until_it_is_closed_again(
+    instance: dg.DagsterInstance,
+) -> None:
+    materialize(instance, PNL, *FEBRUARY)
+    assert requested(instance, open_again=FEBRUARY[10]) == []
 
 
 def test_each_of_two_complete_months_is_asked_for(instance: dg.DagsterInstance) -> None:

@@ -143,6 +143,81 @@ def test_plan_shows_the_next_session_and_writes_nothing(home: Home) -> None:
     assert home.run("status").stdout == before
 
 
+def test_looking_at_a_portfolio_that_was_never_run_leaves_nothing_behind(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    planned = home.run("plan", "--portfolio", "sample", "--session", "2021-01-04")
+    assert planned.returncode == 0, planned.stdout + planned.stderr
+    assert "20 of 20 orders are to be sent" in planned.stdout
+    assert home.run("status").returncode == 0
+    assert not (home.state / "books").exists()
+
+
+def test_a_month_is_reported_once_its_last_session_is_run_and_not_before(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    path = home.data / "portfolios" / "sample.yaml"
+    path.write_text(path.read_text().replace("start: 2021-01-04", "start: 2021-01-27"))
+    reports = home.state / "reports" / "sample"
+    first = home.run("run", "--portfolio", "sample", "--from", "2021-01-27", "--to", "2021-01-28")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert not reports.exists()
+    early = home.run("report", "--portfolio", "sample", "--month", "2021-01")
+    assert early.returncode == 1
+    assert "report_is_complete" in early.stdout
+    last = home.run("run", "--portfolio", "sample", "--session", "2021-01-29")
+    assert last.returncode == 0, last.stdout + last.stderr
+    assert (reports / "sample_2021-01.pdf").exists()
+
+
+def test_a_changed_rule_restates_removes_what_is_outdated_and_asks_for_the_rest(
+    tmp_path: Path,
+) -> None:
+    home = Home(tmp_path)
+    assert (
+        home.run(
+            "run", "--portfolio", "sample", "--from", "2021-01-04", "--to", "2021-01-07"
+        ).returncode
+        == 0
+    )
+    path = home.data / "portfolios" / "sample.yaml"
+    path.write_text(path.read_text().replace("cash_buffer: 0.02", "cash_buffer: 0.05"))
+    again = home.run("run", "--portfolio", "sample", "--session", "2021-01-05")
+    assert again.returncode == 1, again.stdout + again.stderr
+    assert "2 later sessions are open again" in again.stdout
+    assert "--from 2021-01-06 --to 2021-01-07" in again.stdout
+    lake = home.state / "lake" / "sample" / "pnl_daily"
+    assert sorted(folder.name for folder in lake.iterdir()) == [
+        "session=2021-01-04",
+        "session=2021-01-05",
+    ]
+    later = home.state / "exports" / "sample" / "20210107"
+    assert {path.name for path in later.iterdir()} == {
+        "real_prices.csv",
+        "targets_consolidated_20210107.parquet",
+    }
+    rest = home.run("run", "--portfolio", "sample", "--from", "2021-01-06", "--to", "2021-01-07")
+    assert rest.returncode == 0, rest.stdout + rest.stderr
+
+
+def test_export_needs_neither_the_signal_files_nor_the_rules_of_that_time(
+    home: Home, tmp_path: Path
+) -> None:
+    path = home.data / "portfolios" / "sample.yaml"
+    signals, before = home.data / "raw_signals", path.read_text()
+    signals.rename(home.data / "gone")
+    path.write_text(before.replace("max_weight: ", "max_weight: 0.1 # "))
+    try:
+        done = home.run(
+            "export", "--portfolio", "sample", "--session", "2021-01-05", "--to", str(tmp_path)
+        )
+    finally:
+        (home.data / "gone").rename(signals)
+        path.write_text(before)
+    assert done.returncode == 0, done.stderr
+    name = "targets_consolidated_20210105.parquet"
+    written = home.state / "exports" / "sample" / "20210105" / name
+    assert (tmp_path / "sample" / "20210105" / name).read_bytes() == written.read_bytes()
+
+
 def test_reconcile_prints_the_verdict(home: Home) -> None:
     done = home.run("reconcile", "--portfolio", "sample", "--session", "2021-01-06")
     assert done.returncode == 0
@@ -169,6 +244,12 @@ def test_export_writes_the_same_files_again_elsewhere(home: Home, tmp_path: Path
         (("run", "--portfolio", "sample"), 2, "Give either --session, or both"),
         (("run", "--portfolio", "none", "--session", "2021-01-04"), 2, "there are: sample"),
         (("report", "--portfolio", "sample", "--month", "13/2021"), 2, "is not a month"),
+        (("report", "--portfolio", "sample", "--month", "2031-01"), 4, "no session in 2031-01"),
+        (
+            ("run", "--portfolio", "sample", "--from", "2021-01-04", "--to", "2023-03-01"),
+            4,
+            "after the last session",
+        ),
     ],
 )
 def test_what_cannot_be_done_has_its_own_exit_code_and_says_why(

@@ -84,14 +84,14 @@ def test_an_unknown_key_is_named_with_its_place(tmp_path: Path) -> None:
     message = _refusal(tmp_path, MINIMAL + "planning: {cash_bufer: 0.01}\n")
 
     assert "tiny.yaml: 1 setting(s) wrong:" in message
-    assert "planning.cash_bufer: 0.01 Extra inputs are not permitted" in message
+    assert "planning.cash_bufer: '0.01' Extra inputs are not permitted" in message
 
 
 @pytest.mark.parametrize(
     ("right", "wrong", "named"),
     [
         ("initial_cash: 1000", "initial_cash: -5", "initial_cash: -5"),
-        ("initial_cash: 1000", "initial_cash: .nan", "initial_cash: 'nan'"),
+        ("initial_cash: 1000", "initial_cash: .nan", "initial_cash: '.nan'"),
         ("initial_cash: 1000", "initial_cash: much", "initial_cash: 'much'"),
         ("mode: simulated", "mode: real", "mode: 'real'"),
         ("id: tiny", "id: Tiny Fund", "id: 'Tiny Fund'"),

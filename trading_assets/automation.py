@@ -11,7 +11,9 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.calendar import TradingCalendar
+from trading_assets.execution.book import closed_session_dates
 from trading_assets.execution.halt import halt, resume
+from trading_assets.resources import BookResource
 
 DAILY_ASSETS = (
     "strategy_signals",
@@ -53,8 +55,9 @@ def session_schedule(graph: PortfolioGraph, job: AssetJob) -> dg.ScheduleDefinit
 
     The schedule ticks at every clock time at which some session opens or closes and asks the
     calendar whether this is one today: half-days close when they close, holidays are skipped.
-    At the open a session of a real portfolio sends what was planned; a simulated one trades at
-    the close, so for it the open is passed over.
+    Sessions that were missed before are run with it, in order, as one run. At the open a session
+    of a real portfolio sends what was planned; a simulated one trades at the close, so for it the
+    open is passed over.
     """
     calendar = graph.calendar
     crons = [f"{minute} {hour} * * 1-5" for hour, minute in calendar.clock_times]
@@ -66,7 +69,9 @@ def session_schedule(graph: PortfolioGraph, job: AssetJob) -> dg.ScheduleDefinit
         execution_timezone=str(calendar.time_zone),
         description="At the open and close of each trading session, half-days included.",
     )
-    def sessions(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def sessions(
+        context: dg.ScheduleEvaluationContext, books: BookResource
+    ) -> dg.RunRequest | dg.SkipReason:
         moment = context.scheduled_execution_time.astimezone(dt.UTC)
         event = session_event(calendar, moment)
         if event is None:
@@ -74,13 +79,32 @@ def session_schedule(graph: PortfolioGraph, job: AssetJob) -> dg.ScheduleDefinit
         session, kind = event
         if kind == "open" and not graph.settings.mode.is_real:
             return dg.SkipReason(f"{session} opens; a simulated session is run at its close")
+        with books.reading(graph.settings) as log:
+            closed = closed_session_dates(log)
+        # Only the current session may trade at a real broker; a simulated one is caught up with.
+        first = session if graph.settings.mode.is_real else first_open(calendar, closed, session)
         return dg.RunRequest(
             run_key=f"{session}-{kind}",
-            partition_key=session.isoformat(),
-            tags={"session_event": kind},
+            partition_key=session.isoformat() if first == session else None,
+            tags={"session_event": kind} | ({} if first == session else range_tags(first, session)),
         )
 
     return sessions
+
+
+def first_open(calendar: TradingCalendar, closed: set[dt.date], session: dt.date) -> dt.date:
+    """The first of the portfolio's sessions up to `session` that is not closed; `session` itself
+    where all before it are (or where it is closed too)."""
+    due = calendar.between(calendar.first, session)
+    return next((one for one in due if one not in closed), session)
+
+
+def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
+    """The tags by which one run covers the sessions from `first` to `last`."""
+    return {
+        "dagster/asset_partition_range_start": first.isoformat(),
+        "dagster/asset_partition_range_end": last.isoformat(),
+    }
 
 
 def session_event(calendar: TradingCalendar, moment: dt.datetime) -> tuple[dt.date, str] | None:
@@ -111,11 +135,15 @@ def report_sensor(graph: PortfolioGraph, job: AssetJob) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Requests monthly_report when every session of the month is closed.",
     )
-    def month_closed(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    def month_closed(
+        context: dg.SensorEvaluationContext, books: BookResource
+    ) -> dg.SensorResult | dg.SkipReason:
+        with books.reading(graph.settings) as log:
+            closed = {session.isoformat() for session in closed_session_dates(log)}
         latest = context.instance.get_latest_storage_id_by_partition(pnl, MATERIALIZED)
         reported = context.instance.get_latest_storage_id_by_partition(report, MATERIALIZED)
         requests = []
-        for month in complete_months(graph.calendar, latest):
+        for month in complete_months(graph.calendar, closed & latest.keys()):
             partition = f"{month}-01"
             revision = max(latest[day.isoformat()] for day in graph.calendar.month(month))
             if reported.get(partition, 0) < revision:

@@ -11,18 +11,16 @@ import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from trading_assets.automation import REPORT_ASSET, complete_months
+from trading_assets.automation import REPORT_ASSET, complete_months, range_tags
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import SessionUnknownError, TradingAssetsError
-from trading_assets.event_log.store import open_event_log
-from trading_assets.execution.book import read_closed_sessions
+from trading_assets.event_log.store import event_log_to_read
+from trading_assets.execution.book import closed_session_dates, read_closed_sessions
 from trading_assets.model.money import plain
 from trading_assets.progress import observed, tracked
 from trading_assets.reconciliation import reconcile
 from trading_assets.settings import Directories, Mode, PortfolioSettings
 
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's own log lines go to its event log, which the UI shows, not to the terminal."""
 
@@ -39,6 +37,10 @@ def run_sessions(
     calendar = TradingCalendar(settings.sessions, places.calendars)
     if first == last:
         calendar.require(first)
+    if last > calendar.sessions[-1]:
+        raise SessionUnknownError(
+            f"{last} is after the last session of {settings.id}, {calendar.sessions[-1]}."
+        )
     sessions = calendar.between(first, last)
     if not sessions:
         raise SessionUnknownError(
@@ -49,9 +51,10 @@ def run_sessions(
         f"[bold]{settings.name}[/bold]: {len(sessions)} session(s), {sessions[0]} to {sessions[-1]}"
     )
     started = time.monotonic()
+    before = _closed(places, settings)
     with opened_instance(console) as (instance, definitions):
         job = definitions.resolve_job_def(f"{settings.id}__daily_cycle")
-        tags = {RANGE_START: sessions[0].isoformat(), RANGE_END: sessions[-1].isoformat()}
+        tags = range_tags(sessions[0], sessions[-1])
         with _progress(console):
             result = job.execute_in_process(
                 QUIET, instance=instance, tags=tags, raise_on_error=False
@@ -59,8 +62,9 @@ def run_sessions(
         passed = _report_failure(console, result) and _checks_passed(console, result)
         cycle_seconds = time.monotonic() - started
         if passed:
-            done = {session.isoformat() for session in sessions}
-            months = complete_months(calendar, done)
+            done = [session.isoformat() for session in _closed(places, settings)]
+            touched = {session.isoformat()[:7] for session in sessions}
+            months = [month for month in complete_months(calendar, done) if month in touched]
             passed = _make_reports(console, definitions, instance, settings, months)
             _refresh_warehouse(definitions, instance)
     _summary(console, places, settings, sessions)
@@ -68,12 +72,38 @@ def run_sessions(
         f"\n{len(sessions)} sessions in {cycle_seconds:.1f} s, reports included "
         f"{time.monotonic() - started:.1f} s."
     )
-    return passed
+    lost = sorted(before - _closed(places, settings))
+    if lost:
+        console.print(
+            f"[red]The book was restated[/red]: {len(lost)} later sessions are open again. "
+            f"Run them: trading_assets run --portfolio {settings.id} "
+            f"--from {lost[0]} --to {lost[-1]}",
+            soft_wrap=True,
+        )
+    return passed and not lost
+
+
+def _closed(places: Directories, settings: PortfolioSettings) -> set[dt.date]:
+    log = event_log_to_read(places.books, settings.id)
+    try:
+        return closed_session_dates(log)
+    finally:
+        log.close()
 
 
 def run_reports(places: Directories, settings: PortfolioSettings, months: Sequence[str]) -> bool:
-    """Make the reports of `months` (YYYY-MM); True when every one is complete."""
+    """Make the reports of `months` (YYYY-MM); True when every one is complete.
+
+    Raises SessionUnknownError for a month in which the portfolio has no session.
+    """
     console = Console()
+    calendar = TradingCalendar(settings.sessions, places.calendars)
+    for month in months:
+        if not calendar.month(month):
+            raise SessionUnknownError(
+                f"{settings.id} has no session in {month}; it has {calendar.first} to "
+                f"{calendar.sessions[-1]}."
+            )
     with opened_instance(console) as (instance, definitions):
         passed = _make_reports(console, definitions, instance, settings, months)
     for month in months:
@@ -158,14 +188,14 @@ def _reraised(kind: type[TradingAssetsError], text: str) -> TradingAssetsError:
 
 
 def _checks_passed(console: Console, result: dg.ExecuteInProcessResult) -> bool:
-    failed = [
-        evaluation
-        for evaluation in result.get_asset_check_evaluations()
-        if not evaluation.passed and evaluation.blocking
-    ]
-    for evaluation in failed[:10]:
-        console.print(f"[red]failed[/red] {evaluation.asset_check_key.to_user_string()}")
-    return not failed
+    """True where no check failed; a warning is printed and does not count."""
+    failed = [one for one in result.get_asset_check_evaluations() if not one.passed]
+    errors = [one for one in failed if one.severity is dg.AssetCheckSeverity.ERROR]
+    for one in (errors + [one for one in failed if one not in errors])[:10]:
+        kind = "[red]failed[/red]" if one in errors else "[yellow]warning[/yellow]"
+        session = f" {one.partition}" if one.partition else ""
+        console.print(f"{kind} {one.asset_check_key.to_user_string()}{session}")
+    return not errors
 
 
 def _make_reports(
@@ -201,7 +231,7 @@ def _summary(
 ) -> None:
     """Where everything is and what reconciled, from the book and the files themselves."""
     wanted = set(sessions)
-    log = open_event_log(places.books, settings.id)
+    log = event_log_to_read(places.books, settings.id)
     closed = [one for one in read_closed_sessions(log, settings) if one.session in wanted]
     sequence, head = log.head()
     log.close()

@@ -6,38 +6,62 @@ import datetime as dt
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
 from rich.console import Console
 from rich.table import Table
 
 from trading_assets.analytics.pnl import daily_result, position_values
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BookError, SessionNotReadyError
-from trading_assets.event_log.store import open_event_log
+from trading_assets.event_log.store import event_log_to_read
 from trading_assets.execution.book import Book, read_closed_sessions
 from trading_assets.execution.halt import is_halted
 from trading_assets.execution.session import plan_inputs
+from trading_assets.lake import Lake
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.market_data.files import FilePriceSource
 from trading_assets.model.money import plain
 from trading_assets.model.plan import OrderPlan
 from trading_assets.model.result import ReconciliationReport
-from trading_assets.model.target import TargetPortfolio
+from trading_assets.model.target import TargetPortfolio, TargetWeight
 from trading_assets.portfolio.consolidation import consolidate
 from trading_assets.portfolio.planning import make_plan
 from trading_assets.portfolio.signals import latest_signal
 from trading_assets.reconciliation import reconcile, summary_text
 from trading_assets.reporting.exports import SessionExports
+from trading_assets.reporting.projections import read_prices
 from trading_assets.settings import Directories, Mode, PortfolioSettings
 from trading_assets.signal_files import read_signal_file
 
+TABLE_WIDTH = 110
+
 
 def targets_of(settings: PortfolioSettings, session: dt.date) -> TargetPortfolio:
-    """The consolidated targets of a session, straight from the signal files."""
+    """The consolidated targets of a session as the signal files give them now."""
     signals = [
         latest_signal(read_signal_file(strategy), session, settings.signals.max_age_days)
         for strategy in settings.signals.strategies
     ]
     return consolidate(session, signals, settings.combination, settings.constraints)
+
+
+def planned_targets(plan: OrderPlan) -> TargetPortfolio:
+    """The targets that a recorded plan was made for."""
+    return TargetPortfolio(
+        session=plan.session,
+        asof=plan.signal_asof,
+        strategy_id=plan.strategy_id,
+        weights=tuple(
+            TargetWeight(
+                asset_id=line.asset_id,
+                symbol=line.symbol,
+                weight=line.target_weight,
+                contributions=line.contributions,
+            )
+            for line in plan.lines
+            if line.target_weight
+        ),
+    )
 
 
 def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) -> OrderPlan:
@@ -47,7 +71,7 @@ def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) 
     """
     calendar = TradingCalendar(settings.sessions, places.calendars)
     calendar.require(session)
-    log = open_event_log(places.books, settings.id)
+    log = event_log_to_read(places.books, settings.id)
     try:
         book = Book(log, settings, keep=[session])
         closed = book.closed.get(session)
@@ -62,7 +86,11 @@ def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) 
             return book.planned.plan
         prices = FilePriceSource(settings.prices, settings.currency, calendar.history)
         snapshot = prices.before(session, prices.symbols)
-        return make_plan(plan_inputs(settings, book, targets_of(settings, session), snapshot))
+        inputs = plan_inputs(settings, book, targets_of(settings, session), snapshot)
+        if book.closed_through is None and not book.fold.ledger.flows:
+            # The first session pays the initial cash in before it plans.
+            inputs = replace(inputs, cash=settings.initial_cash)
+        return make_plan(inputs)
     finally:
         log.close()
 
@@ -94,7 +122,7 @@ def closed_session(
 ) -> ClosedSession:
     """One closed session from the book, or SessionNotReadyError."""
     TradingCalendar(settings.sessions, places.calendars).require(session)
-    log = open_event_log(places.books, settings.id)
+    log = event_log_to_read(places.books, settings.id)
     try:
         for closed in read_closed_sessions(log, settings):
             if closed.session == session:
@@ -116,15 +144,19 @@ def reconciliation_of(
 def export_session(
     places: Directories, settings: PortfolioSettings, session: dt.date, folder: Path
 ) -> Path:
-    """Write every exported file of a closed session below `folder`; the folder it wrote to."""
+    """Write every exported file of a closed session below `folder`; the folder it wrote to.
+
+    All from the book, but `real_prices.csv` from the kept prices (where they were deleted, it is
+    left out): the book has only the prices that the plan used.
+    """
     closed = closed_session(places, settings, session)
     report, summary = reconciliation_of(places, settings, session)
-    calendar = TradingCalendar(settings.sessions, places.calendars)
-    prices = FilePriceSource(settings.prices, settings.currency, calendar.history)
     exports = SessionExports(folder, settings.id, session)
     close = closed.close
-    exports.targets(targets_of(settings, session))
-    exports.prices(prices.before(session, prices.symbols))
+    exports.targets(planned_targets(closed.planned.plan))
+    prices = Lake(places.lake, settings.id).read("prices", session)
+    if prices is not None:
+        exports.prices(read_prices(session, prices))
     exports.plan(closed.planned.plan)
     exports.execution(closed, settings.mode.value)
     values = position_values(close.positions, closed.cost_bases, close.marks, close.equity)
@@ -138,14 +170,15 @@ def show_status(places: Directories, portfolios: Sequence[PortfolioSettings]) ->
     """Print each portfolio's state; True when every chain verifies and trading is not halted."""
     console = Console()
     table = Table()
-    for name in ("portfolio", "mode", "closed through", "next", "equity", "records", "chain"):
-        table.add_column(name)
+    for name in ("portfolio", "closed through", "next", "equity", "records", "head", "chain"):
+        table.add_column(name, no_wrap=name != "chain", overflow="fold")
     healthy = not is_halted(places.halt_switch)
     for settings in portfolios:
         sessions = TradingCalendar(settings.sessions, places.calendars).sessions
-        log = open_event_log(places.books, settings.id)
+        log = event_log_to_read(places.books, settings.id)
         try:
             records = log.verify()
+            _, head = log.head()
             last = None
             for closed in read_closed_sessions(log, settings):
                 last = closed
@@ -153,18 +186,20 @@ def show_status(places: Directories, portfolios: Sequence[PortfolioSettings]) ->
             following = next((day for day in sessions if through is None or day > through), None)
             table.add_row(
                 settings.id,
-                settings.mode.value,
                 str(through or "none"),
                 str(following or "none"),
                 "" if last is None else f"{plain(last.close.equity)} {settings.currency}",
                 str(records),
+                head[:12],
                 "verified",
             )
         except BookError as error:
             healthy = False
-            table.add_row(settings.id, settings.mode.value, "", "", "", "", f"[red]{error}[/red]")
+            table.add_row(settings.id, "", "", "", "", "", f"[red]{error}[/red]")
         finally:
             log.close()
+    # Dates and hashes are printed whole, also where the output is a narrow pipe.
+    console.width = max(console.width, TABLE_WIDTH)
     console.print(table)
     if is_halted(places.halt_switch):
         console.print(f"[red]Trading is halted[/red] ({places.halt_switch}).")

@@ -18,7 +18,7 @@ from dagster_duckdb import DuckDBResource
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BookLockedError, ConfigurationError
-from trading_assets.event_log.store import EventLog, open_event_log
+from trading_assets.event_log.store import EventLog, event_log_to_read, open_event_log
 from trading_assets.execution.halt import is_halted
 from trading_assets.execution.session import Surroundings
 from trading_assets.lake import Lake
@@ -107,6 +107,15 @@ class BookResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def open(self, settings: PortfolioSettings) -> Iterator[EventLog]:
         """The portfolio's event log."""
         log = open_event_log(Path(self.folder), settings.id)
+        try:
+            yield log
+        finally:
+            log.close()
+
+    @contextmanager
+    def reading(self, settings: PortfolioSettings) -> Iterator[EventLog]:
+        """The portfolio's event log for a reader; empty, and not made, where there is none."""
+        log = event_log_to_read(Path(self.folder), settings.id)
         try:
             yield log
         finally:

@@ -265,6 +265,10 @@ def live_account(environment: Mapping[str, str] | None = None) -> str | None:
 class _ExactLoader(yaml.SafeLoader):
     """SafeLoader that refuses a key written twice, which YAML would let the last one win."""
 
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> str:
+        """Numbers with a fraction stay as they are spelled: no float can hold 0.1."""
+        return str(self.construct_scalar(node)).replace("_", "")
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
@@ -273,6 +277,9 @@ class _ExactLoader(yaml.SafeLoader):
                     f"line {node.start_mark.line + 1}: key {key!r} is written twice. Keep one."
                 )
         return super().construct_mapping(node, deep=deep)
+
+
+_ExactLoader.add_constructor("tag:yaml.org,2002:float", _ExactLoader.construct_yaml_float)
 
 
 def load_portfolio(path: Path) -> PortfolioSettings:

@@ -18,8 +18,9 @@ from typing import Any
 import dagster as dg
 import yaml
 
+from trading_assets.automation import range_tags
 from trading_assets.calendar import TradingCalendar
-from trading_assets.daily_run import QUIET, RANGE_END, RANGE_START
+from trading_assets.daily_run import QUIET
 from trading_assets.event_log.store import open_event_log
 from trading_assets.model.events import EventRecord
 from trading_assets.settings import Directories, SessionSettings
@@ -124,7 +125,7 @@ class GraphHome:
             return job.execute_in_process(
                 config, instance=self.instance, partition_key=first, raise_on_error=False
             )
-        tags = {RANGE_START: first, RANGE_END: last}
+        tags = range_tags(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
         return job.execute_in_process(
             config, instance=self.instance, tags=tags, raise_on_error=False
         )

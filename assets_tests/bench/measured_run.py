@@ -183,12 +183,13 @@ def run_cycle(
     last: dt.date,
 ) -> bool:
     """The daily cycle of all sessions in one run; True when every check passed."""
-    from trading_assets.daily_run import QUIET, RANGE_END, RANGE_START
+    from trading_assets.automation import range_tags
+    from trading_assets.daily_run import QUIET
 
     result = defs.resolve_job_def(f"{portfolio}__daily_cycle").execute_in_process(
         QUIET,
         instance=instance,
-        tags={RANGE_START: first.isoformat(), RANGE_END: last.isoformat()},
+        tags=range_tags(first, last),
         raise_on_error=False,
     )
     evaluations = result.get_asset_check_evaluations()
