@@ -41,7 +41,7 @@ check: .venv/installed-test
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadgroup
 
 samples: .venv/installed-test
 	$(BIN)/python scripts/make_samples.py

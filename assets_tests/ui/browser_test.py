@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from assets_tests.ui.running_ui import RunningUi
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.xdist_group("ui")]
 
 CHROMIUM = Path("/usr/bin/chromium")
 OFFLINE = (

@@ -12,7 +12,7 @@ from trading_assets.calendar import TradingCalendar
 from trading_assets.event_log.store import open_event_log
 from trading_assets.settings import load_portfolio
 
-pytestmark = pytest.mark.ui
+pytestmark = [pytest.mark.ui, pytest.mark.xdist_group("ui")]
 
 PORTFOLIO = "sample"
 CYCLE = f"{PORTFOLIO}__daily_cycle"
