@@ -29,6 +29,7 @@ from trading_assets.model.result import (
 from trading_assets.model.target import TargetPortfolio
 from trading_assets.reconciliation.planned import PLANNED_VS_FILLED
 from trading_assets.reconciliation.weights import TARGET_VS_FINAL
+from trading_assets.reporting.execution_rows import execution_rows
 
 TARGET_COLUMNS = {
     "trade_date": DATE,
@@ -59,24 +60,25 @@ REBALANCE_COLUMNS = (
 )
 PRICE_COLUMNS = ("symbol", "price", "currency", "price_session", "age_sessions", "source")
 CURRENT_COLUMNS = ("symbol", "qty", "price", "market_value", "weight")
-EXECUTION_COLUMNS = (
-    "ts",
-    "mode",
-    "symbol",
-    "side",
-    "qty",
-    "order_type",
-    "tp_price",
-    "sl_price",
-    "time_in_force",
-    "client_order_id",
-    "batch_id",
-    "price_used",
-    "notional",
-    "status",
-    "order_id",
-    "error",
-)
+EXECUTION_COLUMNS = {
+    "ts": "executed_at",
+    "mode": "mode",
+    "symbol": "symbol",
+    "side": "side",
+    "qty": "quantity",
+    "order_type": "order_type",
+    "tp_price": "take_profit_price",
+    "sl_price": "stop_loss_price",
+    "time_in_force": "time_in_force",
+    "client_order_id": "client_order_id",
+    "batch_id": "batch_id",
+    "price_used": "plan_price",
+    "notional": "notional",
+    "status": "status",
+    "order_id": "broker_order_id",
+    "error": "error",
+}
+"""Columns of the file and the fields of `ExecutionRow` that stand in them."""
 FILL_COLUMNS = (
     "ts",
     "symbol",
@@ -129,7 +131,7 @@ RECON_REPORT_COLUMNS = (
     "weight_deviation",
 )
 PNL_COLUMNS = (
-    "trade_date",
+    "session",
     "symbol",
     "opening_value",
     "bought",
@@ -200,11 +202,15 @@ class SessionExports:
 
     def execution(self, closed: ClosedSession, mode: str) -> None:
         """execution_log.csv and filled_orders.csv."""
-        self._write("execution_log.csv", EXECUTION_COLUMNS, _execution_log(closed, mode))
+        orders: list[Row] = [
+            [getattr(row, field) for field in EXECUTION_COLUMNS.values()]
+            for row in execution_rows(closed, mode)
+        ]
+        self._write("execution_log.csv", tuple(EXECUTION_COLUMNS), orders)
         order_ids = {o.client_order_id: o.broker_order_id for o in closed.orders}
         fills: list[Row] = [
             (
-                _moment(fill.executed_at),
+                fill.executed_at,
                 fill.symbol,
                 fill.side,
                 fill.quantity,
@@ -321,9 +327,7 @@ class SessionExports:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows(
-            [plain(value) if isinstance(value, Decimal) else value for value in row] for row in rows
-        )
+        writer.writerows([_cell(value) for value in row] for row in rows)
         replace_file(self.folder / name, text.getvalue().encode())
 
 
@@ -338,8 +342,10 @@ def forget_exports_from(root: Path, portfolio: str, session: dt.date) -> None:
                 path.unlink()
 
 
-def _moment(value: dt.datetime | None) -> str | None:
-    return None if value is None else value.isoformat()
+def _cell(value: object) -> object:
+    if isinstance(value, Decimal):
+        return plain(value)
+    return value.isoformat() if isinstance(value, dt.datetime) else value
 
 
 def _orders(plan: OrderPlan, *, real: bool) -> list[Row]:
@@ -384,56 +390,6 @@ def _value(quantity: Decimal, price: Decimal | None) -> Decimal | None:
 
 def _fraction(value: Decimal | None, equity: Decimal) -> Decimal | None:
     return None if value is None or equity <= 0 else weight(value, equity)
-
-
-def _execution_log(closed: ClosedSession, mode: str) -> list[Row]:
-    filled_at = {fill.client_order_id: fill.executed_at for fill in closed.fills}
-    rows: list[Row] = [
-        (
-            _moment(filled_at.get(order.client_order_id)),
-            mode,
-            order.request.symbol,
-            order.request.side,
-            order.request.quantity,
-            order.request.order_type,
-            order.request.take_profit_price,
-            order.request.stop_loss_price,
-            order.request.time_in_force,
-            order.client_order_id,
-            order.batch_id,
-            order.plan_price,
-            order.filled_notional,
-            order.status,
-            order.broker_order_id,
-            f"{order.reject_code} {order.reason}".strip(),
-        )
-        for order in closed.orders
-    ]
-    sent = {order.client_order_id for order in closed.orders}
-    plan = closed.planned.plan
-    rows += [
-        (
-            None,
-            mode,
-            order.symbol,
-            order.side,
-            order.quantity,
-            order.order_type,
-            order.take_profit_price,
-            order.stop_loss_price,
-            order.time_in_force,
-            order.client_order_id,
-            plan.batch_id,
-            order.price,
-            notional(order.quantity, order.price),
-            "not_sent",
-            "",
-            "",
-        )
-        for order in plan.real_orders
-        if order.client_order_id not in sent
-    ]
-    return rows
 
 
 def _gaps_by_view(report: ReconciliationReport) -> Mapping[tuple[str, str], Sequence[Gap | None]]:

@@ -26,6 +26,7 @@ from trading_assets.model.target import (
     TargetPortfolio,
     TargetWeight,
 )
+from trading_assets.reporting.execution_rows import execution_rows
 
 CONTRIBUTIONS = pa.list_(pa.struct([("strategy_id", TEXT), ("weight", EXACT)]))
 
@@ -173,9 +174,6 @@ INSTRUMENT_PNL_COLUMNS = {
     "realized_pnl": EXACT,
     "commission": EXACT,
 }
-
-
-_EMPTY_EXECUTION: dict[str, Any] = dict.fromkeys(EXECUTION_COLUMNS)
 
 
 def signal_table(session: dt.date, signals: Sequence[StrategySignal]) -> pa.Table:
@@ -359,61 +357,8 @@ def order_plan_table(plan: OrderPlan) -> pa.Table:
 
 
 def execution_table(closed: ClosedSession, mode: str) -> pa.Table:
-    """One row for each order that was sent; in dry mode, for each that would have been.
-
-    `notional` is what was filled, at the plan price's estimate where nothing was sent.
-    """
-    last_fill = {fill.client_order_id: fill.executed_at for fill in closed.fills}
-    rows: list[dict[str, Any]] = [
-        {
-            "session": closed.session,
-            "executed_at": last_fill.get(order.client_order_id),
-            "mode": mode,
-            "symbol": order.request.symbol,
-            "side": order.request.side.value,
-            "quantity": order.request.quantity,
-            "order_type": order.request.order_type.value,
-            "take_profit_price": order.request.take_profit_price,
-            "stop_loss_price": order.request.stop_loss_price,
-            "time_in_force": order.request.time_in_force.value,
-            "client_order_id": order.client_order_id,
-            "batch_id": order.batch_id,
-            "plan_price": order.plan_price,
-            "notional": order.filled_notional,
-            "status": order.status.value,
-            "filled_quantity": order.filled_quantity,
-            "average_price": None if order.average_price is None else _exact(order.average_price),
-            "commission": order.commission,
-            "broker_order_id": order.broker_order_id,
-            "error": f"{order.reject_code} {order.reason}".strip(),
-        }
-        for order in closed.orders
-    ]
-    sent = {order.client_order_id for order in closed.orders}
-    plan = closed.planned.plan
-    rows += [
-        {
-            **_EMPTY_EXECUTION,
-            "session": closed.session,
-            "mode": mode,
-            "symbol": order.symbol,
-            "side": order.side.value,
-            "quantity": order.quantity,
-            "order_type": order.order_type.value,
-            "take_profit_price": order.take_profit_price,
-            "stop_loss_price": order.stop_loss_price,
-            "time_in_force": order.time_in_force.value,
-            "client_order_id": order.client_order_id,
-            "batch_id": plan.batch_id,
-            "plan_price": order.price,
-            "notional": _exact(order.quantity * order.price),
-            "status": "not_sent",
-            "filled_quantity": Decimal(0),
-        }
-        for order in plan.real_orders
-        if order.client_order_id not in sent
-    ]
-    return make_table(EXECUTION_COLUMNS, rows)
+    """One row for each order that was sent; in dry mode, for each that would have been."""
+    return record_table(EXECUTION_COLUMNS, execution_rows(closed, mode))
 
 
 def position_table(session: dt.date, positions: Sequence[PositionValue]) -> pa.Table:
