@@ -24,7 +24,7 @@ ALLOWED = {
     "settings": {"errors", "model"},
     "progress": set[str](),
     "atomic_file": set[str](),
-    "calendar": {"errors", "settings", "atomic_file"},
+    "calendar": {"errors", "settings"},
     "data_files": {"errors", "model"},
     "signal_files": {"errors", "model", "portfolio", "settings", "data_files"},
     "market_data": {"errors", "model", "settings", "data_files"},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 import pytest
 
@@ -107,25 +106,3 @@ def test_an_unknown_exchange_is_a_configuration_error() -> None:
     calendar = TradingCalendar(SessionSettings(calendar="MOON", start=dt.date(2024, 1, 1)))
     with pytest.raises(ConfigurationError, match="'MOON' is not an exchange calendar"):
         _ = calendar.sessions
-
-
-def test_a_kept_schedule_is_the_librarys_and_a_damaged_one_is_made_again(tmp_path: Path) -> None:
-    settings = SessionSettings(start=dt.date(2024, 6, 3), end=dt.date(2024, 7, 31))
-    fresh = TradingCalendar(settings)
-    TradingCalendar(settings, tmp_path).require(fresh.first)
-    (path,) = tmp_path.iterdir()
-    for content in (path.read_bytes(), b"{}", b"torn"):
-        path.write_bytes(content)
-        kept = TradingCalendar(settings, tmp_path)
-        assert kept.history == fresh.history
-        assert kept.clock_times == fresh.clock_times
-        half_day = dt.date(2024, 7, 3)
-        assert kept.opens_at(half_day) == fresh.opens_at(half_day)
-        assert kept.closes_at(half_day) == dt.datetime(2024, 7, 3, 17, tzinfo=dt.UTC)
-        assert kept.time_zone == fresh.time_zone
-
-
-def test_schedules_of_other_sessions_are_kept_apart(tmp_path: Path) -> None:
-    for end in (dt.date(2024, 7, 31), dt.date(2024, 8, 30)):
-        settings = SessionSettings(start=dt.date(2024, 6, 3), end=end)
-        assert TradingCalendar(settings, tmp_path).sessions[-1] == end

@@ -1,23 +1,18 @@
 """Trading sessions of one portfolio: which days, and when each opens and closes.
 
 Sessions come from `exchange_calendars`; dates are the exchange's own, times are UTC. Half-days
-(early closes) are the library's. What it says can be kept in a file, because importing it (and
-pandas with it) takes longer than running a session, and every process would pay.
+(early closes) are the library's.
 """
 
 from __future__ import annotations
 
 import bisect
 import datetime as dt
-import hashlib
 from functools import cached_property
-from importlib.metadata import version
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from trading_assets.atomic_file import replace_file
 from trading_assets.errors import ConfigurationError, SessionUnknownError
 from trading_assets.settings import SessionSettings
 
@@ -37,33 +32,15 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 class TradingCalendar:
     """Sessions of an exchange between a portfolio's first and last day, with some history.
 
-    The library knows about one year ahead; a long-running process is reloaded more often. With a
-    `cache_folder` the schedule is kept there, for this version of the library and, where the
-    portfolio has no last day, for the current day.
+    The library knows about one year ahead; a long-running process is reloaded more often.
     """
 
-    def __init__(self, settings: SessionSettings, cache_folder: Path | None = None) -> None:
+    def __init__(self, settings: SessionSettings) -> None:
         self.settings = settings
-        self._cache_folder = cache_folder
 
     @cached_property
     def _schedule(self) -> Schedule:
-        if self._cache_folder is None:
-            return _computed(self.settings)
-        horizon = self.settings.end or dt.datetime.now(dt.UTC).date()
-        parts = (
-            self.settings.calendar,
-            f"{self.settings.start} {self.settings.end} {horizon} {HISTORY_DAYS}",
-            version("exchange-calendars"),
-        )
-        digest = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
-        path = self._cache_folder / f"{digest}.json"
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=Schedule)
-        except (FileNotFoundError, msgspec.MsgspecError):
-            schedule = _computed(self.settings)
-            replace_file(path, msgspec.json.encode(schedule))
-            return schedule
+        return _computed(self.settings)
 
     @property
     def history(self) -> tuple[dt.date, ...]:

@@ -34,7 +34,7 @@ def run_sessions(
     Raises SessionUnknownError when the range holds no session, and what the assets raise.
     """
     console = Console()
-    calendar = TradingCalendar(settings.sessions, places.calendars)
+    calendar = TradingCalendar(settings.sessions)
     if first == last:
         calendar.require(first)
     if last > calendar.sessions[-1]:
@@ -97,7 +97,7 @@ def run_reports(places: Directories, settings: PortfolioSettings, months: Sequen
     Raises SessionUnknownError for a month in which the portfolio has no session.
     """
     console = Console()
-    calendar = TradingCalendar(settings.sessions, places.calendars)
+    calendar = TradingCalendar(settings.sessions)
     for month in months:
         if not calendar.month(month):
             raise SessionUnknownError(

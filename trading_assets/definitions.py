@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 
 import dagster as dg
 
@@ -29,9 +28,9 @@ from trading_assets.settings import Directories, PortfolioSettings, directories,
 warnings.filterwarnings("ignore", category=dg.BetaWarning, message=".*backfill_policy")
 
 
-def portfolio_definitions(settings: PortfolioSettings, calendars: Path) -> dg.Definitions:
+def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:
     """Assets, jobs, schedule and sensor of one portfolio."""
-    graph = PortfolioGraph(settings, calendars)
+    graph = PortfolioGraph(settings)
     cycle, report = daily_job(graph), report_job(graph)
     return dg.Definitions(
         assets=[
@@ -53,7 +52,7 @@ def build_definitions(places: Directories) -> dg.Definitions:
     """Everything of all portfolios found in these directories."""
     portfolios = load_portfolios(places.portfolios)
     return dg.Definitions.merge(
-        *(portfolio_definitions(settings, places.calendars) for settings in portfolios),
+        *(portfolio_definitions(settings) for settings in portfolios),
         dg.Definitions(
             assets=[build_warehouse(portfolios)],
             jobs=halt_jobs(places.halt_switch),

@@ -69,7 +69,7 @@ def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) 
 
     Raises SessionNotReadyError when the session before is not closed.
     """
-    calendar = TradingCalendar(settings.sessions, places.calendars)
+    calendar = TradingCalendar(settings.sessions)
     calendar.require(session)
     log = event_log_to_read(places.books, settings.id)
     try:
@@ -121,7 +121,7 @@ def closed_session(
     places: Directories, settings: PortfolioSettings, session: dt.date
 ) -> ClosedSession:
     """One closed session from the book, or SessionNotReadyError."""
-    TradingCalendar(settings.sessions, places.calendars).require(session)
+    TradingCalendar(settings.sessions).require(session)
     log = event_log_to_read(places.books, settings.id)
     try:
         for closed in read_closed_sessions(log, settings):
@@ -174,7 +174,7 @@ def show_status(places: Directories, portfolios: Sequence[PortfolioSettings]) ->
         table.add_column(name, no_wrap=name != "chain", overflow="fold")
     healthy = not is_halted(places.halt_switch)
     for settings in portfolios:
-        sessions = TradingCalendar(settings.sessions, places.calendars).sessions
+        sessions = TradingCalendar(settings.sessions).sessions
         log = event_log_to_read(places.books, settings.id)
         try:
             records = log.verify()

@@ -221,11 +221,6 @@ class Directories(BaseModel):
         return self.state / "dagster"
 
     @property
-    def calendars(self) -> Path:
-        """Schedules of exchanges, kept so that not every process works them out."""
-        return self.state / "calendars"
-
-    @property
     def halt_switch(self) -> Path:
         """While this file exists, no order is sent for any portfolio."""
         return self.state / "HALT"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import dagster as dg
 
@@ -20,12 +19,11 @@ class PortfolioGraph:
     """One portfolio file, as the factories of its assets see it."""
 
     settings: PortfolioSettings
-    calendar_folder: Path | None = None
 
     @cached_property
     def calendar(self) -> TradingCalendar:
         """The portfolio's trading sessions."""
-        return TradingCalendar(self.settings.sessions, self.calendar_folder)
+        return TradingCalendar(self.settings.sessions)
 
     @cached_property
     def sessions(self) -> dg.DailyPartitionsDefinition:
