@@ -260,7 +260,7 @@ def live_account(environment: Mapping[str, str] | None = None) -> str | None:
 class _ExactLoader(yaml.SafeLoader):
     """SafeLoader that refuses a key written twice, which YAML would let the last one win."""
 
-    def construct_yaml_float(self, node: yaml.ScalarNode) -> str:
+    def construct_spelled_float(self, node: yaml.ScalarNode) -> str:
         """Numbers with a fraction stay as they are spelled: no float can hold 0.1."""
         return str(self.construct_scalar(node)).replace("_", "")
 
@@ -274,7 +274,7 @@ class _ExactLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-_ExactLoader.add_constructor("tag:yaml.org,2002:float", _ExactLoader.construct_yaml_float)
+_ExactLoader.add_constructor("tag:yaml.org,2002:float", _ExactLoader.construct_spelled_float)
 
 
 def load_portfolio(path: Path) -> PortfolioSettings:
