@@ -2,8 +2,8 @@
 
 Exit codes, for schedulers:
 
-    0  done, and every check passed
-    1  done, but something needs a person: a failed check, a refused plan, a reconciliation break
+    0  done, and no check failed (warnings are printed)
+    1  something needs a person: a failed check, a refused plan, a break, sessions to run again
     2  the command was called wrongly
     3  the input or the configuration is wrong; nothing was written
     4  the session cannot be worked on yet, or is not one
@@ -180,7 +180,8 @@ def report(portfolio: str, month: str) -> None:
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Folder to write into.")
 @reports_errors
 def export(portfolio: str, session: dt.datetime, folder: Path | None) -> None:
-    """Write all CSV, Parquet and text files of a closed session again, from the book."""
+    """Write all CSV, Parquet and text files of a closed session again, from the book and the kept
+    prices."""
     from trading_assets.inspection import export_session
 
     places = directories()
