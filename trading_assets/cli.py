@@ -1,14 +1,4 @@
-"""`trading_assets`: what the UI does, without it.
-
-Exit codes, for schedulers:
-
-    0  done, and no check failed (warnings are printed)
-    1  something needs a person: a failed check, a refused plan, a break, sessions to run again
-    2  the command was called wrongly
-    3  the input or the configuration is wrong; nothing was written
-    4  the session cannot be worked on yet, or is not one
-    5  the broker's state is unknown, or the book is locked or damaged
-"""
+"""`trading_assets`: what the UI does, without it."""
 
 from __future__ import annotations
 
@@ -39,6 +29,16 @@ from trading_assets.settings import (
     prepare_dagster,
 )
 
+EXIT_CODES = """\b
+Exit codes, for schedulers:
+  0  done, and no check failed (warnings are printed)
+  1  something needs a person: a failed check, a refused plan, a break,
+     sessions to run again
+  2  the command was called wrongly
+  3  the input or the configuration is wrong; nothing was written
+  4  the session cannot be worked on yet, or is not one
+  5  the broker's state is unknown, or the book is locked or damaged
+"""
 NEEDS_A_PERSON = 1
 INPUT_WRONG = 3
 SESSION_WRONG = 4
@@ -94,7 +94,7 @@ def open_portfolio(places: Directories, portfolio: str) -> PortfolioSettings:
     return load_portfolio(path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=__doc__)
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
 @click.version_option(package_name="trading-assets")
 def main() -> None:
     """Strategy signals to reconciled books and a track record."""
