@@ -100,6 +100,14 @@ def test_the_benchmark_close_is_the_sessions_own(tmp_path: Path) -> None:
     assert source.benchmark_close(WEDNESDAY) is None
 
 
+def test_a_benchmark_has_a_price_like_any_symbol_so_that_it_can_be_held(tmp_path: Path) -> None:
+    source = _source(tmp_path, benchmark="SP500")
+
+    assert source.symbols == ("AAPL", "SP500", "XOM")
+    snapshot = source.before(WEDNESDAY, source.symbols)
+    assert snapshot.price_of("SP500") == Decimal("3798.91")
+
+
 def test_without_a_benchmark_there_is_none(tmp_path: Path) -> None:
     assert _source(tmp_path).benchmark_close(TUESDAY) is None
 
@@ -119,7 +127,7 @@ def test_the_order_of_rows_does_not_matter(tmp_path: Path) -> None:
     )
 
 
-def test_digest_name_and_last_session_identify_the_file(tmp_path: Path) -> None:
+def test_digest_and_name_identify_the_file(tmp_path: Path) -> None:
     (tmp_path / "portfolios").mkdir()
     (tmp_path / "market").mkdir()
 
@@ -127,7 +135,6 @@ def test_digest_name_and_last_session_identify_the_file(tmp_path: Path) -> None:
 
     assert source.name == "market/closes.csv"
     assert source.sha256 == hashlib.sha256(CLOSES.encode()).hexdigest()
-    assert source.last_session == WEDNESDAY
 
 
 def test_volume_is_known_where_the_file_has_it(tmp_path: Path) -> None:
@@ -143,8 +150,10 @@ def test_rows_outside_the_calendars_range_are_not_used(tmp_path: Path) -> None:
 
     source = _source(tmp_path, text)
 
-    assert source.last_session == WEDNESDAY
-    assert source.before(dt.date(2021, 1, 25), ["KO", "AAPL"]).missing == ("KO",)
+    prices = source.before(dt.date(2021, 1, 25), ["KO", "AAPL"])
+    assert prices.missing == ("KO",)
+    assert prices.prices["AAPL"].session == TUESDAY
+    assert source.symbols == ("AAPL", "SP500", "XOM")
 
 
 def test_a_compressed_file_gives_the_same_prices(tmp_path: Path) -> None:

@@ -76,15 +76,9 @@ class FilePriceSource:
         return self._sha256
 
     @cached_property
-    def last_session(self) -> dt.date | None:
-        """The latest session of the calendar with a close; None when there is none."""
-        last = max((series.places[-1] for series in self._series.values()), default=None)
-        return None if last is None else self._sessions[last]
-
-    @cached_property
     def symbols(self) -> tuple[str, ...]:
-        """Every symbol that the file prices, sorted; the benchmark is not one of them."""
-        return tuple(sorted(set(self._series) - {self._settings.benchmark_symbol}))
+        """Every symbol that the file prices, sorted; the benchmark too, for it may be held."""
+        return tuple(sorted(self._series))
 
     def before(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
         """The latest close of each symbol strictly before `session`: what is known at its open.
