@@ -277,19 +277,6 @@ def test_events_of_other_folds_are_ignored() -> None:
     assert balance(ledger) == 0
 
 
-def test_copy_is_independent_in_both_directions() -> None:
-    ledger = book(deposit("1000"), buy("4", "100"))
-    twin = ledger.copy()
-    twin.apply_event(MONDAY, sell("1", "110"))
-    ledger.apply_event(MONDAY, buy("1", "90", symbol="IWM"))
-    assert ledger.positions == {"IWM": Decimal(1), "SPY": Decimal(4)}
-    assert twin.positions == {"SPY": Decimal(3)}
-    assert [i.sold for i in ledger.activity(MONDAY).instruments] == [0, 0]
-    assert [i.sold for i in twin.activity(MONDAY).instruments] == [Decimal(110)]
-    assert ledger.realized_pnl["SPY"] == 0
-    assert balance(ledger) == balance(twin) == 0
-
-
 FILLS = st.builds(
     fill,
     side=st.sampled_from(Side),

@@ -10,7 +10,7 @@ import pytest
 
 from assets_tests.portfolio.plan_scenarios import inputs
 from trading_assets.model.order import Side
-from trading_assets.portfolio.identity import client_order_id, identified
+from trading_assets.portfolio.identity import CLIENT_ORDER_ID_MAX, client_order_id, identified
 from trading_assets.portfolio.planning import make_plan
 
 BOOK = inputs(
@@ -79,6 +79,12 @@ def test_an_id_fits_what_brokers_accept_and_tells_odd_symbols_apart() -> None:
     }
     assert len(ids) == 6
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]{1,128}", one) for one in ids)
+
+
+def test_no_portfolio_symbol_or_side_makes_an_id_too_long() -> None:
+    longest = msgspec.structs.replace(PLAN.real_orders[0], symbol="S" * 200, side=Side.SELL, leg=99)
+    name = client_order_id("p" * 200, PLAN.session, PLAN.digest, longest)
+    assert 100 < len(name) <= CLIENT_ORDER_ID_MAX
 
 
 def test_side_and_leg_are_part_of_the_id() -> None:

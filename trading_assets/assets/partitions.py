@@ -8,7 +8,6 @@ import dagster as dg
 
 from trading_assets.calendar import TradingCalendar
 
-DATE_FORMAT = "%Y-%m-%d"
 WEEKEND = ["0 0 * * 6", "0 0 * * 0"]
 
 

@@ -44,7 +44,7 @@ ADJUSTMENT_LOT = "adjustment"
 class Ledger:
     """Positions, lots, cash and totals of one portfolio in one currency.
 
-    Feed it the events that still count (`effective_records`), in the order of the book. Order and
+    Feed it the events that still count (`still_counting`), in the order of the book. Order and
     plan events are ignored. An event that cannot be booked raises LedgerError before anything has
     changed.
     """
@@ -81,18 +81,6 @@ class Ledger:
         booking = self._bookings.get(type(event))
         if booking is not None:
             booking(session, event)
-
-    def copy(self) -> Ledger:
-        """An independent ledger in the same state, for trying out events."""
-        twin = Ledger(self._policy, self._currency)
-        twin.__dict__.update(self.__dict__)
-        twin._lots = {symbol: lots.copy() for symbol, lots in self._lots.items()}
-        twin._positions = dict(self._positions)
-        twin._costs = dict(self._costs)
-        twin._realized = dict(self._realized)
-        twin._counters = {symbol: counter.copy() for symbol, counter in self._counters.items()}
-        twin._bookings = twin._dispatch()
-        return twin
 
     @property
     def currency(self) -> str:

@@ -112,14 +112,6 @@ class OrderBook:
         if booking is not None:
             booking(session, event)
 
-    def copy(self) -> OrderBook:
-        """An independent order book in the same state."""
-        twin = OrderBook()
-        twin._orders = dict(self._orders)
-        twin._by_session = {session: list(ids) for session, ids in self._by_session.items()}
-        twin._fills = {session: list(fills) for session, fills in self._fills.items()}
-        return twin
-
     def get(self, client_order_id: str) -> OrderState | None:
         """The order with this id, None when the book has none (or has forgotten it)."""
         return self._orders.get(client_order_id)
@@ -128,17 +120,9 @@ class OrderBook:
         """Orders intended in `session`, in the order of intent."""
         return tuple(self._orders[name] for name in self._by_session.get(session, ()))
 
-    def open_orders(self) -> tuple[OrderState, ...]:
-        """Orders of any session that are not terminal, in the order of intent."""
-        return tuple(order for order in self._orders.values() if order.is_open)
-
     def fills(self, session: dt.date) -> tuple[Fill, ...]:
         """All fills of `session`, foreign ones too, in the order they were booked."""
         return tuple(self._fills.get(session, ()))
-
-    def foreign_fills(self, session: dt.date) -> tuple[Fill, ...]:
-        """Fills of `session` that belong to no order of this book."""
-        return tuple(fill for fill in self.fills(session) if not fill.client_order_id)
 
     def forget_before(self, session: dt.date) -> None:
         """Drop the terminal orders and the fills of sessions before `session`.

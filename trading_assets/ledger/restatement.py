@@ -8,30 +8,16 @@ from collections.abc import Iterable, Iterator
 from trading_assets.model.events import BookRestated, EventRecord
 
 
-def effective_records(records: Iterable[EventRecord]) -> list[EventRecord]:
+def still_counting(
+    records: Iterable[EventRecord], restatements: Iterable[EventRecord]
+) -> Iterator[EventRecord]:
     """The records that no later restatement has superseded, in the order of the book.
 
     A BookRestated supersedes every earlier record of its `from_session` or a later session,
     earlier restatements among them; it stays itself, unless a still later one supersedes it.
-    Reading only the records up to some sequence gives the book as it was known then.
-    """
-    kept: list[EventRecord] = []
-    superseded_from = dt.date.max
-    for record in reversed(list(records)):
-        if record.session < superseded_from:
-            kept.append(record)
-        if isinstance(record.event, BookRestated):
-            superseded_from = min(superseded_from, record.event.from_session)
-    kept.reverse()
-    return kept
-
-
-def still_counting(
-    records: Iterable[EventRecord], restatements: Iterable[EventRecord]
-) -> Iterator[EventRecord]:
-    """As `effective_records`, record by record, for a book too long to hold.
-
-    `restatements` are all BookRestated records up to the same sequence as `records`.
+    `records` are taken one by one, for a book may be too long to hold; `restatements` are all
+    BookRestated records up to the same sequence as `records`. Up to some sequence, both give the
+    book as it was known then.
     """
     later: list[tuple[int, dt.date]] = []
     superseded_from = dt.date.max

@@ -20,7 +20,9 @@ from trading_assets.model.money import plain
 from trading_assets.model.plan import OrderPlan, PlannedOrder
 
 CLIENT_ORDER_ID_MAX = 128
+"""Longest client order id that brokers accept."""
 _PART_MAX = 40
+"""Of a portfolio's id and of a symbol in it; with the other parts that makes at most 113."""
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_.-]")
 
 
@@ -56,7 +58,8 @@ def identified(plan: OrderPlan, portfolio_id: str, revision: int) -> OrderPlan:
 
 
 def client_order_id(portfolio_id: str, session: dt.date, digest: str, order: PlannedOrder) -> str:
-    """Id under which `order` of the plan `digest` is sent: at most 128 of [A-Za-z0-9_.-].
+    """Id under which `order` of the plan `digest` is sent: at most CLIENT_ORDER_ID_MAX
+    characters of [A-Za-z0-9_.-].
 
     Symbols are made to fit for the reader's sake; the last part is computed from the symbol as it
     is and from the leg, so two orders of a batch never share an id.
@@ -71,7 +74,9 @@ def client_order_id(portfolio_id: str, session: dt.date, digest: str, order: Pla
         order.side.value,
         short,
     )
-    return "_".join(parts)
+    name = "_".join(parts)
+    assert len(name) <= CLIENT_ORDER_ID_MAX
+    return name
 
 
 def _fit(text: str) -> str:

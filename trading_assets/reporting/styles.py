@@ -14,7 +14,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from reportlab.lib.colors import Color, HexColor
-from reportlab.lib.enums import TA_CENTER, TA_RIGHT
+from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
@@ -87,7 +87,6 @@ BAND_RIGHT = _style("band_right", 8.2, ON_NAVY_MUTED, leading=11.4, alignment=TA
 KEY_LABEL = _style("key_label", 6.4, MUTED)
 KEY_VALUE = _style("key_value", 12, NAVY, fontName=SANS_BOLD, leading=15.5)
 KEY_DETAIL = _style("key_detail", 6.2, MUTED)
-CENTERED = _style("centered", BODY_SIZE, INK, alignment=TA_CENTER)
 
 
 def plain_text(text: str) -> str:
