@@ -298,9 +298,12 @@ def test_an_order_not_found_twice_is_sent_again_under_its_id() -> None:
         "look up a",
         "sleep 2.5",
         "look up a",
+        "record OrderOutcomeUnknown a/1",
+        "record OrderSubmitted a/2",
         "send a",
         "record OrderAccepted a",
     ]
+    assert trial.orders[0].attempts == 2
 
 
 def test_an_order_that_turns_up_at_the_second_look_is_adopted() -> None:
@@ -408,8 +411,10 @@ def test_a_refusal_for_a_used_id_means_that_the_order_is_there_already() -> None
         "look up a",
         "sleep 2.5",
         "look up a",
-        "send a",
         "record OrderOutcomeUnknown a/1",
+        "record OrderSubmitted a/2",
+        "send a",
+        "record OrderOutcomeUnknown a/2",
         "look up a",
         "record OrderAccepted a",
     ]
@@ -421,6 +426,34 @@ def test_an_id_that_somebody_else_used_is_not_taken_for_ours() -> None:
     with pytest.raises(SubmissionRefusedError, match="ID_TAKEN"):
         trial.send_fresh(request("a"))
     assert trial.status() is OrderStatus.UNKNOWN
+
+
+def test_a_halt_between_two_orders_keeps_the_first_and_holds_back_the_second() -> None:
+    trial = Trial(orders_per_commit=1000)
+    trial.submitter = Submitter(
+        trial.broker,
+        MONDAY,
+        OPEN,
+        trial._record,
+        trial._sleep,
+        halted=lambda: "send a" in trial.happened,
+    )
+    with pytest.raises(SubmissionRefusedError, match="before order b left") as error:
+        trial.send_fresh(request("a"), request("b"))
+    assert error.value.code == "HALTED"
+    assert "send b" not in trial.happened
+    assert trial.status("a") is OrderStatus.ACCEPTED
+    assert trial.status("b") is OrderStatus.SUBMITTED
+
+
+def test_without_deduplication_a_halted_order_is_not_marked_as_leaving() -> None:
+    trial = Trial(deduplicates=False)
+    trial.submitter = Submitter(
+        trial.broker, MONDAY, OPEN, trial._record, trial._sleep, halted=lambda: True
+    )
+    with pytest.raises(SubmissionRefusedError, match="HALTED"):
+        trial.send_fresh(request("a"))
+    assert trial.happened == ["record OrderIntended a"]
 
 
 def test_acknowledged_and_finished_orders_are_left_alone() -> None:

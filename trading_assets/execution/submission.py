@@ -35,7 +35,6 @@ from trading_assets.model.plan import PlannedOrder
 
 Record = Callable[[Sequence[NewEvent]], None]
 SOURCE = "execution"
-"""Reject code of an order whose client order id the broker holds already."""
 UNSENT = (OrderStatus.NEW, OrderStatus.SUBMITTED, OrderStatus.UNKNOWN)
 
 
@@ -55,7 +54,10 @@ def order_request(order: PlannedOrder) -> OrderRequest:
 
 
 class Submitter:
-    """Sends the orders of one session to one broker and records every step with `record`."""
+    """Sends the orders of one session to one broker and records every step with `record`.
+
+    `halted` is asked before each order leaves.
+    """
 
     def __init__(
         self,
@@ -64,12 +66,14 @@ class Submitter:
         occurred_at: dt.datetime,
         record: Record,
         sleep: Callable[[float], None] = time.sleep,
+        halted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.broker = broker
         self.session = session
         self.occurred_at = occurred_at
         self._record = record
         self._sleep = sleep
+        self._halted = halted
 
     def intend(self, intents: Sequence[OrderIntended]) -> None:
         """Make the intents durable; where the broker refuses used ids, also that they may leave."""
@@ -83,7 +87,9 @@ class Submitter:
 
         `fresh` holds the ids that this process itself has just intended: for those, and only
         those, it is certain that no request has left.
-        Raises BrokerUnknownError when an outcome cannot be learnt, after recording that.
+        Raises BrokerUnknownError when an outcome cannot be learnt, after recording that, and
+        SubmissionRefusedError HALTED when trading is halted before the next order leaves; what was
+        acknowledged until then is recorded.
         """
         pending: list[NewEvent] = []
         try:
@@ -107,9 +113,10 @@ class Submitter:
                 yield self._acknowledged(found)
                 return
             self._require_resend_allowed(key)
-            if order.status is OrderStatus.UNKNOWN:
-                attempt += 1
-                self._record([self._submitted(key, attempt)])
+        self._require_not_halted(key)
+        if may_have_left:
+            self._record(self._resent(order, attempt))
+            attempt += 1
         elif order.status is OrderStatus.NEW:
             self._record([self._submitted(key, attempt)])
         answer = self.broker.submit(order.request)
@@ -144,6 +151,22 @@ class Submitter:
                 f"order {client_order_id} may have been sent and is not found at the broker, which "
                 "would not refuse a second one. Look at the account, then adopt or cancel it.",
             )
+
+    def _require_not_halted(self, client_order_id: str) -> None:
+        if self._halted():
+            raise SubmissionRefusedError(
+                "HALTED",
+                f"trading was halted before order {client_order_id} left; nothing was sent from "
+                "there on. `trading_assets resume` lifts it, then run the session again.",
+            )
+
+    def _resent(self, order: OrderState, attempt: int) -> list[NewEvent]:
+        """What is recorded before an order that may have left is sent once more."""
+        key = order.client_order_id
+        events = [self._submitted(key, attempt + 1)]
+        if order.status is OrderStatus.SUBMITTED:
+            events.insert(0, self._unknown(key, attempt, "not found at the broker"))
+        return events
 
     def _acknowledged(self, order: BrokerOrder) -> NewEvent:
         key = order.request.client_order_id
