@@ -115,7 +115,7 @@ def session_inputs(
     return SessionInputs(
         session=session,
         targets=target_portfolio(session, weights),
-        plan_prices=snapshot(session, plan_prices),
+        plan_prices=lambda symbols: snapshot(session, plan_prices, symbols),
         closes=lambda symbols: snapshot(session, at_close, symbols, volume),
         benchmark=None,
     )

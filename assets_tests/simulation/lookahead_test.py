@@ -72,12 +72,15 @@ def decide(data: Path, state: Path, last: dt.date = LAST) -> Decisions:
         def closes(symbols: Iterable[str], session: dt.date = session) -> PriceSnapshot:
             return source.at_close(session, symbols)
 
+        def before(symbols: Iterable[str], session: dt.date = session) -> PriceSnapshot:
+            return source.before(session, symbols)
+
         signals = [latest_signal(file, session, max_age) for file in files]
         outcome = runner.run(
             SessionInputs(
                 session=session,
                 targets=consolidate(session, signals, settings.combination, settings.constraints),
-                plan_prices=source.before(session, source.symbols),
+                plan_prices=before,
                 closes=closes,
                 benchmark=source.benchmark_close(session),
             )

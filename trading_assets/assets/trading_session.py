@@ -19,7 +19,6 @@ from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
-from trading_assets.errors import TradingAssetsError
 from trading_assets.execution.book import Book
 from trading_assets.execution.session import (
     SessionInputs,
@@ -204,11 +203,12 @@ class SessionWork:
             revision = self.runner.book.log.revision
             try:
                 outcome = self.runner.run(self._inputs(session), stop_after_plan=stop_after_plan)
-            except (TradingAssetsError, dg.Failure):
+            except Exception:
                 self._keep_what_is_done(context, sessions[:place])
                 raise
-            if self.runner.book.log.revision != revision:
-                self._forget_superseded(context, session)
+            finally:
+                if self.runner.book.log.revision != revision:
+                    self._forget_superseded(context, session)
             yield from self._opening_and_gate(outcome)
             if outcome.plan is not None:
                 self._project_plan(outcome.plan)
@@ -244,12 +244,15 @@ class SessionWork:
             return self.source.at_close(session, symbols)
 
         targets = read_targets(session, require(self.lake, "consolidated_targets", session))
-        # A trade made outside may have brought in what was not held at the last close.
-        symbols = self.runner.symbols(targets) | set(self.runner.book.positions)
+        prices = require(self.lake, "prices", session)
+
+        def plan_prices(symbols: Iterable[str]) -> PriceSnapshot:
+            return read_prices(session, prices, symbols)
+
         return SessionInputs(
             session=session,
             targets=targets,
-            plan_prices=read_prices(session, require(self.lake, "prices", session), symbols),
+            plan_prices=plan_prices,
             closes=closes,
             benchmark=self.source.benchmark_close(session),
         )

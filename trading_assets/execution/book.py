@@ -40,8 +40,9 @@ def closed_session_dates(log: EventLog) -> set[dt.date]:
 class Book:
     """Appends facts and keeps the state that they add up to.
 
-    `restatements` are all of the book's, oldest first. `keep` names sessions whose closed form is
-    held on to, for those who project them again.
+    `restatements` are all of the book's, oldest first; `last_closed` is the latest session that
+    closed and `first_session` the one that the book begins with, None for a new book. `keep` names
+    sessions whose closed form is held on to, for those who project them again.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class Book:
         """Fold the whole log anew."""
         self._fold = BookFold(self._settings.accounting, self._settings.currency)
         self.closed: dict[dt.date, ClosedSession] = {}
+        self.last_closed: ClosedSession | None = None
+        self.first_session: dt.date | None = None
         records = self.log.records(event_types=["book_restated"])
         self.restatements = [r.event for r in records if isinstance(r.event, BookRestated)]
         for record in counting_records(self.log):
@@ -95,7 +98,12 @@ class Book:
 
     def _apply(self, record: EventRecord) -> None:
         closed = self._fold.apply(record)
-        if closed is not None and closed.session in self._keep:
+        if self.first_session is None and not isinstance(record.event, BookRestated):
+            self.first_session = record.session
+        if closed is None:
+            return
+        self.last_closed = closed
+        if closed.session in self._keep:
             self.closed[closed.session] = closed
 
     @property

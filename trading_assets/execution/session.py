@@ -9,9 +9,11 @@ from there; a first run, a recovery and a re-run are the same code. In order:
  1. Ready? Every earlier session is closed, otherwise the error names the one to run first.
  2. Recorded already with the same inputs: nothing to do. With other inputs: a simulated portfolio
     is restated from this session on; a real one keeps what it did.
- 3. Opening check, until the first order is intended: executions that the book does not have are
-    booked as foreign, then the broker's positions and cash equal the book's, or nothing goes on.
- 4. Plan, recorded whole.
+ 3. Opening check, until the first order is intended: the last closed session is reconciled,
+    executions that the book does not have are booked as foreign, then the broker's positions and
+    cash equal the book's, or nothing goes on.
+ 4. Plan, recorded whole, for everything targeted or held by then. One that was recorded before and
+    starts from other positions or cash is made anew; a real portfolio's is refused instead.
  5. Gate: the plan's limits and the guard; a refusal ends the run with nothing sent.
  6. Closing leg, then opening leg: intend (durable), send, match, book the fills. Opening orders
     are cut to the cash that is really there and dropped where a flip's closing leg did not fill.
@@ -22,9 +24,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Iterable
-from decimal import Decimal
-from enum import StrEnum
 
 import msgspec
 
@@ -32,14 +31,27 @@ from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import (
     BrokerUnknownError,
+    ConfigurationError,
     SessionNotReadyError,
     SubmissionRefusedError,
 )
 from trading_assets.execution.book import Book
 from trading_assets.execution.guard import SubmissionRequest, authorize
+from trading_assets.execution.opening import (
+    moved_since,
+    plan_inputs,
+    require_not_ahead,
+    restore_both,
+    unreconciled,
+)
+from trading_assets.execution.session_parts import (
+    SessionInputs,
+    SessionOutcome,
+    SessionStatus,
+    Surroundings,
+)
 from trading_assets.execution.submission import Submitter, order_request
 from trading_assets.ledger.activity import market_values
-from trading_assets.ledger.history import ClosedSession
 from trading_assets.ledger.orders import OrderState
 from trading_assets.model.events import (
     AnyEvent,
@@ -60,84 +72,24 @@ from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, money
 from trading_assets.model.order import OrderRequest, OrderStatus
 from trading_assets.model.plan import OrderPlan, PlannedOrder
-from trading_assets.model.result import Gap
-from trading_assets.model.target import TargetPortfolio
-from trading_assets.portfolio.planning import PlanInputs, make_plan
+from trading_assets.portfolio.planning import make_plan
 from trading_assets.portfolio.proceeds import affordable_openings
-from trading_assets.portfolio.rebalance_dates import is_rebalance
+from trading_assets.portfolio.sizing import CLOSING_LEG, OPENING_LEG
 from trading_assets.reconciliation import compare_statement
 from trading_assets.settings import Mode, PortfolioSettings
+
+__all__ = [
+    "SessionInputs",
+    "SessionOutcome",
+    "SessionRunner",
+    "SessionStatus",
+    "Surroundings",
+    "plan_inputs",
+]
 
 SOURCE = "execution"
 INITIAL_CASH = "initial_cash"
 _ENCODER = msgspec.json.Encoder(order="sorted")
-
-
-class SessionInputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session is decided from, besides the book.
-
-    `plan_prices` are known before the session; `closes` gives the session's own closes for the
-    symbols asked (what is missing is listed), `benchmark` the benchmark's close, None if unknown.
-    """
-
-    session: dt.date
-    targets: TargetPortfolio
-    plan_prices: PriceSnapshot
-    closes: Callable[[Iterable[str]], PriceSnapshot]
-    benchmark: Decimal | None
-
-
-class SessionStatus(StrEnum):
-    """How far a run brought a session."""
-
-    CLOSED = "closed"
-    UNCHANGED = "unchanged"
-    PLANNED = "planned"
-    BLOCKED = "blocked"
-
-
-class SessionOutcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run of a session came to.
-
-    `opening_gaps` are differences between book and broker before planning, `block_code` and
-    `block_message` the refusal that stopped it; both empty when nothing did.
-    """
-
-    session: dt.date
-    status: SessionStatus
-    plan: OrderPlan | None
-    closed: ClosedSession | None = None
-    opening_gaps: tuple[Gap, ...] = ()
-    block_code: str = ""
-    block_message: str = ""
-
-
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the guard must know of the world: asked anew before each leg is sent."""
-
-    now: Callable[[], dt.datetime]
-    halted: Callable[[], bool]
-    live_account: str | None
-
-
-def plan_inputs(
-    settings: PortfolioSettings, book: Book, targets: TargetPortfolio, prices: PriceSnapshot
-) -> PlanInputs:
-    """The planner's view of a book as it stands, with a session's targets and prices."""
-    return PlanInputs(
-        targets=targets,
-        prices=prices,
-        positions=book.positions,
-        cash=book.cash,
-        portfolio_id=settings.id,
-        revision=book.log.revision,
-        planning=settings.planning,
-        limits=settings.limits,
-        commission=settings.commission,
-        allow_short=settings.constraints.allow_short,
-        asset_ids={},
-        rebalances=is_rebalance(settings.planning.rebalance, targets.session, book.closed_through),
-    )
 
 
 class SessionRunner:
@@ -165,34 +117,25 @@ class SessionRunner:
         """
         session = self.calendar.require(inputs.session)
         self._require_ready(session)
-        closes = self._closes(inputs)
-        self._require_market_data(session, closes)
-        digest = self._inputs_digest(inputs, closes)
-        done = self._already_done(session, digest)
+        done = self._already_done(inputs)
         if done is not None:
             return done
-        self._enter(session, closes)
-        gaps = () if self.book.orders(session) else self._opening_gaps(session)
-        if gaps:
-            return SessionOutcome(
-                session=session,
-                status=SessionStatus.BLOCKED,
-                plan=None,
-                opening_gaps=gaps,
-                block_code="OPENING_BREAK",
-                block_message="book and broker differ before the session; nothing was sent",
-            )
-        plan = self._plan(inputs, digest)
+        self._enter(inputs)
+        blocked = None if self.book.orders(session) else self._opening_break(session)
+        if blocked is not None:
+            return blocked
+        plan = self._plan(inputs)
         if stop_after_plan:
             return SessionOutcome(session=session, status=SessionStatus.PLANNED, plan=plan)
         if plan.refusals:
             return self._blocked(plan, plan.refusals[0].code, plan.refusals[0].message)
-        if self.settings.mode is not Mode.DRY:
-            try:
-                for leg in (1, 2):
+        try:
+            self._require_current_plan(plan)
+            if self.settings.mode is not Mode.DRY:
+                for leg in (CLOSING_LEG, OPENING_LEG):
                     self._trade_leg(plan, leg)
-            except SubmissionRefusedError as refusal:
-                return self._blocked(plan, refusal.code, str(refusal))
+        except SubmissionRefusedError as refusal:
+            return self._blocked(plan, refusal.code, str(refusal))
         self._close(session, inputs)
         return SessionOutcome(
             session=session,
@@ -204,12 +147,24 @@ class SessionRunner:
     # Before the session
 
     def _require_ready(self, session: dt.date) -> None:
-        through = self.book.closed_through
+        first, through = self.book.first_session, self.book.closed_through
+        if first is not None and first != self.calendar.first:
+            raise ConfigurationError(
+                f"{self.settings.id}: the book begins with {first}, `sessions.start` says "
+                f"{self.calendar.first}. Keep `start`, or use a new portfolio id for another "
+                "beginning."
+            )
         if through is not None and session <= through:
             return
         previous = self.calendar.previous(session)
         if through != previous:
             sessions = self.calendar.sessions
+            if through is not None and through not in sessions:
+                raise ConfigurationError(
+                    f"{self.settings.id}: the book is closed through {through}, which is no "
+                    f"session of {self.settings.sessions.calendar}. Keep `sessions.calendar`, or "
+                    "use a new portfolio id for another one."
+                )
             first_open = sessions[0] if through is None else sessions[sessions.index(through) + 1]
             raise SessionNotReadyError(
                 f"{self.settings.id}: {session} cannot be planned, the book is closed through "
@@ -236,17 +191,20 @@ class SessionRunner:
                 "then run it again."
             )
 
-    def _already_done(self, session: dt.date, digest: str) -> SessionOutcome | None:
+    def _already_done(self, inputs: SessionInputs) -> SessionOutcome | None:
         """The session's outcome when it is recorded with these inputs, else None.
 
         With other inputs a simulated book is restated from here on.
         """
-        through = self.book.closed_through
-        is_closed = through is not None and session <= through
+        session, through = inputs.session, self.book.closed_through
         closed = self.book.closed.get(session)
-        recorded = closed.planned if closed is not None else self.book.planned
-        if is_closed and closed is None:
+        if through is not None and session <= through and closed is None:
             raise ValueError(f"open the book with keep={session} to run a closed session again")
+        recorded = closed.planned if closed is not None else self.book.planned
+        digest = ""
+        if recorded is not None and not self.settings.mode.is_real:
+            symbols = sorted(self._planned_symbols(inputs, recorded.plan))
+            digest = self._inputs_digest(inputs, symbols, inputs.plan_prices(symbols))
         if closed is not None and (
             closed.planned.inputs_digest == digest or self.settings.mode.is_real
         ):
@@ -273,9 +231,19 @@ class SessionRunner:
             return f"initial cash changed from {paid_in} to {wanted} before the first plan"
         return ""
 
-    def _enter(self, session: dt.date, closes: PriceSnapshot) -> None:
+    def _enter(self, inputs: SessionInputs) -> None:
+        """Let the broker know the session, with a close for all that may be traded in it.
+
+        What the broker holds is among that before the book knows of it.
+        """
+        session = inputs.session
         for restated in self.book.restatements:
             self.broker.restart_from(restated.from_session, restated.revision)
+        tradable = self._targeted(inputs) | set(self.book.positions)
+        if self.book.planned is not None:
+            tradable |= self._planned_symbols(inputs, self.book.planned.plan)
+        closes = inputs.closes(sorted(tradable | set(self.broker.positions().require())))
+        self._require_market_data(session, closes)
         self.broker.begin_session(session, self.calendar.closes_at(session), closes)
         if session == self.calendar.first:
             amount = money(self.settings.initial_cash)
@@ -288,22 +256,49 @@ class SessionRunner:
             self.book.record([self._new(INITIAL_CASH, session, flow)])
             self.broker.deposit(INITIAL_CASH, session, amount)
 
-    def _opening_gaps(self, session: dt.date) -> tuple[Gap, ...]:
-        """What remains between book and broker once trades made outside are booked."""
-        self._book_fills(session)
-        return compare_statement(self.book.positions, self.book.cash, self._statement())
+    def _opening_break(self, session: dt.date) -> SessionOutcome | None:
+        """Why nothing may be planned from this book; None where it holds.
 
-    def symbols(self, targets: TargetPortfolio) -> set[str]:
-        """Everything that a session's decisions are about: targeted, or held at its start."""
-        closed = self.book.closed.get(targets.session)
-        held = self.book.opening_positions if closed is None else closed.opening_positions
-        return {target.symbol for target in targets.weights} | set(held)
+        What remains between book and broker is compared once trades made outside are booked.
+        """
+        remedy = restore_both(self.settings.mode, self.calendar.first)
+        gaps, code = unreconciled(self.book, self.settings.mode), "UNRECONCILED"
+        message = (
+            f"the close of {self.book.closed_through} has differences that nothing explains (see "
+            f"its reconciliation); nothing was sent. {remedy}"
+        )
+        if not gaps:
+            self._book_fills(session)
+            gaps = compare_statement(self.book.positions, self.book.cash, self._statement())
+            code = "OPENING_BREAK"
+            message = (
+                "book and broker differ before the session; nothing was sent. "
+                f"If one of them was lost or is an old copy: {remedy}"
+            )
+        if not gaps:
+            return None
+        return SessionOutcome(
+            session=session,
+            status=SessionStatus.BLOCKED,
+            plan=None,
+            opening_gaps=gaps,
+            block_code=code,
+            block_message=message,
+        )
 
-    def _closes(self, inputs: SessionInputs) -> PriceSnapshot:
-        return inputs.closes(sorted(self.symbols(inputs.targets)))
+    def _targeted(self, inputs: SessionInputs) -> set[str]:
+        return {target.symbol for target in inputs.targets.weights}
 
-    def _inputs_digest(self, inputs: SessionInputs, closes: PriceSnapshot) -> str:
+    def _planned_symbols(self, inputs: SessionInputs, plan: OrderPlan) -> set[str]:
+        """Everything that a recorded plan was decided on: targeted, or held when it was made."""
+        return self._targeted(inputs) | {line.symbol for line in plan.lines}
+
+    def _inputs_digest(
+        self, inputs: SessionInputs, symbols: list[str], prices: PriceSnapshot
+    ) -> str:
         """SHA-256 of all that decides a session besides the book before it."""
+        closes = inputs.closes(symbols)
+        self._require_market_data(inputs.session, closes)
         rules = self.settings.model_dump(
             mode="json",
             include={"mode", "planning", "limits", "commission", "simulation", "accounting"},
@@ -313,23 +308,37 @@ class SessionRunner:
         rules["simulation"]["reject_symbols"] = sorted(self.settings.simulation.reject_symbols)
         if inputs.session == self.calendar.first:
             rules["initial_cash"] = str(self.settings.initial_cash)
-        plan_prices = {
-            symbol: price
-            for symbol, price in inputs.plan_prices.prices.items()
-            if symbol in closes.prices or symbol in closes.missing
-        }
-        content = _ENCODER.encode([rules, inputs.targets, plan_prices, closes, inputs.benchmark])
+        content = _ENCODER.encode([rules, inputs.targets, prices.prices, closes, inputs.benchmark])
         return hashlib.sha256(content).hexdigest()
 
     # Plan
 
-    def _plan(self, inputs: SessionInputs, digest: str) -> OrderPlan:
-        if self.book.planned is not None:
-            return self.book.planned.plan
-        plan = make_plan(plan_inputs(self.settings, self.book, inputs.targets, inputs.plan_prices))
+    def _plan(self, inputs: SessionInputs) -> OrderPlan:
+        """The plan that counts: the recorded one, unless it must and may be made anew."""
+        recorded = self.book.planned
+        if recorded is not None and (
+            self.settings.mode.is_real or not moved_since(recorded.plan, self.book)
+        ):
+            return recorded.plan
+        symbols = sorted(self._targeted(inputs) | set(self.book.positions))
+        prices = inputs.plan_prices(symbols)
+        plan = make_plan(plan_inputs(self.settings, self.book, inputs.targets, prices))
+        digest = self._inputs_digest(inputs, symbols, prices)
         event = SessionPlanned(plan=plan, inputs_digest=digest)
-        self.book.record([self._new(plan.digest, inputs.session, event)])
+        # A plan that takes the place of another is news, even where it is one of before again.
+        key = plan.digest if recorded is None else f"{plan.digest}/{self.book.log.head()[0]}"
+        self.book.record([self._new(key, inputs.session, event)])
         return plan
+
+    def _require_current_plan(self, plan: OrderPlan) -> None:
+        changes = moved_since(plan, self.book)
+        if changes:
+            raise SubmissionRefusedError(
+                "PLAN_OUTDATED",
+                f"{self.settings.id}: the book has moved since {plan.session} was planned "
+                f"({changes}). Nothing was sent. Undo at the broker what was traded outside, then "
+                "run the session again.",
+            )
 
     def _blocked(self, plan: OrderPlan, code: str, message: str) -> SessionOutcome:
         return SessionOutcome(
@@ -351,7 +360,11 @@ class SessionRunner:
         session = plan.session
         self._authorize(session)
         submitter = Submitter(
-            self.broker, session, self.calendar.opens_at(session), self.book.record
+            self.broker,
+            session,
+            self.calendar.opens_at(session),
+            self.book.record,
+            halted=self.surroundings.halted,
         )
         fresh = frozenset[str]()
         if not any(order.leg == leg for order in self.book.orders(session)):
@@ -374,7 +387,7 @@ class SessionRunner:
     def _requests(
         self, wanted: list[PlannedOrder], leg: int
     ) -> list[tuple[PlannedOrder, OrderRequest]]:
-        if leg == 2:
+        if leg == OPENING_LEG:
             wanted = affordable_openings(
                 wanted,
                 self.book.positions,
@@ -403,7 +416,9 @@ class SessionRunner:
         """Record every execution that the book does not have, foreign ones included.
 
         The broker is asked from the previous session's open on: what was traded after that close,
-        or reported late, belongs to this session.
+        or reported late, belongs to this session. What was traded after this session's close never
+        does, nor what names an order of this portfolio that the book never intended: the account
+        is ahead of the book then.
         """
         previous = self.calendar.previous(session)
         since = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -416,6 +431,7 @@ class SessionRunner:
         for execution in self.broker.fills_since(since).require():
             if execution.execution_id in known:
                 continue
+            require_not_ahead(self.settings, self.calendar, self.book, session, execution)
             is_ours = execution.client_order_id in ours
             fill = Fill(
                 execution_id=execution.execution_id,

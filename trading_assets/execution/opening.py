@@ -1,0 +1,93 @@
+"""Whether a book is fit to plan a session from: what its latest close and its plan say."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+
+from trading_assets.calendar import TradingCalendar
+from trading_assets.errors import BrokerUnknownError
+from trading_assets.execution.book import Book
+from trading_assets.model.account import Execution
+from trading_assets.model.instrument import PriceSnapshot
+from trading_assets.model.money import ZERO, plain
+from trading_assets.model.plan import OrderPlan
+from trading_assets.model.result import Gap
+from trading_assets.model.target import TargetPortfolio
+from trading_assets.portfolio.planning import PlanInputs
+from trading_assets.portfolio.rebalance_dates import is_rebalance
+from trading_assets.reconciliation import reconcile
+from trading_assets.settings import Mode, PortfolioSettings
+
+
+def plan_inputs(
+    settings: PortfolioSettings, book: Book, targets: TargetPortfolio, prices: PriceSnapshot
+) -> PlanInputs:
+    """The planner's view of a book as it stands, with a session's targets and prices."""
+    return PlanInputs(
+        targets=targets,
+        prices=prices,
+        positions=book.positions,
+        cash=book.cash,
+        portfolio_id=settings.id,
+        revision=book.log.revision,
+        planning=settings.planning,
+        limits=settings.limits,
+        commission=settings.commission,
+        allow_short=settings.constraints.allow_short,
+        asset_ids={},
+        rebalances=is_rebalance(settings.planning.rebalance, targets.session, book.closed_through),
+    )
+
+
+def unreconciled(book: Book, mode: Mode) -> tuple[Gap, ...]:
+    """What nothing explains at the latest close."""
+    last = book.last_closed
+    if last is None:
+        return ()
+    # A session without orders may have been one of a dry portfolio that trades since.
+    return reconcile(last, sent=mode is not Mode.DRY and bool(last.orders)).unexplained
+
+
+def moved_since(plan: OrderPlan, book: Book) -> str:
+    """How the book differs from the one that a plan without orders yet was made for."""
+    if book.orders(plan.session):
+        return ""
+    planned = {line.symbol: line.current_quantity for line in plan.lines}
+    planned["cash"] = plan.cash
+    now = book.positions | {"cash": book.cash}
+    return "; ".join(
+        f"{name}: {plain(planned.get(name, ZERO))} then, {plain(now.get(name, ZERO))} now"
+        for name in sorted({*planned, *now})
+        if planned.get(name, ZERO) != now.get(name, ZERO)
+    )
+
+
+def restore_both(mode: Mode, first: dt.date) -> str:
+    """What a person does where book and account are not of the same time."""
+    if mode.is_real:
+        return "Restore the book from its backup, or settle the difference at the broker."
+    return (
+        "Restore state/books and state/simulated_brokers from backups of the same time, or "
+        f"remove this portfolio's files in both and run again from {first}."
+    )
+
+
+def require_not_ahead(
+    settings: PortfolioSettings,
+    calendar: TradingCalendar,
+    book: Book,
+    session: dt.date,
+    execution: Execution,
+) -> None:
+    """BrokerUnknownError where an execution that the book does not have cannot be of `session`."""
+    name = execution.client_order_id
+    is_ours = re.match(rf"{re.escape(settings.id[:40])}_\d{{8}}_", name) is not None
+    is_lost = is_ours and book.fold.orders.get(name) is None
+    if is_lost or execution.executed_at > calendar.closes_at(session):
+        raise BrokerUnknownError(
+            f"{settings.id}: the account is ahead of the book: execution {execution.execution_id} "
+            f"of {execution.executed_at:%Y-%m-%d %H:%M} UTC cannot belong to {session}"
+            f"{', its order is not in the book' if is_lost else ''}. Nothing was booked. "
+            f"{restore_both(settings.mode, calendar.first)}"
+        )

@@ -1,0 +1,65 @@
+"""What a session is run from, and what a run of it comes to."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from trading_assets.ledger.history import ClosedSession
+from trading_assets.model.instrument import PriceSnapshot
+from trading_assets.model.plan import OrderPlan
+from trading_assets.model.result import Gap
+from trading_assets.model.target import TargetPortfolio
+
+
+class SessionInputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session is decided from, besides the book.
+
+    For the symbols asked, `plan_prices` gives what is known before the session and `closes` the
+    session's own closes (what is missing is listed). Which symbols is known only when trades made
+    outside are booked. `benchmark` is the benchmark's close, None if unknown.
+    """
+
+    session: dt.date
+    targets: TargetPortfolio
+    plan_prices: Callable[[Iterable[str]], PriceSnapshot]
+    closes: Callable[[Iterable[str]], PriceSnapshot]
+    benchmark: Decimal | None
+
+
+class SessionStatus(StrEnum):
+    """How far a run brought a session."""
+
+    CLOSED = "closed"
+    UNCHANGED = "unchanged"
+    PLANNED = "planned"
+    BLOCKED = "blocked"
+
+
+class SessionOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run of a session came to.
+
+    `opening_gaps` are differences between book and broker before planning, `block_code` and
+    `block_message` the refusal that stopped it; both empty when nothing did.
+    """
+
+    session: dt.date
+    status: SessionStatus
+    plan: OrderPlan | None
+    closed: ClosedSession | None = None
+    opening_gaps: tuple[Gap, ...] = ()
+    block_code: str = ""
+    block_message: str = ""
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the guard must know of the world: asked anew before each leg is sent, and whether
+    trading is halted before each order too."""
+
+    now: Callable[[], dt.datetime]
+    halted: Callable[[], bool]
+    live_account: str | None
