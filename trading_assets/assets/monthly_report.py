@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -13,14 +13,18 @@ import msgspec
 from trading_assets.assets.metadata import image
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.atomic_file import replace_file
+from trading_assets.errors import InputError
 from trading_assets.execution.book import read_closed_sessions
+from trading_assets.lake import Lake
+from trading_assets.ledger.history import ClosedSession
+from trading_assets.market_data.files import FilePriceSource
 from trading_assets.model.money import plain
 from trading_assets.reporting.charts import drawdown_png, equity_png
 from trading_assets.reporting.monthly_content import MonthlyContent, ProvenanceRow
 from trading_assets.reporting.monthly_report import MonthFacts, gather_month, monthly_content
 from trading_assets.resources import BookResource, LakeResource, MarketDataResource
 from trading_assets.settings import PortfolioSettings
-from trading_assets.signal_files import instrument_names, read_signal_file
+from trading_assets.signal_files import instrument_names
 
 PACKAGES = ("trading-assets", "dagster", "duckdb", "pandas", "reportlab", "empyrical-reloaded")
 
@@ -56,18 +60,17 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
         expected = graph.calendar.month(month)
         with books.open(settings) as log:
             facts = gather_month(settings, month, expected, read_closed_sessions(log, settings))
-        prices = market_data.open(settings, graph.calendar)
-        more = (
-            ProvenanceRow(label=f"Prices {prices.name}", value=prices.sha256),
-            ProvenanceRow(
-                label="Session runs",
-                value=", ".join(_session_runs(context, graph, expected)) or "unknown",
-            ),
-        )
+        runs = ", ".join(_session_runs(context, graph, expected)) or "unknown"
         facts = msgspec.structs.replace(
             facts,
-            names=instrument_names(settings),
-            provenance=(*_provenance(settings, facts, context.run.run_id), *more),
+            names=_names(settings),
+            provenance=(
+                *_provenance(settings, facts, context.run.run_id),
+                *signals_used(lake.open(settings), [one.session for one in facts.closed]),
+                *_prices_used(facts.closed, lambda: market_data.open(settings, graph.calendar)),
+                *(_row(f"Version of {package}", version(package)) for package in PACKAGES),
+                _row("Session runs", runs),
+            ),
         )
         content = monthly_content(settings, facts)
         # ReportLab takes longer to import than a whole session to run.
@@ -128,19 +131,63 @@ def _provenance(
     settings: PortfolioSettings, facts: MonthFacts, run_id: str
 ) -> tuple[ProvenanceRow, ...]:
     """Everything that has to be the same for the report to come out the same, and the run."""
-    rows = [("Report run", run_id), ("Configuration", settings_digest(settings))]
+    rows = [_row("Report run", run_id), _row("Configuration", settings_digest(settings))]
     if facts.closed:
         first, last = facts.closed[0], facts.closed[-1]
         rows += [
-            ("Sessions", f"{first.session} to {last.session}, {len(facts.closed)} closed"),
-            ("First plan", first.planned.plan.digest),
-            ("Last plan", last.planned.plan.digest),
+            _row("Sessions", f"{first.session} to {last.session}, {len(facts.closed)} closed"),
+            _row("First plan", first.planned.plan.digest),
+            _row("Last plan", last.planned.plan.digest),
         ]
-    for strategy in settings.signals.strategies:
-        file = read_signal_file(strategy)
-        rows.append((f"Signals {file.name}", file.sha256))
-    rows += [(f"Version of {package}", version(package)) for package in PACKAGES]
-    return tuple(ProvenanceRow(label=label, value=value) for label, value in rows)
+    return tuple(rows)
+
+
+def signals_used(store: Lake, sessions: Sequence[dt.date]) -> tuple[ProvenanceRow, ...]:
+    """The signal files that `sessions` were planned from, each version once, as
+    `strategy_signals` recorded them; the files themselves may have changed since, or be gone."""
+    used: dict[tuple[str, str], None] = {}
+    missing: list[dt.date] = []
+    for session in sessions:
+        table = store.read("strategy_signals", session)
+        if table is None:
+            missing.append(session)
+            continue
+        names, digests = (table.column(name).to_pylist() for name in ("file", "file_sha256"))
+        used.update(dict.fromkeys(zip(names, digests, strict=True)))
+    rows = [_row(f"Signals {name}", digest) for name, digest in used]
+    if missing:
+        days = ", ".join(day.isoformat() for day in missing)
+        rows.append(_row("Signals of other sessions" if used else "Signals", f"not kept: {days}"))
+    return tuple(rows)
+
+
+def _prices_used(
+    closed: Sequence[ClosedSession], open_prices: Callable[[], FilePriceSource]
+) -> tuple[ProvenanceRow, ...]:
+    """Where the closes came from that the book was valued at, and the price file as it is now."""
+    sources = {mark.source for one in closed for mark in one.close.marks.values()}
+    try:
+        prices = open_prices()
+    except InputError as error:
+        now = f"cannot be read: {error}"
+    else:
+        now = f"{prices.name} {prices.sha256}"
+    return (
+        _row("Sources of closing prices", ", ".join(sorted(sources)) or "none"),
+        _row("Prices file, as of this report", now),
+    )
+
+
+def _names(settings: PortfolioSettings) -> dict[str, str]:
+    """Instruments' names; none where a mapping file is gone, for a report is right without."""
+    try:
+        return instrument_names(settings)
+    except InputError:
+        return {}
+
+
+def _row(label: str, value: str) -> ProvenanceRow:
+    return ProvenanceRow(label=label, value=value)
 
 
 def settings_digest(settings: PortfolioSettings) -> str:
