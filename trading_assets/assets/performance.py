@@ -11,7 +11,7 @@ from trading_assets.analytics.returns import compound, portfolio_returns
 from trading_assets.assets.closed_sessions import closed_sessions_of
 from trading_assets.assets.metadata import Metadata, image, preview, rows_metadata
 from trading_assets.assets.partitions import sessions_of
-from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
+from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.atomic_file import flush_files
 from trading_assets.model.money import plain
@@ -37,11 +37,7 @@ def build_pnl_daily(graph: PortfolioGraph) -> dg.AssetsDefinition:
     @dg.asset(
         key=graph.key("pnl_daily"),
         deps=[graph.key(name) for name in ("positions_eod", "reconciliation")],
-        partitions_def=graph.sessions,
-        backfill_policy=ONE_RUN,
-        group_name=graph.group("analytics"),
-        owners=graph.owners,
-        tags=graph.tags,
+        **graph.asset_arguments("analytics"),
         kinds={"parquet"},
         description="Profit and loss of the session, in all and by instrument, with the identity "
         "change in equity = P&L + flows - fees, exact to the cent.",

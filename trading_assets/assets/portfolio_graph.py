@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypedDict
 
 import dagster as dg
 
@@ -12,6 +13,16 @@ from trading_assets.calendar import TradingCalendar
 from trading_assets.settings import PortfolioSettings
 
 ONE_RUN = dg.BackfillPolicy.single_run()
+
+
+class AssetArguments(TypedDict):
+    """What the asset of a session is declared with, whatever it makes."""
+
+    partitions_def: dg.DailyPartitionsDefinition
+    backfill_policy: dg.BackfillPolicy
+    group_name: str
+    owners: list[str]
+    tags: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,16 @@ class PortfolioGraph:
     def group(self, stage: str) -> str:
         """The group of one stage; named with the portfolio, for a graph shows no key prefixes."""
         return f"{self.settings.id}_{stage}"
+
+    def asset_arguments(self, stage: str) -> AssetArguments:
+        """What all assets with a partition for each session have in common."""
+        return {
+            "partitions_def": self.sessions,
+            "backfill_policy": ONE_RUN,
+            "group_name": self.group(stage),
+            "owners": self.owners,
+            "tags": self.tags,
+        }
 
     def key(self, asset: str) -> dg.AssetKey:
         """The asset's key: portfolio, then name."""

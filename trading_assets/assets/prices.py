@@ -7,7 +7,7 @@ import dagster as dg
 
 from trading_assets.assets.metadata import rows_metadata
 from trading_assets.assets.partitions import sessions_of
-from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
+from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.atomic_file import flush_files
 from trading_assets.progress import tracked
@@ -32,11 +32,7 @@ def build_prices(graph: PortfolioGraph) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=graph.key("prices"),
-        partitions_def=graph.sessions,
-        backfill_policy=ONE_RUN,
-        group_name=graph.group("market_data"),
-        owners=graph.owners,
-        tags=graph.tags,
+        **graph.asset_arguments("market_data"),
         kinds={"parquet"},
         description="The latest price of each instrument known before the session, with source, "
         "session, currency and age. The plan uses these; fills come at the session's own prices.",

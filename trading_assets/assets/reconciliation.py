@@ -9,7 +9,7 @@ import dagster as dg
 from trading_assets.assets.closed_sessions import closed_sessions_of
 from trading_assets.assets.metadata import Metadata, preview, rows_metadata
 from trading_assets.assets.partitions import sessions_of
-from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
+from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.atomic_file import flush_files
 from trading_assets.model.money import plain
@@ -45,11 +45,7 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
     @dg.asset(
         key=key,
         deps=[graph.key(name) for name in ("order_plan", "execution_log", "positions_eod")],
-        partitions_def=graph.sessions,
-        backfill_policy=ONE_RUN,
-        group_name=graph.group("reconciliation"),
-        owners=graph.owners,
-        tags=graph.tags,
+        **graph.asset_arguments("reconciliation"),
         kinds={"parquet"},
         description="Planned against filled, target against final, book against broker: every gap "
         "with a cause and an amount. What remains unexplained must be 0.",

@@ -7,7 +7,7 @@ import dagster as dg
 
 from trading_assets.assets.metadata import Metadata, rows_metadata, weights_chart_metadata
 from trading_assets.assets.partitions import sessions_of
-from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
+from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.atomic_file import flush_files
 from trading_assets.lake import Lake
@@ -35,11 +35,7 @@ def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=graph.key("strategy_signals"),
-        partitions_def=graph.sessions,
-        backfill_policy=ONE_RUN,
-        group_name=graph.group(STAGE),
-        owners=graph.owners,
-        tags=graph.tags,
+        **graph.asset_arguments(STAGE),
         kinds={"parquet"},
         description="Each strategy's target weights as known before the session's open, with the "
         "file, its hash and the row that each comes from.",
@@ -87,11 +83,7 @@ def build_consolidated_targets(graph: PortfolioGraph) -> dg.AssetsDefinition:
     @dg.asset(
         key=graph.key("consolidated_targets"),
         deps=[graph.key("strategy_signals")],
-        partitions_def=graph.sessions,
-        backfill_policy=ONE_RUN,
-        group_name=graph.group(STAGE),
-        owners=graph.owners,
-        tags=graph.tags,
+        **graph.asset_arguments(STAGE),
         kinds={"parquet"},
         description="One target weight for each instrument: strategies selected or blended, "
         "constraints applied, with what each strategy contributed.",
