@@ -117,7 +117,7 @@ def test_a_record_that_cannot_be_decoded_names_its_place(tmp_path: Path) -> None
     log.append([deposit("a")])
     log.close()
     with sqlite3.connect(tmp_path / "alpha.sqlite") as database:
-        database.execute("UPDATE events SET payload = '{\"type\": \"unheard_of\"}'")
+        database.execute('UPDATE events SET payload = \'{"type": "unheard_of"}\'')
     with pytest.raises(BookCorruptError, match="record 1"):
         list(open_event_log(tmp_path, "alpha").records())
 
