@@ -171,7 +171,8 @@ def _prices_used(
     except InputError as error:
         now = f"cannot be read: {error}"
     else:
-        now = f"{prices.name} {prices.sha256}"
+        # The hash first, so that it stands on one line.
+        now = f"{prices.sha256} {prices.name}"
     return (
         _row("Sources of closing prices", ", ".join(sorted(sources)) or "none"),
         _row("Prices file, as of this report", now),
