@@ -300,11 +300,15 @@ def price_table(snapshot: PriceSnapshot) -> pa.Table:
     return make_table(PRICE_COLUMNS, rows)
 
 
-def read_prices(session: dt.date, table: pa.Table, symbols: Iterable[str]) -> PriceSnapshot:
-    """The part of the snapshot that `price_table` wrote which is about `symbols`."""
-    import pyarrow.compute as pc
+def read_prices(
+    session: dt.date, table: pa.Table, symbols: Iterable[str] | None = None
+) -> PriceSnapshot:
+    """The snapshot that `price_table` wrote, or the part of it that is about `symbols`."""
+    if symbols is not None:
+        import pyarrow.compute as pc
 
-    table = table.filter(pc.is_in(table["symbol"], value_set=pa.array(sorted(symbols), TEXT)))
+        wanted = pa.array(sorted(symbols), TEXT)
+        table = table.filter(pc.is_in(table["symbol"], value_set=wanted))
     columns = {name: table.column(name).to_pylist() for name in PRICE_COLUMNS}
     prices: dict[str, Price] = {}
     missing = []
