@@ -72,13 +72,6 @@ class ActivityCounter:
         self.realized = self.commission = ZERO
         self.filled = self.adjusted = ZERO
 
-    def copy(self) -> ActivityCounter:
-        """An independent counter with the same sums."""
-        twin = ActivityCounter()
-        for name in self.__slots__:
-            setattr(twin, name, getattr(self, name))
-        return twin
-
     def freeze(self, symbol: str) -> InstrumentActivity:
         """The sums so far."""
         return InstrumentActivity(
