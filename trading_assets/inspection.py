@@ -136,7 +136,12 @@ def reconciliation_of(
     places: Directories, settings: PortfolioSettings, session: dt.date
 ) -> tuple[ReconciliationReport, str]:
     """The reconciliation of a closed session and its text."""
-    closed = closed_session(places, settings, session)
+    return _reconciled(settings, closed_session(places, settings, session))
+
+
+def _reconciled(
+    settings: PortfolioSettings, closed: ClosedSession
+) -> tuple[ReconciliationReport, str]:
     report = reconcile(closed, sent=settings.mode is not Mode.DRY)
     return report, summary_text(report, portfolio=settings.id, currency=settings.currency)
 
@@ -150,7 +155,7 @@ def export_session(
     left out): the book has only the prices that the plan used.
     """
     closed = closed_session(places, settings, session)
-    report, summary = reconciliation_of(places, settings, session)
+    report, summary = _reconciled(settings, closed)
     exports = SessionExports(folder, settings.id, session)
     close = closed.close
     exports.targets(planned_targets(closed.planned.plan))

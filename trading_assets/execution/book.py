@@ -19,10 +19,13 @@ from trading_assets.model.events import (
 from trading_assets.settings import PortfolioSettings
 
 
-def counting_records(log: EventLog) -> Iterator[EventRecord]:
-    """The records of a log that no restatement has superseded, oldest first."""
+def counting_records(
+    log: EventLog, event_types: Sequence[str] | None = None
+) -> Iterator[EventRecord]:
+    """The records of a log, optionally of some types, that no restatement has superseded, oldest
+    first."""
     restatements = list(log.records(event_types=["book_restated"]))
-    return still_counting(log.records(), restatements)
+    return still_counting(log.records(event_types=event_types), restatements)
 
 
 def read_closed_sessions(log: EventLog, settings: PortfolioSettings) -> Iterator[ClosedSession]:
@@ -32,9 +35,7 @@ def read_closed_sessions(log: EventLog, settings: PortfolioSettings) -> Iterator
 
 def closed_session_dates(log: EventLog) -> set[dt.date]:
     """The sessions that are closed in a book, without folding it."""
-    restatements = list(log.records(event_types=["book_restated"]))
-    closes = log.records(event_types=["session_closed"])
-    return {record.session for record in still_counting(closes, restatements)}
+    return {record.session for record in counting_records(log, ["session_closed"])}
 
 
 class Book:
