@@ -85,7 +85,14 @@ def closing(session: dt.date) -> NewEvent:
     nothing = Decimal(0)
     statement = BrokerStatement(account_number="1", positions={}, cash=nothing)
     closed = SessionClosed(
-        marks={}, cash=nothing, market_value=nothing, equity=nothing, statement=statement
+        cash_balances=None,
+        fx_rates={},
+        accruals=Decimal(0),
+        marks={},
+        cash=nothing,
+        market_value=nothing,
+        equity=nothing,
+        statement=statement,
     )
     moment = dt.datetime.combine(session, dt.time(21), tzinfo=dt.UTC)
     return NewEvent(

@@ -17,24 +17,8 @@ from msgspec.structs import replace
 
 from trading_assets.ledger.activity import market_values
 from trading_assets.ledger.history import BookFold, ClosedSession
-from trading_assets.model.events import (
-    Adjustment,
-    AnyEvent,
-    BrokerStatement,
-    CashFlow,
-    CashFlowKind,
-    EventRecord,
-    Fill,
-    Mark,
-    OrderAccepted,
-    OrderCanceled,
-    OrderExpired,
-    OrderIntended,
-    OrderRejected,
-    OrderSubmitted,
-    SessionClosed,
-    SessionPlanned,
-)
+from trading_assets.model.cash_events import Adjustment, CashFlow, CashFlowKind
+from trading_assets.model.events import AnyEvent, BrokerStatement, EventRecord, Mark, SessionClosed
 from trading_assets.model.money import weight
 from trading_assets.model.order import (
     OrderRequest,
@@ -42,6 +26,16 @@ from trading_assets.model.order import (
     PositionEffect,
     Side,
     TimeInForce,
+)
+from trading_assets.model.order_events import (
+    Fill,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderIntended,
+    OrderRejected,
+    OrderSubmitted,
+    SessionPlanned,
 )
 from trading_assets.model.plan import (
     OrderPlan,
@@ -179,6 +173,9 @@ def close(
     value = sum(market_values(ledger.positions, marks).values(), Decimal(0))
     agreed = BrokerStatement(account_number="1", positions=ledger.positions, cash=ledger.cash)
     return SessionClosed(
+        cash_balances=None,
+        fx_rates={},
+        accruals=Decimal(0),
         marks=marks,
         cash=ledger.cash,
         market_value=value,

@@ -14,17 +14,10 @@ from trading_assets.analytics.pnl import daily_result, position_values
 from trading_assets.errors import LedgerError
 from trading_assets.ledger.activity import market_values
 from trading_assets.ledger.fold import Ledger
-from trading_assets.model.events import (
-    Adjustment,
-    AnyEvent,
-    BrokerStatement,
-    CashFlow,
-    CashFlowKind,
-    Fill,
-    Mark,
-    SessionClosed,
-)
+from trading_assets.model.cash_events import Adjustment, CashFlow, CashFlowKind
+from trading_assets.model.events import AnyEvent, BrokerStatement, Mark, SessionClosed
 from trading_assets.model.order import Side
+from trading_assets.model.order_events import Fill
 from trading_assets.model.policies import AccountingPolicy
 from trading_assets.model.result import DailyResult
 
@@ -71,6 +64,9 @@ def result(
     ledger.apply_event(
         session,
         SessionClosed(
+            cash_balances=None,
+            fx_rates={},
+            accruals=Decimal(0),
             marks=prices,
             cash=ledger.cash,
             market_value=value,

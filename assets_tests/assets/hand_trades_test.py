@@ -19,9 +19,10 @@ from assets_tests.assets.graph_home import (
 )
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.execution.session import SessionRunner
-from trading_assets.model.events import Fill, SessionClosed, SessionPlanned
+from trading_assets.model.events import SessionClosed
 from trading_assets.model.instrument import Price, PriceSnapshot
 from trading_assets.model.order import Side
+from trading_assets.model.order_events import Fill, SessionPlanned
 from trading_assets.model.policies import CommissionPolicy, SimulationPolicy
 
 TRADING = f"{PORTFOLIO}__trading_session"

@@ -8,7 +8,7 @@ import pytest
 
 from assets_tests.assets.graph_home import FIRST, PORTFOLIO, SECOND, GraphHome
 from trading_assets.automation import DAILY_ASSETS, REPORT_ASSET
-from trading_assets.model.events import OrderIntended
+from trading_assets.model.order_events import OrderIntended
 
 OTHER = "beta"
 

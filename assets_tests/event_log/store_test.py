@@ -12,7 +12,8 @@ import pytest
 
 from trading_assets.errors import BookConflictError, BookCorruptError
 from trading_assets.event_log.store import GENESIS, EventLog, open_event_log
-from trading_assets.model.events import BookRestated, CashFlow, CashFlowKind, NewEvent
+from trading_assets.model.cash_events import CashFlow, CashFlowKind
+from trading_assets.model.events import BookRestated, NewEvent
 
 MONDAY = dt.date(2024, 3, 4)
 TUESDAY = dt.date(2024, 3, 5)

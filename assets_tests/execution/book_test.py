@@ -21,15 +21,8 @@ from assets_tests.execution.small_portfolio import (
 from trading_assets.errors import BookConflictError, LedgerError, OrderTransitionError
 from trading_assets.event_log.store import open_event_log
 from trading_assets.execution.book import Book, counting_records, read_closed_sessions
-from trading_assets.model.events import (
-    AnyEvent,
-    CashFlow,
-    CashFlowKind,
-    Fill,
-    NewEvent,
-    OrderIntended,
-    OrderSubmitted,
-)
+from trading_assets.model.cash_events import CashFlow, CashFlowKind
+from trading_assets.model.events import AnyEvent, NewEvent
 from trading_assets.model.order import (
     OrderRequest,
     OrderStatus,
@@ -38,6 +31,7 @@ from trading_assets.model.order import (
     Side,
     TimeInForce,
 )
+from trading_assets.model.order_events import Fill, OrderIntended, OrderSubmitted
 
 OPEN = dt.datetime(2024, 3, 4, 14, 30, tzinfo=dt.UTC)
 PRICES = {"AAA": "100", "BBB": "50"}

@@ -25,7 +25,7 @@ from trading_assets.model.account import (
     Known,
     Unknown,
 )
-from trading_assets.model.events import NewEvent, OrderIntended
+from trading_assets.model.events import NewEvent
 from trading_assets.model.order import (
     OrderRequest,
     OrderStatus,
@@ -34,6 +34,7 @@ from trading_assets.model.order import (
     Side,
     TimeInForce,
 )
+from trading_assets.model.order_events import OrderIntended
 from trading_assets.model.plan import PlannedOrder
 
 MONDAY = dt.date(2024, 3, 4)

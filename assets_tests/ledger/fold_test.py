@@ -13,18 +13,10 @@ from hypothesis import strategies as st
 
 from trading_assets.errors import LedgerError
 from trading_assets.ledger.fold import Ledger
-from trading_assets.model.events import (
-    Adjustment,
-    AnyEvent,
-    BookRestated,
-    BrokerStatement,
-    CashFlow,
-    CashFlowKind,
-    Fill,
-    Mark,
-    SessionClosed,
-)
+from trading_assets.model.cash_events import Adjustment, CashFlow, CashFlowKind
+from trading_assets.model.events import AnyEvent, BookRestated, BrokerStatement, Mark, SessionClosed
 from trading_assets.model.order import Side
+from trading_assets.model.order_events import Fill
 from trading_assets.model.policies import AccountingPolicy, LotMethod
 
 MONDAY = dt.date(2024, 1, 8)
@@ -73,6 +65,9 @@ def adjustment(quantity: str, price: str, cash: str, symbol: str = "SPY") -> Adj
 
 def close(cash: str, market_value: str, prices: Mapping[str, str]) -> SessionClosed:
     return SessionClosed(
+        cash_balances=None,
+        fx_rates={},
+        accruals=Decimal(0),
         marks={
             symbol: Mark(price=Decimal(price), session=MONDAY, source="test")
             for symbol, price in prices.items()
@@ -114,7 +109,7 @@ def test_sale_of_sixteen_of_fifteen_closes_the_long_and_opens_a_short_of_one() -
     ledger = book(deposit("10000"), *THREE_LOTS, sell("16", "130"))
     (short,) = ledger.lots("SPY")
     assert (short.quantity, short.cost_basis) == (Decimal(-1), Decimal("-130.00"))
-    assert short.execution_id == "sell-SPY-16-130"
+    assert short.lot_id == "sell-SPY-16-130"
     assert short.opened == MONDAY
     assert short.opened_at == NOON
     assert ledger.realized_pnl == {"SPY": Decimal("261.13")}

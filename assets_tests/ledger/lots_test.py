@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading_assets.errors import LedgerError
-from trading_assets.ledger.lots import Lot, close_lots, closing_method
+from trading_assets.ledger.lots import close_lots, closing_method
+from trading_assets.model.lot import Lot
 from trading_assets.model.policies import AccountingPolicy, LotMethod
 
 
@@ -25,16 +26,17 @@ def lots(*pairs: tuple[str, str]) -> deque[Lot]:
             symbol="SPY",
             quantity=Decimal(quantity),
             cost_basis=Decimal(cost),
+            base_cost_basis=Decimal(cost),
             opened=dt.date(2024, 1, 2),
             opened_at=None,
-            execution_id=f"e{number}",
+            lot_id=f"e{number}",
         )
         for number, (quantity, cost) in enumerate(pairs)
     )
 
 
 def left(of: deque[Lot]) -> list[tuple[str, Decimal, Decimal]]:
-    return [(lot.execution_id, lot.quantity, lot.cost_basis) for lot in of]
+    return [(lot.lot_id, lot.quantity, lot.cost_basis) for lot in of]
 
 
 def three_lots() -> deque[Lot]:

@@ -9,8 +9,16 @@ import pytest
 
 from trading_assets.errors import LedgerError, OrderTransitionError
 from trading_assets.ledger.orders import OrderBook, OrderState
-from trading_assets.model.events import (
-    AnyEvent,
+from trading_assets.model.events import AnyEvent
+from trading_assets.model.order import (
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    PositionEffect,
+    Side,
+    TimeInForce,
+)
+from trading_assets.model.order_events import (
     Fill,
     OrderAccepted,
     OrderCanceled,
@@ -19,14 +27,6 @@ from trading_assets.model.events import (
     OrderOutcomeUnknown,
     OrderRejected,
     OrderSubmitted,
-)
-from trading_assets.model.order import (
-    OrderRequest,
-    OrderStatus,
-    OrderType,
-    PositionEffect,
-    Side,
-    TimeInForce,
 )
 
 MONDAY = dt.date(2024, 1, 8)

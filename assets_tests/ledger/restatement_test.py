@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trading_assets.ledger.restatement import still_counting
-from trading_assets.model.events import AnyEvent, BookRestated, EventRecord, OrderExpired
+from trading_assets.model.events import AnyEvent, BookRestated, EventRecord
+from trading_assets.model.order_events import OrderExpired
 
 
 def day(number: int) -> dt.date:

@@ -8,8 +8,9 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from trading_assets.model.events import AnyEvent, Fill
+from trading_assets.model.events import AnyEvent
 from trading_assets.model.order import Side
+from trading_assets.model.order_events import Fill
 
 FILL = Fill(
     execution_id="e-1",

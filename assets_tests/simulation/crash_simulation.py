@@ -57,9 +57,9 @@ from trading_assets.execution.session import (
 )
 from trading_assets.ledger.fold import Ledger
 from trading_assets.model.account import Answer, BrokerOrder, Unknown
-from trading_assets.model.events import OrderIntended
 from trading_assets.model.instrument import Price, PriceSnapshot
 from trading_assets.model.order import OrderRequest
+from trading_assets.model.order_events import OrderIntended
 from trading_assets.settings import PortfolioSettings
 
 KILLED = 137

@@ -31,7 +31,6 @@ from trading_assets.model.events import AnyEvent, BookRestated, EventRecord, New
 
 GENESIS = "0" * 64
 """Previous hash of the first record of a chain."""
-EVENT_VERSION = 1
 LOCK_TIMEOUT_SECONDS = 30.0
 PAGE_ROWS = 2000
 
@@ -135,7 +134,7 @@ def _with_envelope(row: Row, new: NewEvent, recorded_at: dt.datetime) -> EventRe
         sequence=int(row["sequence"]),
         event_id=str(row["event_id"]),
         event_type=str(row["event_type"]),
-        version=EVENT_VERSION,
+        version=new.event.version,
         portfolio=str(row["portfolio"]),
         session=new.session,
         occurred_at=new.occurred_at,
@@ -239,7 +238,7 @@ class EventLog:
                 "sequence": sequence,
                 "event_id": identity,
                 "event_type": event_type(new.event),
-                "version": EVENT_VERSION,
+                "version": new.event.version,
                 "session": new.session.isoformat(),
                 "occurred_at": _utc(new.occurred_at),
                 "recorded_at": _utc(recorded_at),

@@ -10,12 +10,8 @@ from trading_assets.event_log.store import EventLog
 from trading_assets.ledger.history import BookFold, ClosedSession, closed_sessions
 from trading_assets.ledger.orders import OrderState
 from trading_assets.ledger.restatement import still_counting
-from trading_assets.model.events import (
-    BookRestated,
-    EventRecord,
-    NewEvent,
-    SessionPlanned,
-)
+from trading_assets.model.events import BookRestated, EventRecord, NewEvent
+from trading_assets.model.order_events import SessionPlanned
 from trading_assets.settings import PortfolioSettings
 
 

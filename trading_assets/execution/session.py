@@ -53,24 +53,19 @@ from trading_assets.execution.session_parts import (
 from trading_assets.execution.submission import Submitter, order_request
 from trading_assets.ledger.activity import market_values
 from trading_assets.ledger.orders import OrderState
-from trading_assets.model.events import (
-    AnyEvent,
-    BrokerStatement,
-    CashFlow,
-    CashFlowKind,
+from trading_assets.model.cash_events import CashFlow, CashFlowKind
+from trading_assets.model.events import AnyEvent, BrokerStatement, Mark, NewEvent, SessionClosed
+from trading_assets.model.instrument import PriceSnapshot
+from trading_assets.model.money import ZERO, money
+from trading_assets.model.order import OrderRequest, OrderStatus
+from trading_assets.model.order_events import (
     Fill,
-    Mark,
-    NewEvent,
     OrderCanceled,
     OrderExpired,
     OrderIntended,
     OrderRejected,
-    SessionClosed,
     SessionPlanned,
 )
-from trading_assets.model.instrument import PriceSnapshot
-from trading_assets.model.money import ZERO, money
-from trading_assets.model.order import OrderRequest, OrderStatus
 from trading_assets.model.plan import OrderPlan, PlannedOrder
 from trading_assets.portfolio.planning import make_plan
 from trading_assets.portfolio.proceeds import affordable_openings
@@ -471,6 +466,9 @@ class SessionRunner:
         positions = self.book.positions
         value = sum(market_values(positions, marks).values(), ZERO)
         closed = SessionClosed(
+            cash_balances={self.settings.currency: self.book.cash},
+            fx_rates={},
+            accruals=ZERO,
             marks=marks,
             cash=self.book.cash,
             market_value=value,

@@ -21,16 +21,15 @@ from trading_assets.brokers.base import DUPLICATE_ID, Broker
 from trading_assets.errors import BrokerUnknownError, SubmissionRefusedError
 from trading_assets.ledger.orders import OrderState
 from trading_assets.model.account import Answer, BrokerOrder, Unknown
-from trading_assets.model.events import (
-    AnyEvent,
-    NewEvent,
+from trading_assets.model.events import AnyEvent, NewEvent
+from trading_assets.model.order import OrderRequest, OrderStatus
+from trading_assets.model.order_events import (
     OrderAccepted,
     OrderIntended,
     OrderOutcomeUnknown,
     OrderRejected,
     OrderSubmitted,
 )
-from trading_assets.model.order import OrderRequest, OrderStatus
 from trading_assets.model.plan import PlannedOrder
 
 Record = Callable[[Sequence[NewEvent]], None]

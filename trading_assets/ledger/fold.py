@@ -23,19 +23,13 @@ from trading_assets.ledger.activity import (
     SessionActivity,
     market_values,
 )
-from trading_assets.ledger.lots import Lot, close_lots, closing_method
-from trading_assets.model.events import (
-    Adjustment,
-    AnyEvent,
-    CashFlow,
-    CashFlowKind,
-    EventRecord,
-    Fill,
-    Mark,
-    SessionClosed,
-)
+from trading_assets.ledger.lots import close_lots, closing_method
+from trading_assets.model.cash_events import Adjustment, CashFlow, CashFlowKind
+from trading_assets.model.events import AnyEvent, EventRecord, Mark, SessionClosed
+from trading_assets.model.lot import Lot
 from trading_assets.model.money import ZERO, money, notional
 from trading_assets.model.order import Side
+from trading_assets.model.order_events import Fill
 from trading_assets.model.policies import AccountingPolicy
 
 ADJUSTMENT_LOT = "adjustment"
@@ -268,9 +262,10 @@ class Ledger:
                     symbol=symbol,
                     quantity=opening,
                     cost_basis=opening_value,
+                    base_cost_basis=opening_value,
                     opened=session,
                     opened_at=at,
-                    execution_id=execution_id,
+                    lot_id=execution_id,
                 )
             )
         position = held + quantity

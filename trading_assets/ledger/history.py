@@ -10,9 +10,10 @@ import msgspec
 
 from trading_assets.ledger.activity import BookClose, SessionActivity
 from trading_assets.ledger.fold import Ledger
-from trading_assets.ledger.lots import Lot
 from trading_assets.ledger.orders import OrderBook, OrderState
-from trading_assets.model.events import EventRecord, Fill, SessionClosed, SessionPlanned
+from trading_assets.model.events import EventRecord, SessionClosed
+from trading_assets.model.lot import Lot
+from trading_assets.model.order_events import Fill, SessionPlanned
 from trading_assets.model.policies import AccountingPolicy
 
 

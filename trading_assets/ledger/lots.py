@@ -7,32 +7,13 @@ left always equal what was paid, to the cent, whatever the order of closings.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import deque
 from decimal import Decimal
 
-import msgspec
-
 from trading_assets.errors import LedgerError
+from trading_assets.model.lot import Lot
 from trading_assets.model.money import ZERO, money
 from trading_assets.model.policies import AccountingPolicy, LotMethod
-
-
-class Lot(msgspec.Struct, frozen=True, kw_only=True):
-    """Shares opened by one execution that are still open.
-
-    `quantity` in signed shares (negative: short). `cost_basis` in signed money with the sign of
-    `quantity`: what was paid for a long, minus what was received for a short; commission is not
-    in it. `opened` is the session, `execution_id` the fill that opened it (for shares that came
-    by an adjustment: "adjustment").
-    """
-
-    symbol: str
-    quantity: Decimal
-    cost_basis: Decimal
-    opened: dt.date
-    opened_at: dt.datetime | None
-    execution_id: str
 
 
 def closing_method(policy: AccountingPolicy, position: Decimal) -> LotMethod:
@@ -67,9 +48,10 @@ def close_lots(lots: deque[Lot], quantity: Decimal, method: LotMethod) -> Decima
             symbol=lot.symbol,
             quantity=lot.quantity - remaining,
             cost_basis=lot.cost_basis - cost,
+            base_cost_basis=lot.base_cost_basis - cost,
             opened=lot.opened,
             opened_at=lot.opened_at,
-            execution_id=lot.execution_id,
+            lot_id=lot.lot_id,
         )
         if newest_first:
             lots.append(rest)

@@ -11,9 +11,10 @@ import msgspec
 from msgspec.structs import replace
 
 from trading_assets.errors import LedgerError
-from trading_assets.model.events import (
-    AnyEvent,
-    EventRecord,
+from trading_assets.model.events import AnyEvent, EventRecord
+from trading_assets.model.money import ZERO, money, notional
+from trading_assets.model.order import TERMINAL, OrderRequest, OrderStatus, OrderTrigger, advance
+from trading_assets.model.order_events import (
     Fill,
     OrderAccepted,
     OrderCanceled,
@@ -23,8 +24,6 @@ from trading_assets.model.events import (
     OrderRejected,
     OrderSubmitted,
 )
-from trading_assets.model.money import ZERO, money, notional
-from trading_assets.model.order import TERMINAL, OrderRequest, OrderStatus, OrderTrigger, advance
 
 
 class OrderState(msgspec.Struct, frozen=True, kw_only=True):

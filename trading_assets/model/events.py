@@ -1,119 +1,57 @@
 """The facts of the book. Each is a frozen record; nothing else is ever written to the event log.
 
 An event says what happened, in the field's words, and carries every number that a later fold
-needs. Who reports it, when and why is the envelope's business (`EventRecord`).
+needs. Who reports it, when and why is the envelope's business (`EventRecord`). The kinds are
+defined by what they are about: orders, cash, corporate actions, the market; those of the book
+itself are here.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
-from enum import StrEnum
+from typing import ClassVar
 
 import msgspec
 
-from trading_assets.model.order import OrderRequest, Side
-from trading_assets.model.plan import OrderPlan
-
-
-class Event(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type"
-):
-    """Base of all facts; `type` in the stored JSON is the tag of the class."""
-
-
-class CashFlowKind(StrEnum):
-    """Money that enters or leaves the portfolio from outside."""
-
-    DEPOSIT = "deposit"
-    WITHDRAWAL = "withdrawal"
-
-
-class CashFlow(Event, frozen=True, kw_only=True, tag="cash_flow"):
-    """Deposit (amount > 0) or withdrawal (amount < 0) in money, before the session's trading."""
-
-    kind: CashFlowKind
-    amount: Decimal
-    currency: str
-    reference: str
-
-
-class SessionPlanned(Event, frozen=True, kw_only=True, tag="session_planned"):
-    """The plan of a session, whole, with the digest of everything it was computed from."""
-
-    plan: OrderPlan
-    inputs_digest: str
-
-
-class OrderIntended(Event, frozen=True, kw_only=True, tag="order_intended"):
-    """An order that is about to be sent; durable before any request leaves.
-
-    `plan_price` is per share; `leg` as in the plan; `batch_id` the batch it belongs to.
-    """
-
-    request: OrderRequest
-    batch_id: str
-    leg: int
-    plan_price: Decimal
-
-
-class OrderSubmitted(Event, frozen=True, kw_only=True, tag="order_submitted"):
-    """The request for this order may have left from here on: `attempt` counts from 1."""
-
-    client_order_id: str
-    attempt: int
-
-
-class OrderAccepted(Event, frozen=True, kw_only=True, tag="order_accepted"):
-    """The broker holds the order under `broker_order_id`."""
-
-    client_order_id: str
-    broker_order_id: str
-
-
-class OrderRejected(Event, frozen=True, kw_only=True, tag="order_rejected"):
-    """The broker refused the order; nothing of it will trade."""
-
-    client_order_id: str
-    code: str
-    reason: str
-
-
-class OrderCanceled(Event, frozen=True, kw_only=True, tag="order_canceled"):
-    """The rest of the order will not trade, by request."""
-
-    client_order_id: str
-    reason: str
-
-
-class OrderExpired(Event, frozen=True, kw_only=True, tag="order_expired"):
-    """The rest of the order will not trade: its time in force ended."""
-
-    client_order_id: str
-
-
-class OrderOutcomeUnknown(Event, frozen=True, kw_only=True, tag="order_outcome_unknown"):
-    """The request may or may not have reached the broker; it is looked up before anything else."""
-
-    client_order_id: str
-    error: str
-
-
-class Fill(Event, frozen=True, kw_only=True, tag="fill"):
-    """One execution. `quantity` positive shares, `price` per share, `commission` money >= 0.
-
-    `client_order_id` is empty for a foreign trade (placed outside this portfolio's plans).
-    """
-
-    execution_id: str
-    client_order_id: str
-    symbol: str
-    side: Side
-    quantity: Decimal
-    price: Decimal
-    commission: Decimal
-    currency: str
-    executed_at: dt.datetime
+from trading_assets.model.cash_events import (
+    Adjustment,
+    BorrowFee,
+    CashFlow,
+    CurrencyConversion,
+    Fee,
+    FxRate,
+    Interest,
+    TaxWithheld,
+)
+from trading_assets.model.corporate_actions import (
+    CashMerger,
+    Delisting,
+    Dividend,
+    DividendPayment,
+    SpinOff,
+    Split,
+    StockDividend,
+    SymbolChange,
+)
+from trading_assets.model.event import Event
+from trading_assets.model.market_events import (
+    PortfolioState,
+    PriceBar,
+    Signal,
+    ValuationTrigger,
+)
+from trading_assets.model.order_events import (
+    Fill,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderIntended,
+    OrderOutcomeUnknown,
+    OrderRejected,
+    OrderSubmitted,
+    SessionPlanned,
+)
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,27 +62,40 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     source: str
 
 
-class BrokerStatement(msgspec.Struct, frozen=True, kw_only=True):
-    """Positions (signed shares) and cash (money) as the broker states them after the close."""
+class BrokerStatement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Positions (signed shares) and cash as the broker states them after the close.
+
+    `cash` is money in the portfolio's currency, all currencies together at the broker's rates;
+    `cash_balances` holds each currency's own, None where the broker does not state them.
+    """
 
     account_number: str
     positions: dict[str, Decimal]
     cash: Decimal
+    cash_balances: dict[str, Decimal] | None = None
 
 
-class SessionClosed(Event, frozen=True, kw_only=True, tag="session_closed"):
+class SessionClosed(Event, frozen=True, kw_only=True, omit_defaults=False, tag="session_closed"):
     """The session is complete: all its fills are booked, its positions are valued.
 
-    `marks` holds a price for every instrument held or traded; `market_value`, `cash` and `equity`
-    are money in the portfolio's currency, equity = market value + cash. `benchmark` is the
-    benchmark's close, None where there is none.
+    `marks` holds a price for every instrument held or traded. `cash_balances` is cash by currency
+    (None in a record of version 1, which did not state it) and `fx_rates` the session's rate of
+    each currency held other than the portfolio's: its money for one unit. `market_value`, `cash`
+    (all currencies), `accruals` (dividends owed to the book less those it owes) and `equity` are
+    money in the portfolio's currency, equity = market value + cash + accruals. `benchmark` is the
+    benchmark's close, None where there is none. Version 1 had one currency and nothing accrued.
     """
+
+    version: ClassVar[int] = 2
 
     marks: dict[str, Mark]
     cash: Decimal
     market_value: Decimal
     equity: Decimal
     statement: BrokerStatement
+    cash_balances: dict[str, Decimal] | None
+    fx_rates: dict[str, Decimal]
+    accruals: Decimal
     benchmark: Decimal | None = None
 
 
@@ -159,22 +110,9 @@ class BookRestated(Event, frozen=True, kw_only=True, tag="book_restated"):
     reason: str
 
 
-class Adjustment(Event, frozen=True, kw_only=True, tag="adjustment"):
-    """A correction by a person, with a reason: signed shares of `symbol` and signed money.
-
-    The shares enter or leave at `price` per share without a trade; `cash` is booked beside them.
-    """
-
-    symbol: str
-    quantity: Decimal
-    price: Decimal
-    cash: Decimal
-    currency: str
-    reason: str
-
-
 AnyEvent = (
-    CashFlow
+    PriceBar
+    | Signal
     | SessionPlanned
     | OrderIntended
     | OrderSubmitted
@@ -184,9 +122,26 @@ AnyEvent = (
     | OrderExpired
     | OrderOutcomeUnknown
     | Fill
+    | CashFlow
+    | Fee
+    | TaxWithheld
+    | Interest
+    | BorrowFee
+    | FxRate
+    | CurrencyConversion
+    | Adjustment
+    | Dividend
+    | DividendPayment
+    | Split
+    | StockDividend
+    | SpinOff
+    | SymbolChange
+    | Delisting
+    | CashMerger
+    | ValuationTrigger
+    | PortfolioState
     | SessionClosed
     | BookRestated
-    | Adjustment
 )
 
 

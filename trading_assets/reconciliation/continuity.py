@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 from trading_assets.ledger.history import ClosedSession
-from trading_assets.model.events import Fill
 from trading_assets.model.money import ZERO, money, notional, plain
+from trading_assets.model.order_events import Fill
 from trading_assets.model.result import Gap, GapCause
 from trading_assets.reconciliation.statement import CASH
 
