@@ -164,7 +164,7 @@ def export_session(
         exports.prices(read_prices(session, prices))
     exports.plan(closed.planned.plan)
     exports.execution(closed, settings.mode.value)
-    values = position_values(close.positions, closed.cost_bases, close.marks, close.equity)
+    values = position_values(close, closed.cost_bases)
     exports.positions(values, close.cash)
     exports.reconciliation(report, summary)
     exports.pnl(daily_result(closed.previous, closed.activity, close))

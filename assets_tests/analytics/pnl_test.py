@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from trading_assets.analytics.pnl import daily_result, position_values
 from trading_assets.errors import LedgerError
-from trading_assets.ledger.activity import market_values
+from trading_assets.ledger.activity import BookClose, market_values
 from trading_assets.ledger.fold import Ledger
 from trading_assets.model.cash_events import Adjustment, CashFlow, CashFlowKind
 from trading_assets.model.events import AnyEvent, BrokerStatement, Mark, SessionClosed
@@ -177,18 +177,27 @@ def test_arguments_that_do_not_belong_together_are_refused() -> None:
         daily_result(None, ledger.last_activity, wrong)
 
 
+def closed_with(
+    positions: dict[str, str], prices: dict[str, Mark], cash: str, rates: dict[str, Decimal]
+) -> BookClose:
+    held = {symbol: Decimal(shares) for symbol, shares in positions.items()}
+    values = market_values(held, prices, rates)
+    return BookClose(
+        session=MONDAY,
+        positions=held,
+        values=values,
+        marks=prices,
+        cash=Decimal(cash),
+        equity=sum(values.values(), Decimal(cash)),
+        benchmark=None,
+    )
+
+
 def test_positions_are_valued_once_each_and_weighed_by_equity() -> None:
     """3 for 100.00 at 40.005 is 120.015, to even 120.02; short 2 for -50 at 24 is -48."""
-    spy, iwm = sorted(
-        position_values(
-            {"SPY": Decimal(3), "IWM": Decimal(-2)},
-            {"SPY": Decimal("100.00"), "IWM": Decimal("-50.00")},
-            marks(SPY="40.005", IWM="24"),
-            Decimal(1000),
-        ),
-        key=lambda value: value.symbol,
-        reverse=True,
-    )
+    prices = marks(SPY="40.005", IWM="24")
+    close = closed_with({"SPY": "3", "IWM": "-2"}, prices, "927.98", {})
+    iwm, spy = position_values(close, {"SPY": Decimal("100.00"), "IWM": Decimal("-50.00")})
     assert spy.market_value == Decimal("120.02")
     assert spy.average_cost == Decimal("33.333333")
     assert spy.unrealized_pnl == Decimal("20.02")
@@ -200,15 +209,24 @@ def test_positions_are_valued_once_each_and_weighed_by_equity() -> None:
     assert iwm.weight == Decimal("-0.048")
 
 
+def test_a_position_in_another_currency_is_valued_at_its_rate_and_rounded_once() -> None:
+    """3 at 40.005 EUR, 1.1 USD each: 132.0165, to the cent 132.02."""
+    close = closed_with({"SAP": "3"}, marks(SAP="40.005"), "0", {"SAP": Decimal("1.1")})
+    (sap,) = position_values(close, {"SAP": Decimal("120.00")})
+    assert sap.market_value == Decimal("132.02")
+    assert sap.unrealized_pnl == Decimal("12.02")
+
+
 def test_weights_of_no_equity_are_not_divided() -> None:
-    (value,) = position_values({"SPY": Decimal(1)}, {"SPY": Decimal(1)}, marks(SPY="1"), Decimal(0))
+    close = closed_with({"SPY": "1"}, marks(SPY="1"), "-1", {})
+    (value,) = position_values(close, {"SPY": Decimal(1)})
     assert value.weight == 0
 
 
 def test_no_positions_have_no_values_and_a_missing_mark_is_named() -> None:
-    assert position_values({}, {}, {}, Decimal(0)) == ()
+    assert position_values(closed_with({}, {}, "0", {}), {}) == ()
     with pytest.raises(LedgerError, match="no mark for SPY"):
-        position_values({"SPY": Decimal(1)}, {"SPY": Decimal(1)}, {}, Decimal(1))
+        market_values({"SPY": Decimal(1)}, {})
 
 
 TRADES = st.builds(

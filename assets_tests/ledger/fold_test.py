@@ -260,9 +260,9 @@ def test_a_session_closes_once() -> None:
         ledger.apply_event(MONDAY, close("0", "0", {}))
 
 
-def test_foreign_currency_is_refused_with_the_remedy() -> None:
+def test_a_foreign_currency_without_a_rate_is_refused_with_the_remedy() -> None:
     ledger = Ledger(AccountingPolicy(), "EUR")
-    with pytest.raises(LedgerError, match=r"is in USD, the portfolio's currency is EUR.*kept in"):
+    with pytest.raises(LedgerError, match=r"no exchange rate of USD to EUR.*Record an fx_rate"):
         ledger.apply_event(MONDAY, buy("1", "10"))
     assert ledger.positions == {}
 

@@ -45,7 +45,7 @@ def three_lots() -> deque[Lot]:
 
 def test_fifo_closes_the_oldest_and_splits_the_second_lot() -> None:
     held = three_lots()
-    assert close_lots(held, Decimal(7), LotMethod.FIFO) == Decimal("733.33")
+    assert close_lots(held, Decimal(7), LotMethod.FIFO)[0] == Decimal("733.33")
     assert left(held) == [
         ("e1", Decimal(2), Decimal("222.22")),
         ("e2", Decimal(6), Decimal("733.32")),
@@ -54,7 +54,7 @@ def test_fifo_closes_the_oldest_and_splits_the_second_lot() -> None:
 
 def test_lifo_closes_the_newest_and_splits_the_one_before() -> None:
     held = three_lots()
-    assert close_lots(held, Decimal(7), LotMethod.LIFO) == Decimal("844.43")
+    assert close_lots(held, Decimal(7), LotMethod.LIFO)[0] == Decimal("844.43")
     assert left(held) == [
         ("e0", Decimal(4), Decimal("400.00")),
         ("e1", Decimal(4), Decimal("444.44")),
@@ -64,13 +64,13 @@ def test_lifo_closes_the_newest_and_splits_the_one_before() -> None:
 @pytest.mark.parametrize("method", LotMethod)
 def test_closing_exactly_everything_takes_the_whole_cost(method: LotMethod) -> None:
     held = three_lots()
-    assert close_lots(held, Decimal(15), method) == Decimal("1688.87")
+    assert close_lots(held, Decimal(15), method)[0] == Decimal("1688.87")
     assert not held
 
 
 def test_closing_exactly_one_lot_leaves_the_others_untouched() -> None:
     held = three_lots()
-    assert close_lots(held, Decimal(4), LotMethod.FIFO) == Decimal("400.00")
+    assert close_lots(held, Decimal(4), LotMethod.FIFO)[0] == Decimal("400.00")
     assert [name for name, _, _ in left(held)] == ["e1", "e2"]
 
 
@@ -81,14 +81,14 @@ def test_more_than_the_lots_hold_is_an_error_that_says_by_how_much() -> None:
 
 def test_short_lots_close_with_their_negative_cost() -> None:
     held = lots(("-10", "-500.00"), ("-10", "-600.00"))
-    assert close_lots(held, Decimal(-15), LotMethod.LIFO) == Decimal("-850.00")
+    assert close_lots(held, Decimal(-15), LotMethod.LIFO)[0] == Decimal("-850.00")
     assert left(held) == [("e0", Decimal(-5), Decimal("-250.00"))]
 
 
 def test_a_cost_that_does_not_divide_leaves_its_cents_in_the_lot() -> None:
     """Three shares for 100.00, sold singly: 33.33, half of 66.67 to even, and the rest."""
     held = lots(("3", "100.00"))
-    taken = [close_lots(held, Decimal(1), LotMethod.FIFO) for _ in range(3)]
+    taken = [close_lots(held, Decimal(1), LotMethod.FIFO)[0] for _ in range(3)]
     assert taken == [Decimal("33.33"), Decimal("33.34"), Decimal("33.33")]
 
 
@@ -112,7 +112,8 @@ def test_cost_taken_and_cost_left_add_up_to_cost_paid(
     held = lots(*((str(sign * Decimal(q) / 1000), str(sign * Decimal(c) / 100)) for q, c in pieces))
     total = sum(q for q, _ in pieces)
     closing = sign * Decimal(shares.draw(st.integers(1, total))) / 1000
-    taken = close_lots(held, closing, method)
+    taken, base_taken = close_lots(held, closing, method)
+    assert base_taken == taken
     assert taken + sum(lot.cost_basis for lot in held) == sign * Decimal(
         sum(c for _, c in pieces)
     ) / Decimal(100)

@@ -10,9 +10,7 @@ from trading_assets.ledger.activity import (
     BookClose,
     InstrumentActivity,
     SessionActivity,
-    market_values,
 )
-from trading_assets.model.events import Mark
 from trading_assets.model.money import ZERO, round_to_tick, weight
 from trading_assets.model.result import DailyResult, InstrumentResult, PositionValue
 
@@ -41,7 +39,8 @@ def daily_result(
         for symbol in sorted({*opening_values, *close.values, *acted})
     )
     opening_equity = ZERO if previous is None else previous.equity
-    pnl = sum((item.pnl for item in instruments), ZERO)
+    pnl = sum((item.pnl for item in instruments), activity.interest + activity.fx_pnl)
+    fees = activity.fees + activity.borrow_fees + activity.taxes
     traded = sum((item.traded for item in activity.instruments), ZERO)
     base = opening_equity + activity.flows
     result = DailyResult(
@@ -50,15 +49,21 @@ def daily_result(
         flows=activity.flows,
         pnl=pnl,
         realized_pnl=sum((item.realized_pnl for item in instruments), ZERO),
-        fees=activity.fees,
+        fees=fees,
         closing_equity=close.equity,
         cash=close.cash,
         market_value=sum(close.values.values(), ZERO),
         traded=traded,
-        daily_return=(pnl - activity.fees) / base if base > 0 else None,
+        daily_return=(pnl - fees) / base if base > 0 else None,
         turnover=traded / (2 * close.equity) if close.equity > 0 else None,
         benchmark=close.benchmark,
         instruments=instruments,
+        accruals=close.accruals,
+        dividends=activity.dividends,
+        interest=activity.interest,
+        fx_pnl=activity.fx_pnl,
+        borrow_fees=activity.borrow_fees,
+        taxes=activity.taxes,
     )
     if result.identity_gap:
         raise LedgerError(
@@ -73,42 +78,40 @@ def _instrument_result(
 ) -> InstrumentResult:
     bought = activity.bought if activity else ZERO
     sold = activity.sold if activity else ZERO
+    dividends = activity.dividends if activity else ZERO
     return InstrumentResult(
         symbol=symbol,
         opening_value=opening,
         bought=bought,
         sold=sold,
         closing_value=closing,
-        pnl=closing - opening - (bought - sold),
+        pnl=closing - opening - (bought - sold) + dividends,
         realized_pnl=activity.realized_pnl if activity else ZERO,
         commission=activity.commission if activity else ZERO,
+        dividends=dividends,
     )
 
 
 def position_values(
-    positions: Mapping[str, Decimal],
-    cost_bases: Mapping[str, Decimal],
-    marks: Mapping[str, Mark],
-    equity: Decimal,
+    close: BookClose, cost_bases: Mapping[str, Decimal]
 ) -> tuple[PositionValue, ...]:
-    """Positions (signed shares) at their `marks`, sorted by symbol; empty for none.
+    """The positions of a close at its marks, sorted by symbol; empty for none.
 
-    `cost_bases` are signed money by symbol, `equity` is money. `average_cost` is per share, to the
-    millionth. Weights are of `equity`; where that is 0 they are undefined and given as 0. Raises
-    LedgerError naming the positions without a mark.
+    `cost_bases` are signed money of the portfolio's currency by symbol. `average_cost` is per
+    share, to the millionth. Weights are of the close's equity; where that is 0 they are undefined
+    and given as 0.
     """
-    values = market_values(positions, marks)
     return tuple(
         PositionValue(
             symbol=symbol,
             quantity=quantity,
             average_cost=round_to_tick(cost_bases[symbol] / quantity, AVERAGE_COST_STEP),
             cost_basis=cost_bases[symbol],
-            mark=marks[symbol].price,
-            mark_session=marks[symbol].session,
-            market_value=values[symbol],
-            unrealized_pnl=values[symbol] - cost_bases[symbol],
-            weight=weight(values[symbol], equity) if equity else ZERO,
+            mark=close.marks[symbol].price,
+            mark_session=close.marks[symbol].session,
+            market_value=close.values[symbol],
+            unrealized_pnl=close.values[symbol] - cost_bases[symbol],
+            weight=weight(close.values[symbol], close.equity) if close.equity else ZERO,
         )
-        for symbol, quantity in sorted(positions.items())
+        for symbol, quantity in sorted(close.positions.items())
     )

@@ -292,9 +292,7 @@ class SessionWork:
 
     def _project_closed(self, closed: ClosedSession) -> Iterator[dg.AssetCheckEvaluation]:
         session, mode = closed.session, self.graph.settings.mode.value
-        positions = position_values(
-            closed.close.positions, closed.cost_bases, closed.close.marks, closed.close.equity
-        )
+        positions = position_values(closed.close, closed.cost_bases)
         tables = {
             "execution_log": execution_table(closed, mode),
             "positions_eod": position_table(session, positions),
@@ -401,7 +399,9 @@ def _balance(closed: ClosedSession) -> Finding:
     for lot in closed.lots:
         held[lot.symbol] = held.get(lot.symbol, ZERO) + lot.quantity
     value = sum(closed.close.values.values(), ZERO)
-    gap = closed.close.equity - value - closed.close.cash
+    close = closed.close
+    gap = close.equity - value - close.cash - close.accruals
+    rule = "equity - value - cash - accruals"
     wrong = sorted(
         symbol
         for symbol in {*held, *closed.close.positions}
@@ -410,7 +410,7 @@ def _balance(closed: ClosedSession) -> Finding:
     return Finding(
         closed.session,
         not gap and not wrong,
-        f"equity - value - cash = {plain(gap)}; {len(wrong)} positions differ from their lots",
-        "equity - value - cash = 0; 0 positions differ from their lots",
+        f"{rule} = {plain(gap)}; {len(wrong)} positions differ from their lots",
+        f"{rule} = 0; 0 positions differ from their lots",
         detail=", ".join(wrong[:10]),
     )

@@ -51,7 +51,6 @@ from trading_assets.execution.session_parts import (
     Surroundings,
 )
 from trading_assets.execution.submission import Submitter, order_request
-from trading_assets.ledger.activity import market_values
 from trading_assets.ledger.orders import OrderState
 from trading_assets.model.cash_events import CashFlow, CashFlowKind
 from trading_assets.model.events import AnyEvent, BrokerStatement, Mark, NewEvent, SessionClosed
@@ -463,16 +462,17 @@ class SessionRunner:
             if order.is_open
         ]
         marks = self._marks(session, inputs)
-        positions = self.book.positions
-        value = sum(market_values(positions, marks).values(), ZERO)
+        ledger = self.book.fold.ledger
+        fx_rates = {name: ledger.fx_rates[name] for name in sorted(ledger.currencies_in_use)}
+        value = ledger.valued(marks, fx_rates)
         closed = SessionClosed(
-            cash_balances={self.settings.currency: self.book.cash},
-            fx_rates={},
-            accruals=ZERO,
             marks=marks,
-            cash=self.book.cash,
-            market_value=value,
-            equity=value + self.book.cash,
+            cash=value.cash,
+            market_value=value.market_value,
+            equity=value.equity,
+            cash_balances=ledger.cash_balances,
+            fx_rates=fx_rates,
+            accruals=value.accruals,
             statement=self._statement(),
             benchmark=inputs.benchmark,
         )

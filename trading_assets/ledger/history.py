@@ -9,20 +9,22 @@ from decimal import Decimal
 import msgspec
 
 from trading_assets.ledger.activity import BookClose, SessionActivity
-from trading_assets.ledger.fold import Ledger
-from trading_assets.ledger.orders import OrderBook, OrderState
+from trading_assets.ledger.fold import Ledger, LedgerState
+from trading_assets.ledger.orders import OrderBook, OrderBookState, OrderState
 from trading_assets.model.events import EventRecord, SessionClosed
 from trading_assets.model.lot import Lot
 from trading_assets.model.order_events import Fill, SessionPlanned
 from trading_assets.model.policies import AccountingPolicy
+from trading_assets.model.round_trip import RoundTrip
 
 
 class ClosedSession(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the book holds of one closed session.
 
     `previous` is the book at the close before, None for the first session; `lots` are those open
-    at the close and `cost_bases` their signed money by symbol. `sequence` and `hash` are those of
-    the SessionClosed record: the head of the book when the session was complete.
+    at the close, `cost_bases` their signed money by symbol and `round_trips` what was closed in the
+    session, in order; `currency` is the portfolio's. `sequence` and `hash` are those of the
+    SessionClosed record: the head of the book when the session was complete.
     """
 
     session: dt.date
@@ -33,8 +35,10 @@ class ClosedSession(msgspec.Struct, frozen=True, kw_only=True):
     close: BookClose
     activity: SessionActivity
     lots: tuple[Lot, ...]
+    round_trips: tuple[RoundTrip, ...]
     cost_bases: dict[str, Decimal]
     closed: SessionClosed
+    currency: str
     sequence: int
     hash: str
 
@@ -44,11 +48,21 @@ class ClosedSession(msgspec.Struct, frozen=True, kw_only=True):
         return {} if self.previous is None else self.previous.positions
 
 
+class FoldState(msgspec.Struct, frozen=True, kw_only=True):
+    """All of a fold at some sequence number: what a checkpoint of the book holds."""
+
+    ledger: LedgerState
+    orders: OrderBookState
+    planned: SessionPlanned | None
+    round_trips: tuple[RoundTrip, ...]
+
+
 class BookFold:
     """Feeds ledger and order book together and hands out each session when it closes."""
 
     def __init__(self, accounting: AccountingPolicy, currency: str) -> None:
-        self.ledger = Ledger(accounting, currency)
+        self._round_trips: list[RoundTrip] = []
+        self.ledger = Ledger(accounting, currency, self._round_trips.append)
         self.orders = OrderBook()
         self.planned: SessionPlanned | None = None
 
@@ -64,6 +78,27 @@ class BookFold:
             return None
         return self._close(record, event)
 
+    def state(self) -> FoldState:
+        """Everything that the fold is, to go on from with `from_state`."""
+        return FoldState(
+            ledger=self.ledger.state(),
+            orders=self.orders.state(),
+            planned=self.planned,
+            round_trips=tuple(self._round_trips),
+        )
+
+    @classmethod
+    def from_state(cls, state: FoldState, accounting: AccountingPolicy, currency: str) -> BookFold:
+        """The fold that gave `state`, under the same policy and currency."""
+        fold = cls(accounting, currency)
+        fold._round_trips.extend(state.round_trips)
+        fold.ledger = Ledger.from_state(
+            state.ledger, accounting, currency, fold._round_trips.append
+        )
+        fold.orders = OrderBook.from_state(state.orders)
+        fold.planned = state.planned
+        return fold
+
     def _close(self, record: EventRecord, closed: SessionClosed) -> ClosedSession:
         close, activity = self.ledger.last_close, self.ledger.last_activity
         assert close is not None
@@ -78,12 +113,15 @@ class BookFold:
             close=close,
             activity=activity,
             lots=tuple(lot for name in close.positions for lot in self.ledger.lots(name)),
+            round_trips=tuple(self._round_trips),
             cost_bases=self.ledger.cost_bases,
             closed=closed,
+            currency=self.ledger.currency,
             sequence=record.sequence,
             hash=record.hash,
         )
         self.planned = None
+        self._round_trips.clear()
         self.orders.forget_before(record.session)
         return session
 

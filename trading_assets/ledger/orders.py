@@ -11,6 +11,15 @@ import msgspec
 from msgspec.structs import replace
 
 from trading_assets.errors import LedgerError
+from trading_assets.model.corporate_actions import (
+    CashMerger,
+    CorporateAction,
+    Delisting,
+    SpinOff,
+    Split,
+    StockDividend,
+    SymbolChange,
+)
 from trading_assets.model.events import AnyEvent, EventRecord
 from trading_assets.model.money import ZERO, money, notional
 from trading_assets.model.order import TERMINAL, OrderRequest, OrderStatus, OrderTrigger, advance
@@ -74,6 +83,13 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True):
         return self.status not in TERMINAL
 
 
+class OrderBookState(msgspec.Struct, frozen=True, kw_only=True):
+    """An order book as a checkpoint keeps it: orders and fills in their order."""
+
+    orders: tuple[OrderState, ...]
+    fills: tuple[tuple[dt.date, tuple[Fill, ...]], ...]
+
+
 class OrderBook:
     """State of every order by client order id, and the fills of each session.
 
@@ -99,6 +115,12 @@ class OrderBook:
             OrderExpired: self._expire,
             OrderOutcomeUnknown: self._lose_track,
             Fill: self._fill,
+            Split: self._require_none_open,
+            StockDividend: self._require_none_open,
+            SpinOff: self._require_none_open,
+            SymbolChange: self._require_none_open,
+            Delisting: self._require_none_open,
+            CashMerger: self._require_none_open,
         }
 
     def apply(self, record: EventRecord) -> None:
@@ -110,6 +132,32 @@ class OrderBook:
         booking = self._bookings.get(type(event))
         if booking is not None:
             booking(session, event)
+
+    def state(self) -> OrderBookState:
+        """Everything that the order book is, to go on from with `from_state`."""
+        return OrderBookState(
+            orders=tuple(self._orders.values()),
+            fills=tuple((session, tuple(fills)) for session, fills in self._fills.items()),
+        )
+
+    @classmethod
+    def from_state(cls, state: OrderBookState) -> OrderBook:
+        """The order book that gave `state`."""
+        book = cls()
+        for order in state.orders:
+            book._orders[order.client_order_id] = order
+            book._by_session.setdefault(order.session, []).append(order.client_order_id)
+        book._fills = {session: list(fills) for session, fills in state.fills}
+        return book
+
+    def open_orders(self, symbol: str) -> tuple[OrderState, ...]:
+        """Orders of `symbol` that may still trade, in the order of intent: what must be canceled
+        before a corporate action makes their quantities and prices wrong."""
+        return tuple(
+            order
+            for order in self._orders.values()
+            if order.is_open and order.request.symbol == symbol
+        )
 
     def get(self, client_order_id: str) -> OrderState | None:
         """The order with this id, None when the book has none (or has forgotten it)."""
@@ -155,6 +203,15 @@ class OrderBook:
         name = order.client_order_id
         status = advance(name, order.status, trigger)
         self._orders[name] = replace(order, status=status, **changes)
+
+    def _require_none_open(self, session: dt.date, action: CorporateAction) -> None:
+        working = self.open_orders(action.symbol)
+        if working:
+            raise LedgerError(
+                f"{action.symbol} has a corporate action in {session} while order "
+                f"{working[0].client_order_id} is {working[0].status.value}: its quantity and "
+                "prices would be wrong. Cancel it before the ex-date, then plan it anew."
+            )
 
     def _intend(self, session: dt.date, event: OrderIntended) -> None:
         name = event.request.client_order_id

@@ -155,17 +155,36 @@ class SimulationPolicy(Policy):
 
 
 class LotMethod(StrEnum):
-    """Which lot a closing trade takes first."""
+    """Which lot a closing trade takes: the oldest, the newest, the dearest, those that the trade
+    names, or a share of all of them at their average cost."""
 
     FIFO = "fifo"
     LIFO = "lifo"
+    HIFO = "hifo"
+    SPECIFIC = "specific"
+    AVERAGE_COST = "average_cost"
+
+
+class DividendSource(StrEnum):
+    """What makes a cash dividend income: the ex-date (accrued, then paid), or its payment."""
+
+    EX_DATE = "ex_date"
+    BROKER = "broker"
 
 
 class AccountingPolicy(Policy):
-    """Lot selection for longs and for shorts."""
+    """How the books are kept.
+
+    `long_lots` and `short_lots` say which lots a trade closes. With `commission_in_basis` the
+    commission of a fill is part of cost and proceeds, and so of realized P&L; otherwise it is an
+    expense of its own. `dividend_source` is the one source of dividend income: the other kind of
+    event never adds to it.
+    """
 
     long_lots: LotMethod = LotMethod.FIFO
     short_lots: LotMethod = LotMethod.LIFO
+    commission_in_basis: bool = False
+    dividend_source: DividendSource = DividendSource.EX_DATE
 
 
 class ReportPolicy(Policy):

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 import msgspec
 
+from trading_assets.model.money import ZERO
+
 
 class PositionValue(msgspec.Struct, frozen=True, kw_only=True):
     """One position at a session's close.
@@ -28,9 +30,10 @@ class PositionValue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InstrumentResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One instrument's day. `pnl` is gross of commission:
+    """One instrument's day. `pnl` is gross of commission, fees and taxes:
 
-    pnl = closing market value - opening market value - (bought - sold), all in money;
+    pnl = closing market value - opening market value - (bought - sold) + dividends, all in money
+    of the portfolio's currency, `dividends` signed (owed by a short: negative);
     `realized_pnl` is the part that lots closed during the session account for against their cost.
     """
 
@@ -42,6 +45,7 @@ class InstrumentResult(msgspec.Struct, frozen=True, kw_only=True):
     pnl: Decimal
     realized_pnl: Decimal
     commission: Decimal
+    dividends: Decimal = ZERO
 
 
 class DailyResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +53,10 @@ class DailyResult(msgspec.Struct, frozen=True, kw_only=True):
 
     closing_equity - opening_equity = pnl + flows - fees.
 
+    `pnl` is that of the instruments, with their `dividends`, and `interest` and `fx_pnl` (what
+    exchange rates did to cash and dividends owed); `fees` are commission and other fees, with
+    `borrow_fees` and `taxes` among them. `accruals` are the dividends owed at the close, a part of
+    equity beside cash and market value.
     `opening_equity` is the previous close (0 before the first session), `flows` deposits less
     withdrawals, counted at the session's start. `daily_return` = (pnl - fees) /
     (opening_equity + flows), None where that base is not positive. `traded` is Σ |notional| of
@@ -70,6 +78,12 @@ class DailyResult(msgspec.Struct, frozen=True, kw_only=True):
     turnover: Decimal | None
     benchmark: Decimal | None
     instruments: tuple[InstrumentResult, ...]
+    accruals: Decimal = ZERO
+    dividends: Decimal = ZERO
+    interest: Decimal = ZERO
+    fx_pnl: Decimal = ZERO
+    borrow_fees: Decimal = ZERO
+    taxes: Decimal = ZERO
 
     @property
     def identity_gap(self) -> Decimal:

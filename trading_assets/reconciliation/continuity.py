@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from decimal import Decimal
 
+from trading_assets.ledger.activity import BookClose
 from trading_assets.ledger.history import ClosedSession
-from trading_assets.model.money import ZERO, money, notional, plain
+from trading_assets.model.money import ONE, ZERO, money, notional, plain
 from trading_assets.model.order_events import Fill
 from trading_assets.model.result import Gap, GapCause
 from trading_assets.reconciliation.statement import CASH
@@ -39,9 +40,11 @@ def book_continuity(session: ClosedSession, plan_ids: Collection[str]) -> tuple[
     """Gaps between closing book and opening book plus the fills of the plan's orders.
 
     Trades made outside the plan, and adjustments, are FOREIGN_TRADE (signed shares and signed
-    money, bought positive). Anything else is UNEXPLAINED: positions that no fill accounts for,
-    cash (CASH) that differs from opening cash + flows - purchases + sales - commission, equity
-    (EQUITY) that is not cash + positions at their marks.
+    money, bought positive). Anything else is UNEXPLAINED: positions that no fill, adjustment or
+    corporate action accounts for, cash (CASH, in another currency "CASH EUR") that differs from
+    opening cash + flows - purchases + sales - commission + what dividends, interest, fees and
+    corporate actions moved, equity (EQUITY) that is not cash + positions at their marks +
+    dividends owed.
     """
     gaps: list[Gap] = []
     for fill in outside_fills(session, plan_ids):
@@ -77,6 +80,9 @@ def _adjusted(session: ClosedSession) -> list[Gap]:
 def _unexplained_positions(session: ClosedSession, plan_ids: Collection[str]) -> list[Gap]:
     opening, closing = session.opening_positions, session.close.positions
     explained = outside_quantity(session, plan_ids)
+    for item in session.activity.instruments:
+        held = explained.get(item.symbol, ZERO)
+        explained[item.symbol] = held + item.corporate_action_quantity
     for order in session.orders:
         if order.client_order_id in plan_ids:
             symbol = order.request.symbol
@@ -95,27 +101,41 @@ def _unexplained_positions(session: ClosedSession, plan_ids: Collection[str]) ->
 
 
 def _unexplained_money(session: ClosedSession) -> list[Gap]:
-    closed, activity = session.closed, session.activity
-    opening = ZERO if session.previous is None else session.previous.cash
-    flows = activity.flows - activity.flows_in_kind
-    commission = sum((money(fill.commission) for fill in session.fills), ZERO)
-    expected_cash = opening + flows - _net_notional(session.fills) - commission
+    activity, close, previous = session.activity, session.close, session.previous
+    closed = session.closed
+    balances = closed.cash_balances
+    if balances is None:
+        balances = {session.currency: closed.cash}
+    opening = {} if previous is None else previous.cash_balances
+    moved: dict[str, Decimal] = {}
+    for fill in session.fills:
+        paid = notional(signed_quantity(fill), fill.price) + money(fill.commission)
+        moved[fill.currency] = moved.get(fill.currency, ZERO) - paid
+    compared = []
+    parts = (opening, activity.cash_flows, moved, activity.other_cash)
+    for currency in sorted({*balances, *(name for part in parts for name in part)}):
+        expected = sum((part.get(currency, ZERO) for part in parts), ZERO)
+        name = CASH if currency == session.currency else f"{CASH} {currency}"
+        compared.append((name, balances.get(currency, ZERO), expected))
     value = sum(
         (
-            notional(held, closed.marks[symbol].price)
-            for symbol, held in session.close.positions.items()
+            money(held * closed.marks[symbol].price * _rate(close, symbol))
+            for symbol, held in close.positions.items()
         ),
-        ZERO,
+        closed.accruals,
     )
+    compared.append((EQUITY, closed.equity, closed.cash + value))
     gaps = []
-    for symbol, stated, expected in (
-        (CASH, closed.cash, expected_cash),
-        (EQUITY, closed.equity, closed.cash + value),
-    ):
+    for symbol, stated, expected in compared:
         if stated != expected:
             detail = f"closing {plain(stated)}, computed {plain(expected)}"
             gaps.append(_gap(symbol, GapCause.UNEXPLAINED, ZERO, stated - expected, detail))
     return gaps
+
+
+def _rate(close: BookClose, symbol: str) -> Decimal:
+    """The portfolio's money for one unit of the currency that `symbol` is held in."""
+    return close.fx_rates[close.currencies[symbol]] if symbol in close.currencies else ONE
 
 
 def _net_notional(fills: Iterable[Fill]) -> Decimal:

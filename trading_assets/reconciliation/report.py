@@ -59,7 +59,9 @@ def reconcile(session: ClosedSession, *, sent: bool = True) -> ReconciliationRep
     else:
         gaps.append(undefined_weights(equities))
     statement = session.closed.statement
-    gaps += compare_statement(session.close.positions, session.close.cash, statement)
+    gaps += compare_statement(
+        session.close.positions, session.close.cash, statement, session.close.cash_balances
+    )
     gaps += book_continuity(session, plan_ids)
     by_symbol: dict[str, list[Gap]] = {}
     for gap in gaps:

@@ -142,6 +142,7 @@ PNL_COLUMNS = (
     "commission",
     "flows",
     "daily_return",
+    "dividends",
 )
 
 INPUT_FILES = ("targets_consolidated_", "real_prices")
@@ -303,6 +304,7 @@ class SessionExports:
                 part.commission,
                 None,
                 None,
+                part.dividends,
             )
             for part in result.instruments
         ]
@@ -319,6 +321,7 @@ class SessionExports:
                 result.fees,
                 result.flows,
                 result.daily_return,
+                result.dividends,
             )
         )
         self._write(f"pnl_daily_{self.day}.csv", PNL_COLUMNS, rows)

@@ -307,7 +307,7 @@ def _statement(month: Sequence[DailyResult]) -> EquityStatement | None:
 
 def _positions(last: ClosedSession, names: Mapping[str, str]) -> tuple[PositionLine, ...]:
     close = last.close
-    values = position_values(close.positions, last.cost_bases, close.marks, close.equity)
+    values = position_values(close, last.cost_bases)
     ordered = sorted(values, key=lambda value: (-abs(value.market_value), value.symbol))
     return tuple(PositionLine(position=one, name=names.get(one.symbol, "")) for one in ordered)
 

@@ -121,8 +121,9 @@ LOT_COLUMNS = {
     "symbol": TEXT,
     "quantity": EXACT,
     "cost_basis": EXACT,
+    "base_cost_basis": EXACT,
     "opened": DATE,
-    "execution_id": TEXT,
+    "lot_id": TEXT,
 }
 RECONCILIATION_COLUMNS = {
     "session": DATE,
@@ -154,10 +155,16 @@ PNL_COLUMNS = {
     "flows": EXACT,
     "pnl": EXACT,
     "realized_pnl": EXACT,
+    "dividends": EXACT,
+    "interest": EXACT,
+    "fx_pnl": EXACT,
     "fees": EXACT,
+    "borrow_fees": EXACT,
+    "taxes": EXACT,
     "closing_equity": EXACT,
     "cash": EXACT,
     "market_value": EXACT,
+    "accruals": EXACT,
     "traded": EXACT,
     "daily_return": NUMBER,
     "turnover": NUMBER,
@@ -173,6 +180,7 @@ INSTRUMENT_PNL_COLUMNS = {
     "pnl": EXACT,
     "realized_pnl": EXACT,
     "commission": EXACT,
+    "dividends": EXACT,
 }
 
 

@@ -1,0 +1,258 @@
+"""Bookings of corporate actions other than cash dividends.
+
+Each is booked on the shares held at the open of its session, before anything is traded in it. What
+only renames or divides shares moves cost between accounts and realizes nothing; cash in lieu of a
+fraction, a merger for cash and a delisting close lots as a sale (or a buy-back of a short) does.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from decimal import Decimal
+
+from msgspec.structs import replace
+
+from trading_assets.errors import LedgerError
+from trading_assets.ledger.accounts import Account, Posting
+from trading_assets.ledger.general_ledger import GeneralLedger, Holding, ShareMove
+from trading_assets.ledger.lots import add_lot, closing_method, scaled_lots, spun_off_lots
+from trading_assets.model.corporate_actions import (
+    CashMerger,
+    Delisting,
+    SpinOff,
+    Split,
+    StockDividend,
+    SymbolChange,
+)
+from trading_assets.model.lot import Lot
+from trading_assets.model.money import PRICE_QUANTUM, ZERO, truncate_quantity
+
+
+def book_split(ledger: GeneralLedger, session: dt.date, split: Split) -> None:
+    """Other quantities at the same cost; a fraction may be paid out."""
+    what = f"split of {split.symbol} {split.new_shares}:{split.old_shares}"
+    _require_ratio(what, split.new_shares, split.old_shares, split.cash_in_lieu_price)
+    _require_untraded(ledger, split.symbol, what)
+    _scale(
+        ledger,
+        session,
+        split.symbol,
+        (split.new_shares, split.old_shares),
+        split.cash_in_lieu_price,
+    )
+
+
+def book_stock_dividend(ledger: GeneralLedger, session: dt.date, given: StockDividend) -> None:
+    """More shares at the same cost: a split of (old + new) for old."""
+    what = f"stock dividend of {given.symbol} {given.new_shares} for {given.old_shares}"
+    _require_ratio(what, given.new_shares, given.old_shares, given.cash_in_lieu_price)
+    _require_untraded(ledger, given.symbol, what)
+    ratio = (given.old_shares + given.new_shares, given.old_shares)
+    _scale(ledger, session, given.symbol, ratio, given.cash_in_lieu_price)
+
+
+def book_spin_off(ledger: GeneralLedger, session: dt.date, spin_off: SpinOff) -> None:
+    """New shares that take part of the parent's cost along, lot by lot."""
+    symbol, child = spin_off.symbol, spin_off.new_symbol
+    what = f"spin-off of {child} from {symbol}"
+    _require_ratio(what, spin_off.new_shares, spin_off.old_shares, spin_off.cash_in_lieu_price)
+    if not 0 <= spin_off.basis_fraction <= 1 or child == symbol:
+        raise LedgerError(
+            f"{what}: basis fraction {spin_off.basis_fraction}: it must lie in 0 to 1, and the new "
+            "symbol must be another one."
+        )
+    _require_untraded(ledger, symbol, what)
+    parent = ledger.holdings.get(symbol)
+    if parent is None:
+        return
+    held = ledger.holdings.get(child)
+    if held is not None and (
+        held.currency != parent.currency or (held.quantity > 0) is not (parent.quantity > 0)
+    ):
+        raise LedgerError(
+            f"{what}: {held.quantity} {child} are held in {held.currency}, the other way round or "
+            f"in another currency than {symbol}. Close them, or book the new shares by an "
+            "adjustment."
+        )
+    ratio = (spin_off.new_shares, spin_off.old_shares)
+    parents, children = spun_off_lots(tuple(parent.lots), child, ratio, spin_off.basis_fraction)
+    if not children:
+        return
+    parent.lots = deque(parents)
+    if held is None:
+        held = ledger.holdings[child] = Holding(child, parent.currency)
+    _take_in(ledger, held, children)
+    _transfer_cost(ledger, parent, child, children)
+    if spin_off.cash_in_lieu_price is not None:
+        _pay_fraction(ledger, session, held, spin_off.cash_in_lieu_price)
+
+
+def book_symbol_change(ledger: GeneralLedger, _session: dt.date, change: SymbolChange) -> None:
+    """The same shares, lots and dividends owed, under another name."""
+    symbol, new_symbol = change.symbol, change.new_symbol
+    what = f"symbol change of {symbol} to {new_symbol}"
+    _require_untraded(ledger, symbol, what)
+    if ledger.held(new_symbol) or symbol == new_symbol:
+        raise LedgerError(
+            f"{what}: {ledger.held(new_symbol)} shares of {new_symbol} are held already. A symbol "
+            "names one instrument: correct the symbol of the one or the other first."
+        )
+    for accrual in [one for one in ledger.accruals.values() if one.symbol == symbol]:
+        del ledger.accruals[(symbol, accrual.ex_date)]
+        ledger.accruals[(new_symbol, accrual.ex_date)] = replace(accrual, symbol=new_symbol)
+        if not accrual.is_paid:
+            amount, in_base, currency = accrual.amount, accrual.base_amount, accrual.currency
+            receivable = Account.DIVIDENDS_RECEIVABLE
+            ledger.post(
+                [
+                    Posting(receivable, symbol, currency, -amount, -in_base),
+                    Posting(receivable, new_symbol, currency, amount, in_base),
+                ]
+            )
+    holding = ledger.holdings.pop(symbol, None)
+    if holding is None:
+        return
+    renamed = Holding(new_symbol, holding.currency)
+    ledger.holdings[new_symbol] = renamed
+    lots = [replace(lot, symbol=new_symbol) for lot in holding.lots]
+    _take_in(ledger, renamed, lots)
+    ledger.counter(symbol).converted -= holding.quantity
+    # For the day's result the shares change names at the value they had at the last close.
+    value = ledger.last_values.get(symbol)
+    _transfer_cost(ledger, holding, new_symbol, lots, value)
+    mark = ledger.marks.pop(symbol, None)
+    if mark is not None:
+        ledger.marks[new_symbol] = mark
+
+
+def book_delisting(ledger: GeneralLedger, session: dt.date, delisting: Delisting) -> None:
+    """Every share ends at the price, which may be 0."""
+    _close_out(ledger, session, delisting.symbol, delisting.price, "delisting")
+
+
+def book_cash_merger(ledger: GeneralLedger, session: dt.date, merger: CashMerger) -> None:
+    """Every share is paid out; who is short pays."""
+    _close_out(ledger, session, merger.symbol, merger.price, "merger for cash")
+
+
+def _close_out(
+    ledger: GeneralLedger, session: dt.date, symbol: str, price: Decimal, what: str
+) -> None:
+    if price < 0:
+        raise LedgerError(f"{what} of {symbol} at {price} per share; it must not be below 0.")
+    _require_untraded(ledger, symbol, f"{what} of {symbol}")
+    holding = ledger.holdings.get(symbol)
+    if holding is not None:
+        _sell(ledger, session, holding, holding.quantity, price)
+
+
+def _scale(
+    ledger: GeneralLedger,
+    session: dt.date,
+    symbol: str,
+    ratio: tuple[int, int],
+    cash_in_lieu_price: Decimal | None,
+) -> None:
+    new_shares, old_shares = ratio
+    holding = ledger.holdings.get(symbol)
+    if holding is None:
+        return
+    lots = scaled_lots(tuple(holding.lots), new_shares, old_shares)
+    if not lots:
+        # Less than the smallest quantity there is: what it cost is lost.
+        _sell(ledger, session, holding, holding.quantity, ZERO)
+        return
+    total = sum((lot.quantity for lot in lots), ZERO)
+    ledger.counter(symbol).converted += total - holding.quantity
+    holding.lots, holding.quantity = deque(lots), total
+    mark = ledger.marks.get(symbol)
+    if mark is not None:
+        price = (mark.price * old_shares / new_shares).quantize(PRICE_QUANTUM)
+        ledger.marks[symbol] = replace(mark, price=price)
+    if cash_in_lieu_price is not None:
+        _pay_fraction(ledger, session, holding, cash_in_lieu_price)
+
+
+def _pay_fraction(
+    ledger: GeneralLedger, session: dt.date, holding: Holding, price: Decimal
+) -> None:
+    fraction = holding.quantity - truncate_quantity(holding.quantity, 0)
+    if fraction:
+        _sell(ledger, session, holding, fraction, price)
+
+
+def _sell(
+    ledger: GeneralLedger, session: dt.date, holding: Holding, quantity: Decimal, price: Decimal
+) -> None:
+    """Close `quantity` (signed as held) for cash at `price`, without a trade."""
+    symbol, currency = holding.symbol, holding.currency
+    value, entries = ledger.move_shares(
+        ShareMove(
+            session=session,
+            symbol=symbol,
+            currency=currency,
+            quantity=-quantity,
+            price=price,
+            lot_id="",
+        )
+    )
+    ledger.settle(entries, currency, -value)
+    ledger.session_counter.add_other_cash(currency, -value)
+    ledger.counter(symbol).converted -= quantity
+
+
+def _take_in(ledger: GeneralLedger, holding: Holding, lots: list[Lot]) -> None:
+    """Add `lots` to those of a holding, all of one sign, oldest first."""
+    quantity = sum((lot.quantity for lot in lots), ZERO)
+    method = closing_method(ledger.policy, quantity)
+    together = sorted([*holding.lots, *lots], key=lambda lot: lot.opened)
+    holding.lots = deque()
+    for lot in together:
+        add_lot(holding.lots, lot, method)
+    holding.quantity += quantity
+    ledger.counter(holding.symbol).converted += quantity
+
+
+def _transfer_cost(
+    ledger: GeneralLedger,
+    source: Holding,
+    new_symbol: str,
+    lots: list[Lot],
+    value: Decimal | None = None,
+) -> None:
+    """Move what `lots` cost from one symbol to another, and for the day's result `value` (base
+    money), or the cost where that is None."""
+    symbol, currency = source.symbol, source.currency
+    cost = sum((lot.cost_basis for lot in lots), ZERO)
+    base_cost = sum((lot.base_cost_basis for lot in lots), ZERO)
+    ledger.post(
+        [
+            Posting(Account.POSITIONS, symbol, currency, -cost, -base_cost),
+            Posting(Account.POSITIONS, new_symbol, currency, cost, base_cost),
+        ]
+    )
+    moved = base_cost if value is None else value
+    before, after = ledger.counter(symbol), ledger.counter(new_symbol)
+    if moved > 0:
+        before.sold += moved
+        after.bought += moved
+    else:
+        before.bought -= moved
+        after.sold -= moved
+
+
+def _require_ratio(what: str, new_shares: int, old_shares: int, price: Decimal | None) -> None:
+    if new_shares <= 0 or old_shares <= 0 or (price is not None and price < 0):
+        raise LedgerError(
+            f"{what} (cash in lieu {price}): both numbers of shares must be above 0 and the price "
+            "not below 0."
+        )
+
+
+def _require_untraded(ledger: GeneralLedger, symbol: str, what: str) -> None:
+    if ledger.is_traded(symbol):
+        raise LedgerError(
+            f"{what}: {symbol} was traded in this session before it was booked. Record corporate "
+            "actions at the open, before the session's fills."
+        )
