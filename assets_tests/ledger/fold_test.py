@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -310,15 +309,3 @@ def test_lots_add_up_to_positions_and_the_equation_holds_after_every_event(
         assert balance(ledger) == 0
     realized = sum(i.realized_pnl for i in ledger.activity(MONDAY).instruments)
     assert realized == sum(ledger.realized_pnl.values())
-
-
-def test_folding_is_linear_and_fast() -> None:
-    """A hundred thousand fills in well under the five seconds that a loaded machine may take."""
-    ledger = book(deposit("1000000"))
-    trades = [buy("3", "100.01", "0.35"), sell("3", "100.02", "0.35")] * 50_000
-    started = time.perf_counter()
-    for trade in trades:
-        ledger.apply_event(MONDAY, trade)
-    assert time.perf_counter() - started < 5
-    assert ledger.lots("SPY") == ()
-    assert balance(ledger) == 0

@@ -187,7 +187,7 @@ def _sell(
 ) -> None:
     """Close `quantity` (signed as held) for cash at `price`, without a trade."""
     symbol, currency = holding.symbol, holding.currency
-    value, entries = ledger.move_shares(
+    value, _base_value, entries = ledger.move_shares(
         ShareMove(
             session=session,
             symbol=symbol,

@@ -213,8 +213,9 @@ class GeneralLedger:
             return amount
         return money(amount * self.rate(currency))
 
-    def move_shares(self, move: ShareMove) -> tuple[Decimal, list[Posting]]:
-        """Take shares through the lots; return their signed value and the entries beside cash.
+    def move_shares(self, move: ShareMove) -> tuple[Decimal, Decimal, list[Posting]]:
+        """Take shares through the lots; return their signed value, in their currency and in base,
+        and the entries beside cash.
 
         The value is rounded once. Where the move crosses zero it is split: the closing part is
         rounded, the opening part is what remains of the whole, so that both add up to what is
@@ -230,7 +231,7 @@ class GeneralLedger:
             holding = self.holdings[symbol] = Holding(symbol, currency)
         held = holding.quantity
         opening, opening_value = quantity, cost_value
-        cost = base_cost = realized = base_realized = fx_gain = ZERO
+        cost = base_cost = realized = base_realized = base_closing = fx_gain = ZERO
         if held and (held > ZERO) is not (quantity > ZERO):
             closing, closing_value = quantity, cost_value
             if abs(quantity) > abs(held):
@@ -243,12 +244,12 @@ class GeneralLedger:
             cost, base_cost = close_lots(holding.lots, -closing, method, move.choice, closed)
             realized = -closing_value - cost
             if is_base:
-                base_realized = base_gain = realized
+                base_closing, base_realized = closing_value, realized
             else:
+                base_closing = self.in_base(closing_value, currency)
                 base_realized = self.in_base(realized, currency)
-                base_gain = self.in_base(-closing_value, currency) - base_cost
-                fx_gain = base_gain - base_realized
-            self.counter(symbol).realized += base_gain
+                fx_gain = -base_closing - base_cost - base_realized
+            self.counter(symbol).realized += base_realized + fx_gain
             if closed:
                 self._report_round_trips(move, closed, -closing_value)
             opening, opening_value = quantity - closing, cost_value - closing_value
@@ -270,7 +271,10 @@ class GeneralLedger:
         else:
             del self.holdings[symbol]
         counter = self.counter(symbol)
-        base_value = value if is_base else self.in_base(value, currency)
+        base_value = value
+        if not is_base:
+            # What is paid in base less commission, so that the parts of a result add up.
+            base_value = base_opening + base_closing - self.in_base(move.commission, currency)
         if quantity > ZERO:
             counter.bought += base_value
         else:
@@ -282,7 +286,7 @@ class GeneralLedger:
             entries.append(Posting(_REALIZED_PNL, symbol, currency, -realized, -base_realized))
         if fx_gain:
             entries.append(Posting(_FX_GAIN, symbol, currency, ZERO, -fx_gain))
-        return value, entries
+        return value, base_value, entries
 
     def _report_round_trips(
         self, move: ShareMove, closed: Sequence[ClosedLot], proceeds: Decimal

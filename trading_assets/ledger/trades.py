@@ -35,7 +35,7 @@ def book_fill(ledger: GeneralLedger, session: dt.date, fill: Fill) -> None:
     ledger.note_trade(symbol)
     commission = money(fill.commission)
     in_basis = ledger.policy.commission_in_basis
-    value, entries = ledger.move_shares(
+    value, base_value, entries = ledger.move_shares(
         ShareMove(
             session=session,
             symbol=symbol,
@@ -48,10 +48,7 @@ def book_fill(ledger: GeneralLedger, session: dt.date, fill: Fill) -> None:
             choice=fill.lots,
         )
     )
-    if currency == ledger.currency:
-        base_value, base_commission = value, commission
-    else:
-        base_value, base_commission = (ledger.in_base(x, currency) for x in (value, commission))
+    base_commission = ledger.in_base(commission, currency)
     if commission and not in_basis:
         entries.append(Posting(_FEES, symbol, currency, commission, base_commission))
     ledger.settle(entries, currency, -value - commission)
@@ -94,7 +91,7 @@ def book_adjustment(ledger: GeneralLedger, session: dt.date, adjustment: Adjustm
     counted = ledger.session_counter
     if adjustment.quantity:
         ledger.note_trade(symbol)
-        _value, entries = ledger.move_shares(
+        _value, _base_value, entries = ledger.move_shares(
             ShareMove(
                 session=session,
                 symbol=symbol,
