@@ -5,7 +5,7 @@ FROM ?= 2021-01-04
 TO ?= 2021-12-31
 PORT ?= 3000
 
-.PHONY: run test ui check samples bench lock
+.PHONY: run test ui check samples schemas bench lock
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test     set up, then lint, types and tests"
 	@echo "make ui       set up, start the Dagster UI and daemon on http://127.0.0.1:$(PORT)"
 	@echo "make samples  make the sample prices and signals again"
+	@echo "make schemas  make the JSON Schemas of the events again from their records"
 	@echo "make bench    performance against bt, in an environment of its own"
 	@echo "make lock     resolve the locked requirements anew"
 
@@ -45,6 +46,9 @@ test: check
 
 samples: .venv/installed-test
 	$(BIN)/python scripts/make_samples.py
+
+schemas: .venv/installed
+	$(BIN)/python scripts/make_schemas.py
 
 .venv-bench/installed: requirements-bench.lock
 	@echo "Setting up .venv-bench with the packages to compare with"

@@ -8,6 +8,8 @@
     │   └── SessionNotReadyError      an earlier session must be materialised first
     ├── BookError
     │   ├── BookCorruptError          the hash chain or a record does not verify
+    │   ├── BookContractError         an event breaks the schema of its type and version
+    │   ├── BookVersionError          a record is of a type or version that is not known
     │   ├── BookConflictError         an event id is already recorded with other content
     │   └── BookLockedError           another process is writing this book
     ├── OrderTransitionError      an order event that its state does not allow
@@ -75,6 +77,32 @@ class BookError(TradingAssetsError):
 
 class BookCorruptError(BookError):
     """A stored record does not match its hash, its predecessor or its sequence."""
+
+
+class BookContractError(BookError):
+    """An event breaks the JSON Schema of its type and version; it was not taken.
+
+    The message names type, version, field, value, rule and remedy; the parts stay available as
+    attributes. `field` is the path to the field, such as "marks.AAPL.price", empty for the event
+    as a whole.
+    """
+
+    def __init__(
+        self, *, event_type: str, version: int, field: str, value: object, rule: str, remedy: str
+    ) -> None:
+        self.event_type = event_type
+        self.version = version
+        self.field = field
+        self.value = value
+        self.rule = rule
+        self.remedy = remedy
+        where = f"{event_type} version {version}" + (f", {field}" if field else "")
+        shown = "" if value is None else f": {value!r:.200}"
+        super().__init__(f"{where}{shown}: {rule}. {remedy}.")
+
+
+class BookVersionError(BookError):
+    """A record is of a type or version that this installation does not know."""
 
 
 class BookConflictError(BookError):

@@ -43,12 +43,12 @@ def log(tmp_path: Path) -> EventLog:
 
 def test_records_come_back_in_order_with_their_exact_amounts(log: EventLog) -> None:
     log.append([deposit("a", "0.1"), deposit("b", "12345678901234567890.123456789")])
-    log.append([deposit("c", "-0.00")])
+    log.append([deposit("c", "0.10")])
     events = [record.event for record in log.records()]
     assert [str(e.amount) for e in events if isinstance(e, CashFlow)] == [
         "0.1",
         "12345678901234567890.123456789",
-        "-0.00",
+        "0.10",
     ]
     assert [record.sequence for record in log.records()] == [1, 2, 3]
 

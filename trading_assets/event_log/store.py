@@ -22,12 +22,18 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import msgspec
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from trading_assets.errors import BookConflictError, BookCorruptError, BookLockedError
-from trading_assets.model.events import AnyEvent, BookRestated, EventRecord, NewEvent
+from trading_assets.errors import (
+    BookConflictError,
+    BookContractError,
+    BookCorruptError,
+    BookLockedError,
+)
+from trading_assets.event_log import contracts
+from trading_assets.model.event import event_type
+from trading_assets.model.events import BookRestated, EventRecord, NewEvent
 
 GENESIS = "0" * 64
 """Previous hash of the first record of a chain."""
@@ -71,8 +77,6 @@ _CONTENT = (
     "payload",
     "previous_hash",
 )
-_DECODER = msgspec.json.Decoder(AnyEvent)
-_ENCODER = msgspec.json.Encoder(decimal_format="string", order="sorted")
 _WRITES = {"writes": True}
 
 Row = dict[str, str | int]
@@ -82,11 +86,6 @@ def event_id(portfolio: str, revision: int, event_type: str, key: str) -> str:
     """Identity of a fact: the same for every attempt to record it, new after a restatement."""
     text = "\x1f".join((portfolio, str(revision), event_type, key))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def event_type(event: AnyEvent) -> str:
-    """The tag under which a kind of event is stored, such as "order_intended"."""
-    return str(type(event).__struct_config__.tag)
 
 
 def record_hash(row: Row) -> str:
@@ -104,12 +103,9 @@ def _record(row: Sequence[str | int]) -> EventRecord:
     portfolio, sequence, identity, kind, version, session, occurred_at, recorded_at = row[:8]
     source, correlation_id, causation_id, payload, previous_hash, digest = row[8:]
     try:
-        event = _DECODER.decode(str(payload))
-    except msgspec.MsgspecError as error:
-        raise BookCorruptError(
-            f"{portfolio}: record {sequence} ({kind}) cannot be read: {error}. "
-            "Restore the book from a backup."
-        ) from error
+        event = contracts.decode(str(kind), int(version), str(payload))
+    except BookContractError as error:
+        raise BookCorruptError(f"{portfolio}: record {sequence} cannot be read: {error}") from error
     return EventRecord(
         sequence=int(sequence),
         event_id=str(identity),
@@ -172,9 +168,9 @@ class EventLog:
         """Record events in order, all or none, durably; return those that were new.
 
         Facts that are recorded already are passed over. `before_commit` is shown the new records
-        before they are durable; if it raises, nothing is recorded. Raises BookConflictError when
-        one is recorded with other content, BookLockedError when another writer keeps the book for
-        longer than 30 seconds.
+        before they are durable; if it raises, nothing is recorded. Raises BookContractError when
+        one breaks its schema, BookConflictError when one is recorded with other content,
+        BookLockedError when another writer keeps the book for longer than 30 seconds.
         """
         if not events:
             return []
@@ -228,7 +224,7 @@ class EventLog:
         added: list[EventRecord] = []
         for new in events:
             identity = self._identity(new)
-            payload = _ENCODER.encode(new.event).decode()
+            payload = contracts.encode(new.event).decode()
             if identity in known:
                 self._require_same(identity, new, payload, known[identity])
                 continue
@@ -307,18 +303,18 @@ class EventLog:
 
     def _latest_revision(self) -> int:
         with self._engine.connect() as connection:
-            payload = connection.execute(
-                sa.select(EVENTS.c.payload)
+            found = connection.execute(
+                sa.select(EVENTS.c.version, EVENTS.c.payload)
                 .where(
                     EVENTS.c.portfolio == self.portfolio,
                     EVENTS.c.event_type == "book_restated",
                 )
                 .order_by(EVENTS.c.sequence.desc())
                 .limit(1)
-            ).scalar()
-        if payload is None:
+            ).first()
+        if found is None:
             return 0
-        event = _DECODER.decode(payload)
+        event = contracts.decode("book_restated", found.version, found.payload)
         return event.revision if isinstance(event, BookRestated) else 0
 
     def records(

@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated, ClassVar
 
-from trading_assets.model.event import Event
+from msgspec import Meta
+
+from trading_assets.model.event import Condition, Event
+from trading_assets.model.fields import (
+    NEGATIVE,
+    POSITIVE,
+    AmountCurrency,
+    Currency,
+    Moment,
+    Name,
+    NotNegative,
+    OptionalSymbol,
+    Positive,
+    Reference,
+    Signed,
+    Symbol,
+)
 
 
 class CashFlowKind(StrEnum):
@@ -17,12 +33,22 @@ class CashFlowKind(StrEnum):
 
 
 class CashFlow(Event, frozen=True, kw_only=True, tag="cash_flow"):
-    """Deposit (amount > 0) or withdrawal (amount < 0) in money, before the session's trading."""
+    """Money paid in or taken out, before the session's trading."""
 
-    kind: CashFlowKind
-    amount: Decimal
-    currency: str
-    reference: str
+    conditions: ClassVar[tuple[Condition, ...]] = (
+        {
+            "if": {"properties": {"kind": {"const": "deposit"}}},
+            "then": {"properties": {"amount": POSITIVE}},
+            "else": {"properties": {"amount": NEGATIVE}},
+        },
+    )
+
+    kind: Annotated[CashFlowKind, Meta(description="Whether it is paid in or taken out.")]
+    amount: Annotated[
+        Signed, Meta(description="Money: positive for a deposit, negative for a withdrawal.")
+    ]
+    currency: AmountCurrency
+    reference: Reference
 
 
 class FeeKind(StrEnum):
@@ -37,26 +63,29 @@ class FeeKind(StrEnum):
 
 
 class Fee(Event, frozen=True, kw_only=True, tag="fee"):
-    """A fee beside the commission in a fill: `amount` money, positive for a cost, negative for a
-    rebate. `symbol` is empty where it is for no instrument."""
+    """A fee beside the commission in a fill."""
 
-    kind: FeeKind
-    amount: Decimal
-    currency: str
-    reference: str
-    symbol: str = ""
+    kind: Annotated[FeeKind, Meta(description="What it is for.")]
+    amount: Annotated[
+        Signed, Meta(description="Money: positive for a cost, negative for a rebate.")
+    ]
+    currency: AmountCurrency
+    reference: Reference
+    symbol: OptionalSymbol = ""
 
 
 class TaxWithheld(Event, frozen=True, kw_only=True, tag="tax_withheld"):
-    """Tax taken at the source: `amount` money, positive for a cost, negative for a refund.
+    """Tax taken at the source."""
 
-    `symbol` is the instrument whose income was taxed, empty for interest.
-    """
-
-    amount: Decimal
-    currency: str
-    reference: str
-    symbol: str = ""
+    amount: Annotated[
+        Signed, Meta(description="Money: positive for a cost, negative for a refund.")
+    ]
+    currency: AmountCurrency
+    reference: Reference
+    symbol: Annotated[
+        str,
+        Meta(description="The instrument whose income was taxed; empty for interest."),
+    ] = ""
 
 
 class DayCount(StrEnum):
@@ -67,72 +96,95 @@ class DayCount(StrEnum):
     THIRTY_360 = "30/360"
 
 
+AnnualRate = Annotated[
+    Signed | None,
+    Meta(description="Rate a year as a fraction, 0.05 for 5 %; null where not stated."),
+]
+PeriodStart = Annotated[
+    dt.date | None, Meta(description="First day it is for; null where not stated.")
+]
+PeriodEnd = Annotated[
+    dt.date | None, Meta(description="First day it is no longer for; null where not stated.")
+]
+PeriodDayCount = Annotated[
+    DayCount | None,
+    Meta(description="How the days become a fraction of a year; null where not stated."),
+]
+
+
 class Interest(Event, frozen=True, kw_only=True, tag="interest"):
-    """Interest on a cash balance: `amount` money, positive where it was received (a credit
-    balance), negative where it was paid (a debit balance, borrowed on margin).
+    """Interest on a cash balance, which the broker may state how it was computed."""
 
-    `balance` is the signed cash it was computed on, `annual_rate` a fraction, for the days from
-    `start` up to but not including `end` by `day_count`; all None where the broker does not say.
-    """
-
-    amount: Decimal
-    currency: str
-    reference: str
-    balance: Decimal | None = None
-    annual_rate: Decimal | None = None
-    start: dt.date | None = None
-    end: dt.date | None = None
-    day_count: DayCount | None = None
+    amount: Annotated[
+        Signed,
+        Meta(
+            description="Money: positive where it was received (a credit balance), negative where "
+            "it was paid (a debit balance, borrowed on margin)."
+        ),
+    ]
+    currency: AmountCurrency
+    reference: Reference
+    balance: Annotated[
+        Signed | None,
+        Meta(description="Signed cash it was computed on; null where not stated."),
+    ] = None
+    annual_rate: AnnualRate = None
+    start: PeriodStart = None
+    end: PeriodEnd = None
+    day_count: PeriodDayCount = None
 
 
 class BorrowFee(Event, frozen=True, kw_only=True, tag="borrow_fee"):
-    """Fee for shares borrowed to be short: `amount` money, positive for a cost.
+    """Fee for shares borrowed to be short."""
 
-    `market_value` is the (positive) value it was computed on, `annual_rate` a fraction, for the
-    days from `start` up to but not including `end`; all None where the broker does not say.
-    """
-
-    symbol: str
-    amount: Decimal
-    currency: str
-    reference: str
-    market_value: Decimal | None = None
-    annual_rate: Decimal | None = None
-    start: dt.date | None = None
-    end: dt.date | None = None
-    day_count: DayCount | None = None
+    symbol: Symbol
+    amount: Annotated[
+        Signed, Meta(description="Money: positive for a cost, negative for a refund.")
+    ]
+    currency: AmountCurrency
+    reference: Reference
+    market_value: Annotated[
+        NotNegative | None,
+        Meta(description="Value of the borrowed shares it was computed on; null where not stated."),
+    ] = None
+    annual_rate: AnnualRate = None
+    start: PeriodStart = None
+    end: PeriodEnd = None
+    day_count: PeriodDayCount = None
 
 
 class FxRate(Event, frozen=True, kw_only=True, tag="fx_rate"):
-    """Exchange rate from here on: money of the portfolio's currency for one unit of `currency`."""
+    """Exchange rate from here on."""
 
-    currency: str
-    rate: Decimal
-    as_of: dt.datetime
+    currency: Annotated[Currency, Meta(description="The currency that is priced, by ISO 4217.")]
+    rate: Annotated[
+        Positive, Meta(description="Money of the portfolio's currency for one unit of it.")
+    ]
+    as_of: Annotated[Moment, Meta(description="When the rate was observed, UTC.")]
 
 
 class CurrencyConversion(Event, frozen=True, kw_only=True, tag="currency_conversion"):
-    """Cash of one currency exchanged for another: both amounts positive money of their currency.
+    """Cash of one currency exchanged for another.
 
     What the bank or broker charges beside the rate is a Fee of its own.
     """
 
-    sold_currency: str
-    sold_amount: Decimal
-    bought_currency: str
-    bought_amount: Decimal
-    reference: str
+    sold_currency: Annotated[Currency, Meta(description="The currency given, by ISO 4217.")]
+    sold_amount: Annotated[Positive, Meta(description="Money given, of that currency.")]
+    bought_currency: Annotated[Currency, Meta(description="The currency taken, by ISO 4217.")]
+    bought_amount: Annotated[Positive, Meta(description="Money taken, of that currency.")]
+    reference: Reference
 
 
 class Adjustment(Event, frozen=True, kw_only=True, tag="adjustment"):
-    """A correction by a person, with a reason: signed shares of `symbol` and signed money.
+    """A correction by a person, with a reason: shares that enter or leave without a trade, and
+    cash booked beside them."""
 
-    The shares enter or leave at `price` per share without a trade; `cash` is booked beside them.
-    """
-
-    symbol: str
-    quantity: Decimal
-    price: Decimal
-    cash: Decimal
-    currency: str
-    reason: str
+    symbol: Annotated[
+        str, Meta(description="Symbol of the shares; empty where cash alone is corrected.")
+    ]
+    quantity: Annotated[Signed, Meta(description="Signed shares that enter or leave; 0 for none.")]
+    price: Annotated[NotNegative, Meta(description="Price per share at which they are booked.")]
+    cash: Annotated[Signed, Meta(description="Signed money booked beside the shares; 0 for none.")]
+    currency: AmountCurrency
+    reason: Annotated[Name, Meta(description="Why the book has to be corrected.")]

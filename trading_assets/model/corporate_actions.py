@@ -7,97 +7,120 @@ held at that session's open, before anything is traded.
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
+from typing import Annotated
+
+from msgspec import Meta
 
 from trading_assets.model.event import Event
+from trading_assets.model.fields import (
+    AmountCurrency,
+    CashInLieuPrice,
+    EffectiveDate,
+    ExDate,
+    Fraction,
+    Name,
+    NewShares,
+    NotNegative,
+    OldShares,
+    Positive,
+    Reference,
+    Signed,
+    Symbol,
+)
 
 
 class Dividend(Event, frozen=True, kw_only=True, tag="dividend"):
-    """A cash dividend goes ex: holders at the open are owed `amount_per_share`, those who are
-    short owe it. `pay_date` is None where it is not known."""
+    """A cash dividend goes ex: holders at the open are owed it, those who are short owe it."""
 
-    symbol: str
-    ex_date: dt.date
-    amount_per_share: Decimal
-    currency: str
-    pay_date: dt.date | None = None
+    symbol: Symbol
+    ex_date: ExDate
+    amount_per_share: Annotated[Positive, Meta(description="Gross money for one share.")]
+    currency: AmountCurrency
+    pay_date: Annotated[
+        dt.date | None, Meta(description="When it is paid; null where not known.")
+    ] = None
 
 
 class DividendPayment(Event, frozen=True, kw_only=True, tag="dividend_payment"):
-    """Cash of a dividend arrives: `amount` gross money, negative where it is paid on a short.
+    """Cash of a dividend arrives. Tax withheld from it is a TaxWithheld of its own."""
 
-    Tax withheld from it is a TaxWithheld of its own. `ex_date` says which dividend it is.
-    """
-
-    symbol: str
-    ex_date: dt.date
-    amount: Decimal
-    currency: str
-    reference: str
+    symbol: Symbol
+    ex_date: Annotated[dt.date, Meta(description="Ex-date of the dividend that is paid.")]
+    amount: Annotated[
+        Signed, Meta(description="Gross money: positive where received, negative on a short.")
+    ]
+    currency: AmountCurrency
+    reference: Reference
 
 
 class Split(Event, frozen=True, kw_only=True, tag="split"):
     """`old_shares` become `new_shares`: 4 for 1 is (4, 1), a reverse split of 1 for 8 is (1, 8).
 
-    Where `cash_in_lieu_price` (per new share) is given, whole shares remain and the fraction is
-    paid out in cash at it; where it is None, fractions are kept.
+    Where a price for cash in lieu is given, whole shares remain; where it is null, fractions do.
     """
 
-    symbol: str
-    ex_date: dt.date
-    new_shares: int
-    old_shares: int
-    cash_in_lieu_price: Decimal | None = None
+    symbol: Symbol
+    ex_date: ExDate
+    new_shares: Annotated[int, Meta(ge=1, description="Shares that `old_shares` become.")]
+    old_shares: Annotated[int, Meta(ge=1, description="Shares that become `new_shares`.")]
+    cash_in_lieu_price: CashInLieuPrice = None
 
 
 class StockDividend(Event, frozen=True, kw_only=True, tag="stock_dividend"):
     """`new_shares` are added for every `old_shares` held: 5 % is (1, 20). Cash as in a Split."""
 
-    symbol: str
-    ex_date: dt.date
-    new_shares: int
-    old_shares: int
-    cash_in_lieu_price: Decimal | None = None
+    symbol: Symbol
+    ex_date: ExDate
+    new_shares: NewShares
+    old_shares: OldShares
+    cash_in_lieu_price: CashInLieuPrice = None
 
 
 class SpinOff(Event, frozen=True, kw_only=True, tag="spin_off"):
     """`new_shares` of `new_symbol` are given for every `old_shares` of `symbol`, which stay.
 
-    `basis_fraction` of each lot's cost goes to the new shares (the issuer publishes it). Cash in
-    lieu, at a price per new share, as in a Split.
+    Cash in lieu as in a Split.
     """
 
-    symbol: str
-    ex_date: dt.date
-    new_symbol: str
-    new_shares: int
-    old_shares: int
-    basis_fraction: Decimal
-    cash_in_lieu_price: Decimal | None = None
+    symbol: Symbol
+    ex_date: ExDate
+    new_symbol: Annotated[Name, Meta(description="Symbol of the shares that are given.")]
+    new_shares: NewShares
+    old_shares: OldShares
+    basis_fraction: Annotated[
+        Fraction,
+        Meta(
+            description="Part of each lot's cost that goes to the new shares, 0 to 1, as the "
+            "issuer publishes it."
+        ),
+    ]
+    cash_in_lieu_price: CashInLieuPrice = None
 
 
 class SymbolChange(Event, frozen=True, kw_only=True, tag="symbol_change"):
-    """`symbol` is called `new_symbol` from `effective_date` on; nothing else changes."""
+    """An instrument is called otherwise; nothing else changes."""
 
-    symbol: str
-    effective_date: dt.date
-    new_symbol: str
+    symbol: Annotated[Name, Meta(description="Symbol until now.")]
+    effective_date: EffectiveDate
+    new_symbol: Annotated[Name, Meta(description="Symbol from then on.")]
 
 
 class Delisting(Event, frozen=True, kw_only=True, tag="delisting"):
-    """`symbol` ceases to trade and every share ends at `price`, 0 where it is worthless."""
+    """An instrument ceases to trade."""
 
-    symbol: str
-    effective_date: dt.date
-    price: Decimal
+    symbol: Symbol
+    effective_date: EffectiveDate
+    price: Annotated[
+        NotNegative, Meta(description="What every share ends at; 0 where it is worthless.")
+    ]
 
 
 class CashMerger(Event, frozen=True, kw_only=True, tag="cash_merger"):
-    """Every share of `symbol` is taken over for `price` in cash."""
+    """Every share is taken over for cash."""
 
-    symbol: str
-    effective_date: dt.date
-    price: Decimal
+    symbol: Symbol
+    effective_date: EffectiveDate
+    price: Annotated[Positive, Meta(description="Money paid for each share.")]
 
 
 CorporateAction = Dividend | Split | StockDividend | SpinOff | SymbolChange | Delisting | CashMerger

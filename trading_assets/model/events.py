@@ -9,10 +9,10 @@ itself are here.
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
+from msgspec import Meta
 
 from trading_assets.model.cash_events import (
     Adjustment,
@@ -35,6 +35,15 @@ from trading_assets.model.corporate_actions import (
     SymbolChange,
 )
 from trading_assets.model.event import Event
+from trading_assets.model.fields import (
+    Currency,
+    Name,
+    NotNegative,
+    Positive,
+    Signed,
+    StoredMoment,
+    text_rule,
+)
 from trading_assets.model.market_events import (
     PortfolioState,
     PriceBar,
@@ -54,60 +63,84 @@ from trading_assets.model.order_events import (
 )
 
 
-class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """The price per share at which a position is valued, and the session whose close it is."""
+def _hexadecimal(digits: int) -> Meta:
+    return text_rule(f"{digits} hexadecimal digits", f"^[0-9a-f]{{{digits}}}$")
 
-    price: Decimal
-    session: dt.date
-    source: str
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """The price at which a position is valued."""
+
+    price: Annotated[NotNegative, Meta(description="Price per share.")]
+    session: Annotated[dt.date, Meta(description="The session whose close it is.")]
+    source: Annotated[str, Meta(description="Where the price comes from.")]
 
 
 class BrokerStatement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Positions (signed shares) and cash as the broker states them after the close.
+    """The account as the broker states it after the close."""
 
-    `cash` is money in the portfolio's currency, all currencies together at the broker's rates;
-    `cash_balances` holds each currency's own, None where the broker does not state them.
-    """
-
-    account_number: str
-    positions: dict[str, Decimal]
-    cash: Decimal
-    cash_balances: dict[str, Decimal] | None = None
+    account_number: Annotated[str, Meta(description="The broker's number of the account.")]
+    positions: Annotated[dict[Name, Signed], Meta(description="Signed shares by symbol.")]
+    cash: Annotated[
+        Signed,
+        Meta(
+            description="Cash of all currencies together, money of the portfolio's currency at the "
+            "broker's rates."
+        ),
+    ]
+    cash_balances: Annotated[
+        dict[Currency, Signed] | None,
+        Meta(description="Cash by currency; null where the broker does not state it."),
+    ] = None
 
 
 class SessionClosed(Event, frozen=True, kw_only=True, omit_defaults=False, tag="session_closed"):
     """The session is complete: all its fills are booked, its positions are valued.
 
-    `marks` holds a price for every instrument held or traded. `cash_balances` is cash by currency
-    (None in a record of version 1, which did not state it) and `fx_rates` the session's rate of
-    each currency held other than the portfolio's: its money for one unit. `market_value`, `cash`
-    (all currencies), `accruals` (dividends owed to the book less those it owes) and `equity` are
-    money in the portfolio's currency, equity = market value + cash + accruals. `benchmark` is the
-    benchmark's close, None where there is none. Version 1 had one currency and nothing accrued.
+    Money is of the portfolio's currency, and equity = market value + cash + accruals. Version 1
+    had one currency and nothing accrued.
     """
 
     version: ClassVar[int] = 2
 
-    marks: dict[str, Mark]
-    cash: Decimal
-    market_value: Decimal
-    equity: Decimal
-    statement: BrokerStatement
-    cash_balances: dict[str, Decimal] | None
-    fx_rates: dict[str, Decimal]
-    accruals: Decimal
-    benchmark: Decimal | None = None
+    marks: Annotated[
+        dict[Name, Mark],
+        Meta(description="Prices by symbol, for every instrument held or traded."),
+    ]
+    cash: Annotated[Signed, Meta(description="Cash of all currencies together, money.")]
+    market_value: Annotated[Signed, Meta(description="Signed value of all positions, money.")]
+    equity: Annotated[Signed, Meta(description="What the portfolio is worth, money.")]
+    statement: Annotated[BrokerStatement, Meta(description="What the broker says of it.")]
+    cash_balances: Annotated[
+        dict[Currency, Signed] | None,
+        Meta(
+            description="Cash by currency, money of that currency; null in a close of version 1, "
+            "which did not state it."
+        ),
+    ]
+    fx_rates: Annotated[
+        dict[Currency, Positive],
+        Meta(
+            description="Rates by currency, for each held other than the portfolio's: money of the "
+            "portfolio's currency for one unit."
+        ),
+    ]
+    accruals: Annotated[
+        Signed, Meta(description="Dividends owed to the book less those it owes, money.")
+    ]
+    benchmark: Annotated[
+        Positive | None, Meta(description="The benchmark's close; null where there is none.")
+    ] = None
 
 
 class BookRestated(Event, frozen=True, kw_only=True, tag="book_restated"):
     """From here on, earlier events of `from_session` and later sessions no longer count.
 
-    Only a simulated portfolio is restated; `revision` counts its restatements from 1.
+    Only a simulated portfolio is restated.
     """
 
-    from_session: dt.date
-    revision: int
-    reason: str
+    from_session: Annotated[dt.date, Meta(description="The first session that counts no more.")]
+    revision: Annotated[int, Meta(ge=1, description="Which restatement of the book, from 1.")]
+    reason: Annotated[Name, Meta(description="What made it necessary.")]
 
 
 AnyEvent = (
@@ -166,21 +199,33 @@ class NewEvent(msgspec.Struct, frozen=True, kw_only=True):
 class EventRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A fact as the book holds it: the event in its envelope.
 
-    Times are UTC. `hash` is the SHA-256 over the canonical content and `previous_hash`, so that
-    no record can be changed, removed or inserted without every later hash failing.
+    `hash` is the SHA-256 over the canonical content and `previous_hash`, so that no record can be
+    changed, removed or inserted without every later hash failing.
     """
 
-    sequence: int
-    event_id: str
-    event_type: str
-    version: int
-    portfolio: str
-    session: dt.date
-    occurred_at: dt.datetime
-    recorded_at: dt.datetime
-    source: str
-    correlation_id: str
-    causation_id: str
-    previous_hash: str
-    hash: str
-    event: AnyEvent
+    sequence: Annotated[int, Meta(ge=1, description="Place in the portfolio's chain, from 1.")]
+    event_id: Annotated[
+        str,
+        _hexadecimal(32),
+        Meta(description="Identity of the fact, the same for every attempt to record it."),
+    ]
+    event_type: Annotated[Name, Meta(description="Kind of event, which names its schema.")]
+    version: Annotated[int, Meta(ge=1, description="Version of that schema.")]
+    portfolio: Annotated[Name, Meta(description="The portfolio whose book it is.")]
+    session: Annotated[dt.date, Meta(description="The trading session that it belongs to.")]
+    occurred_at: Annotated[StoredMoment, Meta(description="When it happened, UTC.")]
+    recorded_at: Annotated[StoredMoment, Meta(description="When the book learnt of it, UTC.")]
+    source: Annotated[str, Meta(description="Who reports it.")]
+    correlation_id: Annotated[
+        str, Meta(description="Joins the events of one business matter; empty for none.")
+    ]
+    causation_id: Annotated[
+        str, Meta(description="The event or document that led to it; empty where none is known.")
+    ]
+    previous_hash: Annotated[
+        str, _hexadecimal(64), Meta(description="Hash of the record before; zeros for the first.")
+    ]
+    hash: Annotated[
+        str, _hexadecimal(64), Meta(description="SHA-256 over this record and `previous_hash`.")
+    ]
+    event: Annotated[AnyEvent, Meta(description="The event, by the schema of its version.")]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+from trading_assets.model.fields import Name, Positive
 
 
 class LotChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """Part of a lot that a person chose to close: the execution that opened it, and how many
-    shares of it (positive)."""
+    """Part of a lot that a person chose to close."""
 
-    lot_id: str
-    quantity: Decimal
+    lot_id: Annotated[Name, Meta(description="The execution, or action, that opened the lot.")]
+    quantity: Annotated[Positive, Meta(description="How many of its shares are closed.")]
 
 
 class Lot(msgspec.Struct, frozen=True, kw_only=True):

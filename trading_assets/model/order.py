@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from trading_assets.errors import OrderTransitionError
+from trading_assets.model.fields import Name, Positive, Symbol
 
 
 class Side(StrEnum):
@@ -44,17 +46,25 @@ class PositionEffect(StrEnum):
 
 
 class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One order as the broker is asked for it. `quantity` is in shares and always positive."""
+    """One order as the broker is asked for it."""
 
-    client_order_id: str
-    symbol: str
-    side: Side
-    quantity: Decimal
-    order_type: OrderType
-    time_in_force: TimeInForce
-    position_effect: PositionEffect
-    take_profit_price: Decimal | None = None
-    stop_loss_price: Decimal | None = None
+    client_order_id: Annotated[
+        Name, Meta(description="Identity given by the plan, the same for every attempt to send it.")
+    ]
+    symbol: Symbol
+    side: Annotated[Side, Meta(description="Whether shares are bought or sold.")]
+    quantity: Annotated[Positive, Meta(description="Shares, always positive.")]
+    order_type: Annotated[OrderType, Meta(description="How the order is to be executed.")]
+    time_in_force: Annotated[TimeInForce, Meta(description="How long the order works.")]
+    position_effect: Annotated[
+        PositionEffect, Meta(description="Whether it reduces a position, or opens or extends one.")
+    ]
+    take_profit_price: Annotated[
+        Positive | None, Meta(description="Limit of a bracket's profit leg, per share; else null.")
+    ] = None
+    stop_loss_price: Annotated[
+        Positive | None, Meta(description="Trigger of a bracket's loss leg, per share; else null.")
+    ] = None
 
 
 class OrderStatus(StrEnum):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
+from trading_assets.model.fields import Name, PlanDecimal, Symbol
 from trading_assets.model.order import OrderType, PositionEffect, Side, TimeInForce
 from trading_assets.model.target import Contribution
 
@@ -30,84 +32,131 @@ class PlanReason(StrEnum):
 
 
 class PlanCut(msgspec.Struct, frozen=True, kw_only=True):
-    """One reduction of one order: `quantity` shares (positive) taken off, for `reason`."""
+    """One reduction of one order."""
 
-    reason: PlanReason
-    quantity: Decimal
-    detail: str
+    reason: Annotated[PlanReason, Meta(description="The rule that took the shares off.")]
+    quantity: Annotated[PlanDecimal, Meta(description="Shares taken off, positive.")]
+    detail: Annotated[str, Meta(description="The numbers behind it, in words.")]
 
 
 class PlannedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One order of the plan; `planned_quantity` - Σ cuts = `quantity`, exactly.
+    """One order of the plan; `planned_quantity` - Σ cuts = `quantity`, exactly."""
 
-    Quantities are positive shares, `price` the plan price per share. `quantity` 0 means dropped.
-    `client_order_id` is empty for a dropped order: nothing with that identity will ever be sent.
-    `leg` is 1 for what reduces a position, 2 for what opens or extends one.
-    """
-
-    asset_id: str
-    symbol: str
-    side: Side
-    position_effect: PositionEffect
-    leg: int
-    planned_quantity: Decimal
-    quantity: Decimal
-    price: Decimal
-    order_type: OrderType
-    time_in_force: TimeInForce
-    take_profit_price: Decimal | None
-    stop_loss_price: Decimal | None
-    cuts: tuple[PlanCut, ...]
-    client_order_id: str = ""
+    asset_id: Annotated[str, Meta(description="The instrument's id in the signal files.")]
+    symbol: Symbol
+    side: Annotated[Side, Meta(description="Whether shares are bought or sold.")]
+    position_effect: Annotated[
+        PositionEffect, Meta(description="Whether it reduces a position, or opens or extends one.")
+    ]
+    leg: Annotated[
+        int,
+        Meta(ge=1, le=2, description="1 for what reduces a position, 2 for what opens or extends."),
+    ]
+    planned_quantity: Annotated[PlanDecimal, Meta(description="Shares before any cut, positive.")]
+    quantity: Annotated[
+        PlanDecimal, Meta(description="Shares to be sent, positive; 0 for a dropped order.")
+    ]
+    price: Annotated[PlanDecimal, Meta(description="The plan price per share.")]
+    order_type: Annotated[OrderType, Meta(description="How the order is to be executed.")]
+    time_in_force: Annotated[TimeInForce, Meta(description="How long the order works.")]
+    take_profit_price: Annotated[
+        PlanDecimal | None,
+        Meta(description="Limit of a bracket's profit leg, per share; else null."),
+    ]
+    stop_loss_price: Annotated[
+        PlanDecimal | None,
+        Meta(description="Trigger of a bracket's loss leg, per share; else null."),
+    ]
+    cuts: Annotated[
+        tuple[PlanCut, ...], Meta(description="Why `quantity` is less than planned, step by step.")
+    ]
+    client_order_id: Annotated[
+        str,
+        Meta(
+            description="Identity it is sent under; empty for a dropped order, for nothing with "
+            "that identity will ever be sent."
+        ),
+    ] = ""
 
 
 class RebalanceLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One instrument of the rebalance: where it is, where it should be.
+    """One instrument of the rebalance: where it is, where it should be."""
 
-    Quantities are signed shares; weights are signed fractions of `OrderPlan.equity`. `price` is
-    None where unknown, and then the quantities that need one are the current ones.
-    """
-
-    asset_id: str
-    symbol: str
-    price: Decimal | None
-    price_session: dt.date | None
-    current_quantity: Decimal
-    target_weight: Decimal
-    target_quantity: Decimal
-    real_target_quantity: Decimal
-    contributions: tuple[Contribution, ...]
+    asset_id: Annotated[str, Meta(description="The instrument's id in the signal files.")]
+    symbol: Symbol
+    price: Annotated[
+        PlanDecimal | None,
+        Meta(
+            description="Plan price per share; null where unknown, and then the quantities that "
+            "need one are the current ones."
+        ),
+    ]
+    price_session: Annotated[
+        dt.date | None, Meta(description="The session whose close the price is; null if unknown.")
+    ]
+    current_quantity: Annotated[PlanDecimal, Meta(description="Signed shares held before.")]
+    target_weight: Annotated[PlanDecimal, Meta(description="Signed fraction of the plan's equity.")]
+    target_quantity: Annotated[
+        PlanDecimal, Meta(description="Signed shares that the target weight comes to.")
+    ]
+    real_target_quantity: Annotated[
+        PlanDecimal, Meta(description="Signed shares held after all that is to be sent.")
+    ]
+    contributions: Annotated[
+        tuple[Contribution, ...],
+        Meta(description="What each strategy asked for; together the target weight."),
+    ]
 
 
 class PlanRefusal(msgspec.Struct, frozen=True, kw_only=True):
     """A limit that refuses the plan as a whole: nothing of it may be sent."""
 
-    code: str
-    message: str
-    actual: str
-    limit: str
+    code: Annotated[Name, Meta(description="The limit's name.")]
+    message: Annotated[str, Meta(description="What is wrong, and what to do about it.")]
+    actual: Annotated[str, Meta(description="The value that was found.")]
+    limit: Annotated[str, Meta(description="The value that was allowed.")]
 
 
 class OrderPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything decided for a session before an order is sent.
+    """Everything decided for a session before an order is sent."""
 
-    `equity` and `cash` are the opening book at plan prices, in money. `scale` is the common factor
-    by which opening orders were reduced for lack of cash (1: not at all). `digest` names the
-    content, `batch_id` the set of orders made from it.
-    """
-
-    session: dt.date
-    strategy_id: str
-    signal_asof: dt.date
-    equity: Decimal
-    cash: Decimal
-    scale: Decimal
-    expected_fees: Decimal
-    orders: tuple[PlannedOrder, ...]
-    lines: tuple[RebalanceLine, ...]
-    refusals: tuple[PlanRefusal, ...] = ()
-    digest: str = ""
-    batch_id: str = ""
+    session: Annotated[dt.date, Meta(description="The session it is for.")]
+    strategy_id: Annotated[
+        str, Meta(description="The strategy followed, or those blended, joined by +.")
+    ]
+    signal_asof: Annotated[
+        dt.date, Meta(description="Oldest trade date among the signals it was made from.")
+    ]
+    equity: Annotated[
+        PlanDecimal,
+        Meta(description="The opening book at plan prices, money of the portfolio's currency."),
+    ]
+    cash: Annotated[
+        PlanDecimal, Meta(description="The opening book's cash, money of the same currency.")
+    ]
+    scale: Annotated[
+        PlanDecimal,
+        Meta(
+            description="Common factor by which opening orders were reduced for lack of cash; 1 "
+            "where they were not."
+        ),
+    ]
+    expected_fees: Annotated[
+        PlanDecimal, Meta(description="Commission of the orders to be sent, as planned, money.")
+    ]
+    orders: Annotated[
+        tuple[PlannedOrder, ...],
+        Meta(description="Every order considered, closing legs first, dropped ones included."),
+    ]
+    lines: Annotated[
+        tuple[RebalanceLine, ...], Meta(description="Every instrument held or targeted.")
+    ]
+    refusals: Annotated[
+        tuple[PlanRefusal, ...],
+        Meta(description="Limits that refuse the plan as a whole; none where it may be sent."),
+    ] = ()
+    digest: Annotated[str, Meta(description="Names the content: the same plan has the same.")] = ""
+    batch_id: Annotated[str, Meta(description="Names the set of orders made from it.")] = ""
 
     @property
     def real_orders(self) -> tuple[PlannedOrder, ...]:

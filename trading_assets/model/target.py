@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
+
+from trading_assets.model.fields import Name, PlanDecimal
 
 
 class SignalRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,10 +44,10 @@ class StrategySignal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Contribution(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a target weight that one strategy asked for (signed, fraction of equity)."""
+    """The part of a target weight that one strategy asked for."""
 
-    strategy_id: str
-    weight: Decimal
+    strategy_id: Annotated[Name, Meta(description="The strategy.")]
+    weight: Annotated[PlanDecimal, Meta(description="Signed fraction of equity it asked for.")]
 
 
 class TargetWeight(msgspec.Struct, frozen=True, kw_only=True):
