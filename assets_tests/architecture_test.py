@@ -31,6 +31,7 @@ ALLOWED = {
     # The simulated broker charges by the planner's own commission function.
     "brokers": {"errors", "model", "portfolio"},
     "event_log": {"errors", "model"},
+    "bus": {"errors", "model"},
     "execution": {
         "errors",
         "model",
@@ -40,6 +41,7 @@ ALLOWED = {
         "reconciliation",
         "brokers",
         "event_log",
+        "bus",
         "calendar",
         "atomic_file",
     },

@@ -12,6 +12,8 @@
     │   ├── BookVersionError          a record is of a type or version that is not known
     │   ├── BookConflictError         an event id is already recorded with other content
     │   └── BookLockedError           another process is writing this book
+    ├── SubscriptionError         nothing can ever be delivered to a subscription
+    ├── DeliveryError             a subscriber of the bus raised; what it missed is kept for it
     ├── OrderTransitionError      an order event that its state does not allow
     ├── LedgerError               an event that the ledger cannot book
     ├── SubmissionRefusedError    a guard forbids sending orders
@@ -111,6 +113,19 @@ class BookConflictError(BookError):
 
 class BookLockedError(BookError):
     """Another process is writing this book."""
+
+
+class SubscriptionError(TradingAssetsError):
+    """A subscription to what no event is, or a use of one that is closed."""
+
+
+class DeliveryError(TradingAssetsError):
+    """Subscribers of the bus raised. Everybody else has what was published, and what these missed
+    is kept for them. `subscribers` names them."""
+
+    def __init__(self, message: str, subscribers: tuple[str, ...]) -> None:
+        self.subscribers = subscribers
+        super().__init__(message)
 
 
 class OrderTransitionError(TradingAssetsError):

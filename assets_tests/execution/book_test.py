@@ -18,11 +18,17 @@ from assets_tests.execution.small_portfolio import (
     portfolio_settings,
     session_inputs,
 )
-from trading_assets.errors import BookConflictError, LedgerError, OrderTransitionError
+from trading_assets.bus import Message
+from trading_assets.errors import (
+    BookConflictError,
+    DeliveryError,
+    LedgerError,
+    OrderTransitionError,
+)
 from trading_assets.event_log.store import open_event_log
 from trading_assets.execution.book import Book, counting_records, read_closed_sessions
 from trading_assets.model.cash_events import CashFlow, CashFlowKind
-from trading_assets.model.events import AnyEvent, NewEvent
+from trading_assets.model.events import AnyEvent, EventRecord, NewEvent
 from trading_assets.model.order import (
     OrderRequest,
     OrderStatus,
@@ -196,3 +202,62 @@ def test_restatements_are_numbered_though_one_supersedes_another(tmp_path: Path)
         (TUESDAY, 2),
     ]
     assert {r.session for r in counting_records(desk.log)} == {MONDAY, TUESDAY}
+
+
+# What is recorded is published
+
+
+def test_what_is_recorded_is_told_when_it_is_durable_and_what_was_known_is_not(
+    tmp_path: Path,
+) -> None:
+    book = open_book(tmp_path)
+    heads: list[tuple[str, int]] = []
+
+    def note(message: Message) -> None:
+        assert isinstance(message, EventRecord)
+        # Another connection sees the record: it is on disk.
+        heads.append((message.event_type, open_event_log(tmp_path, "small").head()[0]))
+
+    book.bus.subscribe(note)
+    book.record([fact("wire", deposit()), fact("a", intended())])
+    book.record([fact("wire", deposit())])
+    assert heads == [("cash_flow", 2), ("order_intended", 2)]
+
+
+def test_what_is_refused_is_told_to_nobody(tmp_path: Path) -> None:
+    book, told = open_book(tmp_path), list[Message]()
+    book.bus.subscribe(told.append)
+    with pytest.raises(LedgerError):
+        book.record([fact("wire", deposit()), fact("x1", fill("never intended"))])
+    assert told == []
+
+
+def test_a_subscriber_that_raises_leaves_the_fact_recorded_folded_and_waiting_for_it(
+    tmp_path: Path,
+) -> None:
+    book, told, works = open_book(tmp_path), list[str](), False
+
+    def note(message: Message) -> None:
+        if not works:
+            raise OSError("no space")
+        told.append(type(message.event).__name__)
+
+    subscription = book.bus.subscribe(note, name="monitor")
+    with pytest.raises(DeliveryError, match="monitor raised OSError: no space"):
+        book.record([fact("wire", deposit()), fact("a", intended())])
+    assert book.cash == Decimal(1000)
+    assert book.log.head()[0] == 2
+    works = True
+    subscription.retry()
+    assert told == ["CashFlow", "OrderIntended"]
+
+
+def test_a_restatement_is_told_when_the_book_is_what_it_was_before(tmp_path: Path) -> None:
+    desk, told = three_sessions(tmp_path), list[tuple[str, dt.date, Decimal]]()
+
+    def note(message: Message) -> None:
+        told.append((type(message.event).__name__, message.session, desk.book.cash))
+
+    desk.book.bus.subscribe(note, "book_restated")
+    desk.book.restate(TUESDAY, OPEN, "a late correction")
+    assert told == [("BookRestated", TUESDAY, Decimal(5000))]

@@ -199,16 +199,17 @@ class SessionWork:
     ) -> Iterator[Any]:
         """Yield check evaluations as sessions pass, then the three materialisations."""
         outcome = None
+        self.runner.book.bus.subscribe(
+            lambda message: self._forget_superseded(context, message.session),
+            "book_restated",
+            name="projections",
+        )
         for place, session in enumerate(tracked("trading_session", sessions)):
-            revision = self.runner.book.log.revision
             try:
                 outcome = self.runner.run(self._inputs(session), stop_after_plan=stop_after_plan)
             except Exception:
                 self._keep_what_is_done(context, sessions[:place])
                 raise
-            finally:
-                if self.runner.book.log.revision != revision:
-                    self._forget_superseded(context, session)
             yield from self._opening_and_gate(outcome)
             if outcome.plan is not None:
                 self._project_plan(outcome.plan)

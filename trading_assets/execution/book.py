@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 
+from trading_assets.bus import EventBus
 from trading_assets.event_log.store import EventLog
 from trading_assets.ledger.history import BookFold, ClosedSession, closed_sessions
 from trading_assets.ledger.orders import OrderState
@@ -35,7 +36,10 @@ def closed_session_dates(log: EventLog) -> set[dt.date]:
 
 
 class Book:
-    """Appends facts and keeps the state that they add up to.
+    """Appends facts, keeps the state that they add up to, and tells the bus what is recorded.
+
+    The fold comes before the commit, since it may refuse a fact; the bus after it, since what is
+    published there is true whatever its subscribers make of it.
 
     `restatements` are all of the book's, oldest first; `last_closed` is the latest session that
     closed and `first_session` the one that the book begins with, None for a new book. `keep` names
@@ -43,9 +47,14 @@ class Book:
     """
 
     def __init__(
-        self, log: EventLog, settings: PortfolioSettings, keep: Collection[dt.date] = ()
+        self,
+        log: EventLog,
+        settings: PortfolioSettings,
+        keep: Collection[dt.date] = (),
+        bus: EventBus | None = None,
     ) -> None:
         self.log = log
+        self.bus = bus or EventBus()
         self._settings = settings
         self._keep = frozenset(keep)
         self.refold()
@@ -62,21 +71,23 @@ class Book:
             self._apply(record)
 
     def record(self, events: Sequence[NewEvent]) -> None:
-        """Append events durably and fold those that are new.
+        """Append events durably, fold those that are new, and publish them on the bus.
 
         They are folded before they are committed: what cannot be folded raises and is not
-        recorded, for it could never be taken out of the book again.
+        recorded, for it could never be taken out of the book again. Raises DeliveryError where a
+        subscriber could not take what is recorded by then.
         """
         try:
-            self.log.append(events, before_commit=self._apply_all)
+            added = self.log.append(events, before_commit=self._apply_all)
         except BaseException:
             self.refold()
             raise
+        self.bus.publish(*added)
 
     def restate(self, from_session: dt.date, occurred_at: dt.datetime, reason: str) -> None:
         """Let nothing of `from_session` and later count any more; the records stay readable."""
         revision = self.log.revision + 1
-        self.log.append(
+        added = self.log.append(
             [
                 NewEvent(
                     key=f"restate/{revision}",
@@ -88,6 +99,7 @@ class Book:
             ]
         )
         self.refold()
+        self.bus.publish(*added)
 
     def _apply_all(self, records: Sequence[EventRecord]) -> None:
         for record in records:
