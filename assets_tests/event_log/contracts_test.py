@@ -405,6 +405,14 @@ def test_a_decimal_is_stored_with_its_digits_written_out(quantity: Decimal, text
     assert decode("fill", 1, payload) == replace(FILL, quantity=Decimal(text))
 
 
+def test_the_small_weights_of_a_plan_are_written_out_too() -> None:
+    example = example_of(("session_planned", 1))
+    planned = decode("session_planned", 1, stored(example).replace('"0.025"', '"0E-10"'))
+    plan = json.loads(encode(planned))["plan"]
+    weights = [part["weight"] for part in plan["lines"][0]["contributions"]]
+    assert weights == ["0.1", "0.0000000000"]
+
+
 def test_text_that_looks_like_a_small_number_stays_as_it_is() -> None:
     fill = replace(FILL, execution_id="1E-8", symbol="0E-10", quantity=Decimal("1E-8"))
     assert decode("fill", 1, encode(fill)) == fill

@@ -26,6 +26,7 @@ is stored is what others read), a registry of schemas over the network.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -96,7 +97,8 @@ def encode(event: AnyEvent) -> bytes:
     # Python spells small and large decimals with an exponent: 1E-8, 0E-10.
     if b"E-" in payload or b"E+" in payload:
         content = msgspec.to_builtins(event, builtin_types=(Decimal,), str_keys=True)
-        payload = _ENCODER.encode(_written_out(content))
+        _write_out(content, content)
+        payload = _ENCODER.encode(content)
     contract = _contract(event_type(event), event.version)
     contract.check(msgspec.json.decode(payload), "Correct the event; nothing was written")
     return payload
@@ -251,10 +253,16 @@ def _parsed(payload: str | bytes, name: str, version: int, remedy: str) -> Any:
         ) from error
 
 
-def _written_out(content: Any) -> Any:
-    """The same content with every decimal as text that has no exponent."""
-    if isinstance(content, dict):
-        return {key: _written_out(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_written_out(value) for value in content]
-    return format(content, "f") if isinstance(content, Decimal) else content
+def _write_out(content: Any, places: Iterable[Any]) -> None:
+    """Put text without an exponent in the place of every decimal at `places` (keys or indices) of
+    `content` and below that would be spelled with one."""
+    for place in places:
+        value = content[place]
+        kind = type(value)
+        if kind is dict:
+            _write_out(value, value)
+        elif kind is tuple:
+            content[place] = value = list(value)
+            _write_out(value, range(len(value)))
+        elif kind is Decimal and "E" in str(value):
+            content[place] = format(value, "f")
