@@ -464,7 +464,10 @@ def test_a_stored_record_that_breaks_its_contract_is_not_read(tmp_path: Path, pa
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"version": 2}, r"fill version 2 is not known here \(known versions: 1\).*upgrade"),
+        (
+            {"version": 2},
+            r"alpha: record 1: fill version 2 is not known here \(known versions: 1\).*upgrade",
+        ),
         ({"event_type": "fax"}, r"fax version 1 is not known here \(no such type\)"),
     ],
 )

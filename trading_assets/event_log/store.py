@@ -30,6 +30,7 @@ from trading_assets.errors import (
     BookContractError,
     BookCorruptError,
     BookLockedError,
+    BookVersionError,
 )
 from trading_assets.event_log import contracts
 from trading_assets.model.event import event_type
@@ -106,6 +107,8 @@ def _record(row: Sequence[str | int]) -> EventRecord:
         event = contracts.decode(str(kind), int(version), str(payload))
     except BookContractError as error:
         raise BookCorruptError(f"{portfolio}: record {sequence} cannot be read: {error}") from error
+    except BookVersionError as error:
+        raise BookVersionError(f"{portfolio}: record {sequence}: {error}") from error
     return EventRecord(
         sequence=int(sequence),
         event_id=str(identity),
