@@ -300,6 +300,12 @@ def test_what_is_no_event_at_all_is_refused(payload: str) -> None:
         decode("fill", 1, payload)
 
 
+def test_a_moment_that_no_record_can_hold_is_refused_like_any_other() -> None:
+    payload = encode(FILL).decode().replace("21:00:00Z", "23:59:60Z")
+    with pytest.raises(BookContractError, match="it has no record"):
+        decode("fill", 1, payload.replace("2024-03-04", "2016-12-31"))
+
+
 @pytest.mark.parametrize(
     ("kind", "field", "accepted", "refused"),
     [

@@ -112,7 +112,11 @@ def decode(kind: str, version: int, payload: str | bytes) -> AnyEvent:
     """
     contract = _contract(kind, version)
     contract.check(_parsed(payload, kind, version, _RESTORE), _RESTORE)
-    event: Any = contract.decoder.decode(payload)
+    try:
+        event: Any = contract.decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        # A leap second is a moment to the schema that no Python clock shows.
+        raise _unreadable(payload, kind, version, f"it has no record: {error}", _RESTORE) from error
     return event if contract.upcast is None else contract.upcast(event)
 
 
@@ -243,14 +247,15 @@ def _parsed(payload: str | bytes, name: str, version: int, remedy: str) -> Any:
     try:
         return msgspec.json.decode(payload)
     except msgspec.DecodeError as error:
-        raise BookContractError(
-            event_type=name,
-            version=version,
-            field="",
-            value=payload,
-            rule=f"it is not JSON: {error}",
-            remedy=remedy,
-        ) from error
+        raise _unreadable(payload, name, version, f"it is not JSON: {error}", remedy) from error
+
+
+def _unreadable(
+    payload: str | bytes, name: str, version: int, rule: str, remedy: str
+) -> BookContractError:
+    return BookContractError(
+        event_type=name, version=version, field="", value=payload, rule=rule, remedy=remedy
+    )
 
 
 def _write_out(content: Any, places: Iterable[Any]) -> None:
