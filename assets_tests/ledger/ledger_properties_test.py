@@ -31,7 +31,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from trading_assets.model.round_trip import RoundTrip
 
 from assets_tests.ledger.scenario import book_lines, imbalances
 from trading_assets.errors import LedgerError
@@ -73,6 +72,7 @@ from trading_assets.model.order import Side
 from trading_assets.model.order_events import Fill, SessionPlanned
 from trading_assets.model.plan import OrderPlan
 from trading_assets.model.policies import AccountingPolicy, DividendSource, LotMethod
+from trading_assets.model.round_trip import RoundTrip
 
 EXAMPLES = int(os.environ.get("LEDGER_PROPERTY_EXAMPLES", "40"))
 STEPS = int(os.environ.get("LEDGER_PROPERTY_STEPS", "35"))
@@ -477,7 +477,7 @@ class BooksUnderAnyFacts(RuleBasedStateMachine):
             return
         value = sum(
             (
-                sums.worth(cents(sums.shares[symbol] * price), sums.currencies[symbol])
+                cents(sums.worth(sums.shares[symbol] * price, sums.currencies[symbol]))
                 for symbol, price in marks.items()
             ),
             ZERO,

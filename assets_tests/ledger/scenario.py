@@ -52,7 +52,8 @@ equity 671.00
     no round trips
 
 Quantities and money are exact; prices and returns of round trips are compared to eight decimals.
-A semicolon begins a comment. A trade without a name is called after its place: trade-1, trade-2.
+A semicolon begins a comment. A trade without a name is called after its place: trade-1, trade-2;
+the lot of an adjustment is called `adjustment 2024-01-09`.
 """
 
 from __future__ import annotations
@@ -64,12 +65,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from trading_assets.model.round_trip import RoundTrip
-
 from assets_tests.ledger.scenario_facts import (
     CURRENCY,
     DATE,
-    NAME,
+    LOT,
     NUMBER,
     SYMBOL,
     Context,
@@ -80,6 +79,7 @@ from trading_assets.errors import LedgerError
 from trading_assets.ledger.fold import Ledger
 from trading_assets.model.events import AnyEvent
 from trading_assets.model.policies import AccountingPolicy
+from trading_assets.model.round_trip import RoundTrip
 
 # What accounts of income and expense are called here, and the sign that makes them positive.
 RESULTS = {
@@ -90,13 +90,13 @@ RESULTS = {
 }
 BOOK = (
     rf"{SYMBOL} {NUMBER} cost {NUMBER}",
-    rf"lot {NAME} {NUMBER} cost {NUMBER}(?: base {NUMBER})? opened {DATE}",
+    rf"lot {LOT} {NUMBER} cost {NUMBER}(?: base {NUMBER})? opened {DATE}",
     rf"cash {CURRENCY} {NUMBER}",
     rf"realized {SYMBOL} {NUMBER}",
     rf"(?:fees|accruals|fx gain|flows|total cash) {NUMBER}",
     rf"(?:dividends|interest|taxes|borrow fees) {CURRENCY} {NUMBER}",
     rf"account \S+ {CURRENCY} {NUMBER}",
-    rf"round trip {NAME}: (?:long|short) {NUMBER} {SYMBOL} {DATE} @ {NUMBER} to {DATE} @ {NUMBER} "
+    rf"round trip {LOT}: (?:long|short) {NUMBER} {SYMBOL} {DATE} @ {NUMBER} to {DATE} @ {NUMBER} "
     rf"pnl {NUMBER}(?: base {NUMBER})? return (?:{NUMBER}|undefined) days \d+",
     r"no round trips",
 )

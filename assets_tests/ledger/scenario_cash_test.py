@@ -85,7 +85,7 @@ class TestAdjustment:
             2024-01-09 adjust 5 SPY @ 100.00 USD because transferred from another custodian
             ---
             SPY 5 cost 500.00
-              lot adjustment 5 cost 500.00 opened 2024-01-09
+              lot adjustment 2024-01-09 5 cost 500.00 opened 2024-01-09
             cash USD 1000.00
             flows 1500.00
         """)
@@ -120,7 +120,7 @@ class TestAdjustment:
             2024-01-09 adjust 5 SPY @ 100.00 USD cash -12.00 because transferred, less its fee
             ---
             SPY 5 cost 500.00
-              lot adjustment 5 cost 500.00 opened 2024-01-09
+              lot adjustment 2024-01-09 5 cost 500.00 opened 2024-01-09
             cash USD 988.00
             flows 1488.00
         """)
@@ -134,8 +134,8 @@ class TestAdjustment:
             cash USD 1050.00
             realized SPY 50.00
             flows 1000.00
-            round trip adjustment: long 5 SPY 2024-01-09 @ 0 to 2024-01-10 @ 10.00 pnl 50.00 \
-return undefined days 1
+            round trip adjustment 2024-01-09: long 5 SPY 2024-01-09 @ 0 to 2024-01-10 @ 10.00 \
+pnl 50.00 return undefined days 1
         """)
 
     @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ class TestClose:
         ("borrow fee 1.00 EUR on GME", "EUR, rate"),
         ("payment SPY 1.00 EUR ex 2024-01-08", "EUR, rate"),
         ("dividend SPY 1.00 EUR", "EUR, rate"),
-        ("convert 10.00 USD to 9.00 EUR", "EUR, rate"),
+        ("convert 10.00 EUR to 9.00 GBP", "GBP, rate"),
         ("convert 10.00 USD to 10.00 USD", "USD"),
         ("convert -10.00 USD to 9.00 EUR", "-10"),
         ("convert 10.00 USD to 0.00 EUR", "0"),
@@ -262,6 +262,25 @@ def test_a_fact_that_cannot_be_booked_is_refused_and_changes_nothing(fact: str, 
         {HELD}
         flows 1000.00
         no round trips
+    """)
+
+
+def test_a_refusal_does_not_move_the_ledger_to_another_session() -> None:
+    """A fact of Wednesday is refused; Tuesday's dividend is owed on what Tuesday opened with."""
+    check("""
+        2024-01-08 deposit 20000.00 USD
+        2024-01-08 buy 100 KO @ 50.00 as a
+        2024-01-09 buy 200 KO @ 50.00 as b
+        2024-01-10 buy 0 KO @ 50.00
+          refused: KO
+        2024-01-09 dividend KO 0.50 USD
+        ---
+        KO 300 cost 15000.00
+          lot a 100 cost 5000.00 opened 2024-01-08
+          lot b 200 cost 10000.00 opened 2024-01-09
+        cash USD 5000.00
+        dividends USD 50.00
+        accruals 50.00
     """)
 
 

@@ -127,6 +127,39 @@ return 0.04166667 days 9
             realized GEV 290.00
         """)
 
+    def test_only_the_fraction_of_what_is_given_is_paid_out(self) -> None:
+        """10.5 GEV are held; 9 GE give 2.25, of which 2 are shares and a quarter is 10.00:
+        a quarter of 2.25 cost 90.00 / 9 = 10.00."""
+        check("""
+            2024-01-08 deposit 2000.00 USD
+            2024-01-08 buy 9 GE @ 50.00 as a
+            2024-01-09 buy 10.5 GEV @ 40.00 as n
+            2024-01-10 spin-off GEV 1:4 of GE basis 0.2 in lieu 40.00
+            ---
+            GE 9 cost 360.00
+              lot a 9 cost 360.00 opened 2024-01-08
+            GEV 12.5 cost 500.00
+              lot a 2 cost 80.00 opened 2024-01-08
+              lot n 10.5 cost 420.00 opened 2024-01-09
+            cash USD 1140.00
+        """)
+
+    def test_an_average_cost_pool_takes_the_new_shares_in(self) -> None:
+        """25 of 1000.00 join 10 of 420.00; the pool has the day of the oldest."""
+        check("""
+            policy long_lots=average_cost
+            2024-01-08 deposit 10000.00 USD
+            2024-01-08 buy 100 GE @ 50.00 as a
+            2024-01-09 buy 10 GEV @ 42.00 as n
+            2024-01-10 spin-off GEV 1:4 of GE basis 0.2
+            ---
+            GE 100 cost 4000.00
+              lot a 100 cost 4000.00 opened 2024-01-08
+            GEV 35 cost 1420.00
+              lot a 35 cost 1420.00 opened 2024-01-08
+            cash USD 4580.00
+        """)
+
     def test_a_fraction_of_nothing_leaves_the_cost_where_it_is(self) -> None:
         """New shares that cost nothing: a round trip without a return."""
         check("""

@@ -337,6 +337,20 @@ def test_what_was_bought_in_one_currency_is_not_sold_in_another() -> None:
     """)
 
 
+def test_a_symbol_keeps_its_currency_when_nothing_of_it_is_held() -> None:
+    """Realized profit is told by symbol, in its currency: euros and dollars do not add up."""
+    check(f"""
+        {EUROS}
+        2024-01-09 sell 100 SAP @ 60.00 EUR
+        2024-01-10 buy 1 SAP @ 60.00 USD
+          refused: SAP, EUR, USD
+        ---
+        cash USD 4500.00
+        cash EUR 6000.00
+        realized SAP 1000.00
+    """)
+
+
 def test_pence_are_turned_into_pounds_before_they_reach_the_books() -> None:
     check("""
         2024-01-08 deposit 1000.00 USD

@@ -253,6 +253,45 @@ def test_two_dividends_of_one_ex_date_may_be_paid_one_after_the_other() -> None:
     """)
 
 
+def test_two_dividends_of_one_ex_date_that_were_paid_before_are_income_once() -> None:
+    """The broker pays 150.00 and only then both dividends are told."""
+    check(f"""
+        {LONG}
+        2024-01-10 payment KO 150.00 USD ex 2024-01-10
+        2024-01-10 dividend KO 0.50 USD
+        2024-01-10 dividend KO 1.00 USD
+        ---
+        {HELD}
+        cash USD 5150.00
+        dividends USD 150.00
+    """)
+    check(f"""
+        {LONG}
+        2024-01-10 payment KO 50.00 USD ex 2024-01-10
+        2024-01-10 payment KO 100.00 USD ex 2024-01-10
+        2024-01-10 dividend KO 0.50 USD
+        2024-01-10 dividend KO 1.00 USD
+        ---
+        {HELD}
+        cash USD 5150.00
+        dividends USD 150.00
+    """)
+
+
+def test_of_two_dividends_of_one_ex_date_the_one_not_paid_yet_stays_owed() -> None:
+    check(f"""
+        {LONG}
+        2024-01-10 dividend KO 0.50 USD
+        2024-01-10 dividend KO 1.00 USD
+        2024-01-25 payment KO 50.00 USD ex 2024-01-10
+        ---
+        {HELD}
+        cash USD 5050.00
+        dividends USD 150.00
+        accruals 100.00
+    """)
+
+
 def test_a_payment_settles_the_dividend_of_its_own_ex_date() -> None:
     check(f"""
         {LONG}
@@ -307,6 +346,25 @@ def test_a_dividend_owed_under_the_old_name_is_paid_under_the_new_one() -> None:
           lot a 100 cost 5000.00 opened 2024-01-08
         cash USD 5050.00
         dividends USD 50.00
+    """)
+
+
+def test_claims_of_two_issuers_stay_two_when_one_takes_the_name_of_the_other() -> None:
+    """KO owes 50.00 and PEP 30.00 of the same ex-date; PEP is sold, and KO takes its name."""
+    check(f"""
+        {LONG}
+        2024-01-08 buy 100 PEP @ 10.00
+        2024-01-10 dividend KO 0.50 USD
+        2024-01-10 dividend PEP 0.30 USD
+        2024-01-10 sell 100 PEP @ 10.00
+        2024-01-12 rename KO to PEP
+        2024-01-25 payment PEP 80.00 USD ex 2024-01-10
+        ---
+        PEP 100 cost 5000.00
+          lot a 100 cost 5000.00 opened 2024-01-08
+        cash USD 5080.00
+        dividends USD 80.00
+        account dividends_receivable USD 0.00
     """)
 
 

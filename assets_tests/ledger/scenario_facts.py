@@ -41,6 +41,7 @@ SYMBOL = r"[A-Z][A-Z0-9.]*"
 CURRENCY = r"[A-Z]{3}"
 DATE = r"\d{4}-\d\d-\d\d"
 NAME = r"[a-z0-9][\w.-]*"
+LOT = rf"(?:{NAME}|adjustment {DATE})"
 IN_LIEU = rf"(?: in lieu (?P<in_lieu>{NUMBER}))?"
 RATIO = r"(?P<new>-?\d+):(?P<old>-?\d+)"
 
@@ -123,7 +124,7 @@ def _adjustment(_session: dt.date, parts: Parts, _context: Context) -> AnyEvent:
     )
 
 
-def _plain(kind: Callable[..., AnyEvent], **constant: Any) -> Maker:
+def _plain(event: Callable[..., AnyEvent], **constant: Any) -> Maker:
     """A fact whose parts are its fields: what is a number becomes one."""
 
     def make(_session: dt.date, parts: Parts, _context: Context) -> AnyEvent:
@@ -131,7 +132,7 @@ def _plain(kind: Callable[..., AnyEvent], **constant: Any) -> Maker:
         for name, value in parts.items():
             is_number = value is not None and re.fullmatch(NUMBER, value)
             fields[name] = Decimal(value) if is_number else value
-        return kind(**{k: v for k, v in fields.items() if v is not None}, **constant)
+        return event(**{k: v for k, v in fields.items() if v is not None}, **constant)
 
     return make
 

@@ -295,6 +295,23 @@ def test_fractions_of_a_share_to_nine_decimals() -> None:
     """)
 
 
+def test_a_fill_that_is_told_late_takes_its_place_by_its_day() -> None:
+    """The oldest lot is the one that was opened first, not the one that was told first."""
+    check("""
+        2015-10-01 deposit 10000.00 USD
+        2015-10-02 buy 5 HOOL @ 111.11 as b
+        2015-10-01 buy 4 HOOL @ 100.00 as a
+        2015-10-03 buy 6 HOOL @ 122.22 as c
+        2015-10-22 sell 7 HOOL @ 130.00
+        ---
+        HOOL 8 cost 955.54
+          lot b 2 cost 222.22 opened 2015-10-02
+          lot c 6 cost 733.32 opened 2015-10-03
+        cash USD 9221.13
+        realized HOOL 176.67
+    """)
+
+
 def test_a_position_that_was_closed_begins_anew() -> None:
     check("""
         2024-01-08 deposit 1000.00 USD
@@ -401,7 +418,6 @@ class TestSpecificLots:
     @pytest.mark.parametrize(
         ("trade", "words"),
         [
-            ("sell 7 HOOL @ 130.00", "HOOL"),  # three lots match: ambiguous
             ("sell 7 HOOL @ 130.00 closing a:4 z:3", "z"),  # no such lot
             ("sell 7 HOOL @ 130.00 closing a:7", "a, 4, 7"),  # it holds 4
             ("sell 7 HOOL @ 130.00 closing a:4 b:2", "6, 7"),  # one share is not named
@@ -440,14 +456,19 @@ class TestSpecificLots:
             cash USD 8311.13
         """)
 
-    def test_all_of_a_position_needs_no_names_because_nothing_is_ambiguous(self) -> None:
+    def test_a_sale_that_names_none_takes_the_oldest(self) -> None:
+        """26 CFR 1.1012-1(c)(1): what is not identified is the earliest acquired. (beancount's
+        strict booking calls it ambiguous.)"""
         check(f"""
             policy long_lots=specific
             {THREE_LOTS}
-            2015-10-22 sell 15 HOOL @ 130.00
+            2015-10-22 sell 7 HOOL @ 130.00
             ---
-            cash USD 10261.13
-            realized HOOL 261.13
+            HOOL 8 cost 955.54
+              lot b 2 cost 222.22 opened 2015-10-02
+              {C}
+            cash USD 9221.13
+            realized HOOL 176.67
         """)
 
     def test_part_of_the_only_lot_needs_no_name(self) -> None:

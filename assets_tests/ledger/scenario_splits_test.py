@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 
 import pytest
 
-from assets_tests.ledger.scenario import check
+from assets_tests.ledger.scenario import check, imbalances, parse
+from trading_assets.ledger.fold import Ledger
 
 
 def test_a_split_of_four_for_one_then_a_sale_at_the_new_price() -> None:
@@ -213,11 +215,6 @@ def test_lots_that_do_not_divide_add_up_to_the_position() -> None:
 
 def check_thirds(in_lieu: str) -> tuple[Decimal, Decimal]:
     """Position and cost of 1 + 1 + 1 shares at 1:3; how a third is written is the lots' affair."""
-    import datetime as dt
-
-    from assets_tests.ledger.scenario import imbalances, parse
-    from trading_assets.ledger.fold import Ledger
-
     scenario = parse(f"""
         2024-01-08 deposit 100.00 USD
         2024-01-08 buy 1 USO @ 10.00
@@ -244,6 +241,22 @@ def test_a_fraction_without_end_is_kept_to_nine_decimals() -> None:
         USO 3.333333333 cost 30.00
           lot a 3.333333333 cost 30.00 opened 2024-01-08
         cash USD 70.00
+    """)
+
+
+def test_a_split_that_is_told_after_the_session_s_trades_is_refused() -> None:
+    """Nobody could say whether 50.00 was paid for an old share or a new one."""
+    check("""
+        2024-01-08 deposit 2000.00 USD
+        2024-01-08 buy 10 SPY @ 100.00 as a
+        2024-01-10 buy 10 SPY @ 50.00 as b
+        2024-01-10 split SPY 2:1
+          refused: SPY, 2:1
+        ---
+        SPY 20 cost 1500.00
+          lot a 10 cost 1000.00 opened 2024-01-08
+          lot b 10 cost 500.00 opened 2024-01-10
+        cash USD 500.00
     """)
 
 
