@@ -45,7 +45,7 @@ def history() -> History:
     from skfolio.datasets import load_sp500_dataset
 
     closes: pd.DataFrame = load_sp500_dataset().round(2)
-    months = closes.groupby(closes.index.strftime("%Y-%m")).head(1)
+    months = closes.groupby(pd.DatetimeIndex(closes.index).strftime("%Y-%m")).head(1)
     prices = months.to_numpy()
     shares, cash, trades = np.zeros(prices.shape[1]), float(DEPOSIT), []
     for row in prices:
@@ -107,7 +107,7 @@ def test_positions_cash_and_total_profit_are_those_of_running_sums(
 ) -> None:
     """Every fill is rounded to the cent: half a cent each is the most that sums may differ."""
     ledger = booked(history, AccountingPolicy(long_lots=method))
-    fills = np.count_nonzero(history.quantities)
+    fills = int(np.count_nonzero(history.quantities))
     positions = history.quantities.sum(axis=0)
     for symbol, position in zip(history.symbols, positions, strict=True):
         assert float(ledger.positions[symbol]) == pytest.approx(position, abs=1e-6)

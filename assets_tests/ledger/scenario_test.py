@@ -101,7 +101,8 @@ def test_a_close_is_read_with_marks_rates_and_balances() -> None:
     }
     assert closed.fx_rates == {"EUR": Decimal("1.10")}
     assert closed.cash_balances == {"EUR": Decimal(10), "USD": Decimal(1)}
-    assert (closed.market_value, closed.cash, closed.accruals, closed.equity) == (116, 12, 2, 130)
+    stated = (closed.market_value, closed.cash, closed.accruals, closed.equity)
+    assert stated == (Decimal(116), Decimal(12), Decimal(2), Decimal(130))
 
 
 def test_settings_are_those_of_the_accounting_policy() -> None:
