@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -119,6 +119,7 @@ class Sums:
         self.shares: dict[str, Decimal] = defaultdict(Decimal)
         self.at_open: dict[str, Decimal] = {}
         self.unpaid: dict[tuple[str, dt.date], Decimal] = {}
+        self.paid_early: dict[tuple[str, dt.date], Decimal] = {}
         self.results: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
         self.fees = ZERO
         self.flows = ZERO
@@ -134,16 +135,20 @@ class Sums:
     def held(self) -> list[str]:
         return sorted(symbol for symbol, quantity in self.shares.items() if quantity)
 
-    def multiply(self, symbol: str, new: int, old: int, in_lieu: Decimal | None) -> None:
-        """Shares x new / old; the fraction becomes cash where it has a price."""
-        exact = self.shares[symbol] * new / old
+    def multiply(
+        self, symbol: str, new: int, old: int, in_lieu: Decimal | None, *, adds: bool
+    ) -> None:
+        """Shares x new / old, beside those held where it `adds`; of what that gives, the fraction
+        becomes cash where it has a price."""
+        held = self.shares[symbol] if adds else Decimal(0)
+        given = self.shares[symbol] * new / old
         if in_lieu is None:
-            self.shares[symbol] = exact
+            self.shares[symbol] = held + given
             return
-        exact = exact.quantize(NANO, rounding=ROUND_HALF_EVEN)
-        whole = exact.quantize(Decimal(1), rounding=ROUND_DOWN)
-        self.cash[self.currencies[symbol]] += cents((exact - whole) * in_lieu)
-        self.shares[symbol] = whole
+        given = given.quantize(NANO, rounding=ROUND_HALF_EVEN)
+        whole = given.quantize(Decimal(1), rounding=ROUND_DOWN)
+        self.cash[self.currencies[symbol]] += cents((given - whole) * in_lieu)
+        self.shares[symbol] = held + whole
 
 
 class BooksUnderAnyFacts(RuleBasedStateMachine):
@@ -157,7 +162,7 @@ class BooksUnderAnyFacts(RuleBasedStateMachine):
         self.checkpoints: list[tuple[int, bytes]] = []
         self.has_traded = False
         self.names = 0
-        self.paid_early: set[tuple[str, dt.date]] = set()
+        self.dividends: Counter[tuple[str, dt.date]] = Counter()
 
     @initialize(policy=POLICIES, deposit=MONEY, rate=st.integers(1, 3))
     def open_account(self, policy: AccountingPolicy, deposit: Decimal, rate: int) -> None:
@@ -363,7 +368,7 @@ class BooksUnderAnyFacts(RuleBasedStateMachine):
                 cash_in_lieu_price=in_lieu,
             )
         )
-        self.sums.multiply(symbol, new + old if as_dividend else new, old, in_lieu)
+        self.sums.multiply(symbol, new, old, in_lieu, adds=as_dividend)
         self.adopt_last_digit(symbol)
 
     def adopt_last_digit(self, symbol: str) -> None:
@@ -408,7 +413,7 @@ class BooksUnderAnyFacts(RuleBasedStateMachine):
         sums = self.sums
         sums.currencies[new_symbol] = sums.currencies[symbol]
         sums.shares[new_symbol] = sums.shares[symbol]
-        sums.multiply(new_symbol, new, old, in_lieu)
+        sums.multiply(new_symbol, new, old, in_lieu, adds=False)
         self.adopt_last_digit(new_symbol)
         if in_lieu is None:
             moved = self.fold.ledger.cost_basis(new_symbol)
@@ -428,6 +433,10 @@ class BooksUnderAnyFacts(RuleBasedStateMachine):
         sums.at_open[new_symbol] = sums.at_open.pop(symbol, ZERO)
         for unpaid, ex_date in [key for key in sums.unpaid if key[0] == symbol]:
             sums.unpaid[new_symbol, ex_date] = sums.unpaid.pop((unpaid, ex_date))
+        for key in [key for key in sums.paid_early if key[0] == symbol]:
+            sums.paid_early[new_symbol, key[1]] = sums.paid_early.pop(key)
+        for key in [key for key in self.dividends if key[0] == symbol]:
+            self.dividends[new_symbol, key[1]] = self.dividends.pop(key)
 
     @precondition(before_trading)
     @rule(data=st.data(), price=st.one_of(st.just(ZERO), PRICES), merges=st.booleans())
@@ -456,9 +465,15 @@ class BooksUnderAnyFacts(RuleBasedStateMachine):
         )
         key = (symbol, self.session)
         owed = cents(self.sums.at_open.get(symbol, ZERO) * per_share)
-        self.sums.unpaid[key] = self.sums.unpaid.get(key, ZERO) + owed
         if self.policy.dividend_source is DividendSource.EX_DATE:
+            early = self.sums.paid_early.get(key, ZERO)
+            if early * owed > 0:
+                covered = min(early, owed, key=abs)
+                self.sums.paid_early[key] = early - covered
+                owed -= covered
             self.sums.earn("dividends", currency, owed)
+        self.sums.unpaid[key] = self.sums.unpaid.get(key, ZERO) + owed
+        self.dividends[key] += 1
 
     @rule(data=st.data(), difference=st.one_of(st.just(ZERO), amounts("-0.05", "0.05")))
     def payment(self, data: st.DataObject, difference: Decimal) -> None:
@@ -466,6 +481,9 @@ class BooksUnderAnyFacts(RuleBasedStateMachine):
         if not unpaid:
             return
         symbol, ex_date = data.draw(st.sampled_from(unpaid))
+        if self.dividends[symbol, ex_date] > 1:
+            # Paid to the cent: another amount might be that of one of them alone.
+            difference = ZERO
         owed = self.sums.unpaid.pop((symbol, ex_date))
         self.pay(symbol, ex_date, owed + difference)
         accrued = self.policy.dividend_source is DividendSource.EX_DATE
@@ -476,20 +494,12 @@ class BooksUnderAnyFacts(RuleBasedStateMachine):
     def payment_before_its_dividend(self, data: st.DataObject, amount: Decimal) -> None:
         symbol = data.draw(st.sampled_from(self.sums.held() or ["AA"]))
         key = (symbol, self.session)
-        if key in self.sums.unpaid or key in self.paid_early:
+        if key in self.sums.unpaid:
             return
-        self.paid_early.add(key)
-        currency = self.sums.currencies[symbol]
         self.pay(symbol, self.session, amount)
-        self.sums.earn("dividends", currency, amount)
-        self.tell(
-            Dividend(
-                symbol=symbol,
-                ex_date=self.session,
-                amount_per_share=Decimal(1),
-                currency=currency,
-            )
-        )
+        self.sums.earn("dividends", self.sums.currencies[symbol], amount)
+        if self.policy.dividend_source is DividendSource.EX_DATE:
+            self.sums.paid_early[key] = self.sums.paid_early.get(key, ZERO) + amount
 
     def pay(self, symbol: str, ex_date: dt.date, amount: Decimal) -> None:
         currency = self.sums.currencies[symbol]

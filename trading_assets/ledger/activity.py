@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from trading_assets.errors import LedgerError
 from trading_assets.model.events import Mark
@@ -167,6 +168,10 @@ class SessionCounter(msgspec.Struct):
     accrued_at_rate: Decimal = ZERO
     cash_flows: dict[str, Decimal] = msgspec.field(default_factory=dict)
     other_cash: dict[str, Decimal] = msgspec.field(default_factory=dict)
+
+    def copy(self) -> SessionCounter:
+        """The same sums, apart from these."""
+        return replace(self, cash_flows=dict(self.cash_flows), other_cash=dict(self.other_cash))
 
     def add_cash_flow(self, currency: str, amount: Decimal) -> None:
         """Count cash from or to the owner."""

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from trading_assets.errors import LedgerError
 from trading_assets.ledger.accounts import Account, Posting
+from trading_assets.ledger.dividends import rename_claims
 from trading_assets.ledger.general_ledger import GeneralLedger, Holding, ShareMove
 from trading_assets.ledger.lots import add_lot, closing_method, scaled_lots, spun_off_lots
 from trading_assets.model.corporate_actions import (
@@ -34,13 +35,9 @@ def book_split(ledger: GeneralLedger, session: dt.date, split: Split) -> None:
     what = f"split of {split.symbol} {split.new_shares}:{split.old_shares}"
     _require_ratio(what, split.new_shares, split.old_shares, split.cash_in_lieu_price)
     _require_untraded(ledger, split.symbol, what)
-    _scale(
-        ledger,
-        session,
-        split.symbol,
-        (split.new_shares, split.old_shares),
-        split.cash_in_lieu_price,
-    )
+    holding = _scaled(ledger, session, split.symbol, split.new_shares, split.old_shares)
+    if holding is not None:
+        _pay_fraction(ledger, session, holding, holding.quantity, split.cash_in_lieu_price)
 
 
 def book_stock_dividend(ledger: GeneralLedger, session: dt.date, given: StockDividend) -> None:
@@ -48,8 +45,12 @@ def book_stock_dividend(ledger: GeneralLedger, session: dt.date, given: StockDiv
     what = f"stock dividend of {given.symbol} {given.new_shares} for {given.old_shares}"
     _require_ratio(what, given.new_shares, given.old_shares, given.cash_in_lieu_price)
     _require_untraded(ledger, given.symbol, what)
-    ratio = (given.old_shares + given.new_shares, given.old_shares)
-    _scale(ledger, session, given.symbol, ratio, given.cash_in_lieu_price)
+    before = ledger.held(given.symbol)
+    new_shares = given.old_shares + given.new_shares
+    holding = _scaled(ledger, session, given.symbol, new_shares, given.old_shares)
+    if holding is not None:
+        added = holding.quantity - before
+        _pay_fraction(ledger, session, holding, added, given.cash_in_lieu_price)
 
 
 def book_spin_off(ledger: GeneralLedger, session: dt.date, spin_off: SpinOff) -> None:
@@ -75,17 +76,18 @@ def book_spin_off(ledger: GeneralLedger, session: dt.date, spin_off: SpinOff) ->
             f"in another currency than {symbol}. Close them, or book the new shares by an "
             "adjustment."
         )
+    ledger.require_currency(child, parent.currency, what)
     ratio = (spin_off.new_shares, spin_off.old_shares)
     parents, children = spun_off_lots(tuple(parent.lots), child, ratio, spin_off.basis_fraction)
     if not children:
         return
     parent.lots = deque(parents)
     if held is None:
-        held = ledger.holdings[child] = Holding(child, parent.currency)
+        held = ledger.open_holding(child, parent.currency)
     _take_in(ledger, held, children)
     _transfer_cost(ledger, parent, child, children)
-    if spin_off.cash_in_lieu_price is not None:
-        _pay_fraction(ledger, session, held, spin_off.cash_in_lieu_price)
+    given = sum((lot.quantity for lot in children), ZERO)
+    _pay_fraction(ledger, session, held, given, spin_off.cash_in_lieu_price)
 
 
 def book_symbol_change(ledger: GeneralLedger, _session: dt.date, change: SymbolChange) -> None:
@@ -98,23 +100,14 @@ def book_symbol_change(ledger: GeneralLedger, _session: dt.date, change: SymbolC
             f"{what}: {ledger.held(new_symbol)} shares of {new_symbol} are held already. A symbol "
             "names one instrument: correct the symbol of the one or the other first."
         )
-    for accrual in [one for one in ledger.accruals.values() if one.symbol == symbol]:
-        del ledger.accruals[(symbol, accrual.ex_date)]
-        ledger.accruals[(new_symbol, accrual.ex_date)] = replace(accrual, symbol=new_symbol)
-        if not accrual.is_paid:
-            amount, in_base, currency = accrual.amount, accrual.base_amount, accrual.currency
-            receivable = Account.DIVIDENDS_RECEIVABLE
-            ledger.post(
-                [
-                    Posting(receivable, symbol, currency, -amount, -in_base),
-                    Posting(receivable, new_symbol, currency, amount, in_base),
-                ]
-            )
+    known = ledger.holdings.get(symbol)
+    if known is not None:
+        ledger.require_currency(new_symbol, known.currency, what)
+    rename_claims(ledger, symbol, new_symbol)
     holding = ledger.holdings.pop(symbol, None)
     if holding is None:
         return
-    renamed = Holding(new_symbol, holding.currency)
-    ledger.holdings[new_symbol] = renamed
+    renamed = ledger.open_holding(new_symbol, holding.currency)
     lots = [replace(lot, symbol=new_symbol) for lot in holding.lots]
     _take_in(ledger, renamed, lots)
     ledger.counter(symbol).converted -= holding.quantity
@@ -147,22 +140,18 @@ def _close_out(
         _sell(ledger, session, holding, holding.quantity, price)
 
 
-def _scale(
-    ledger: GeneralLedger,
-    session: dt.date,
-    symbol: str,
-    ratio: tuple[int, int],
-    cash_in_lieu_price: Decimal | None,
-) -> None:
-    new_shares, old_shares = ratio
+def _scaled(
+    ledger: GeneralLedger, session: dt.date, symbol: str, new_shares: int, old_shares: int
+) -> Holding | None:
+    """The holding with every `old_shares` made `new_shares`; None where nothing is held then."""
     holding = ledger.holdings.get(symbol)
     if holding is None:
-        return
+        return None
     lots = scaled_lots(tuple(holding.lots), new_shares, old_shares)
     if not lots:
         # Less than the smallest quantity there is: what it cost is lost.
         _sell(ledger, session, holding, holding.quantity, ZERO)
-        return
+        return None
     total = sum((lot.quantity for lot in lots), ZERO)
     ledger.counter(symbol).converted += total - holding.quantity
     holding.lots, holding.quantity = deque(lots), total
@@ -170,15 +159,19 @@ def _scale(
     if mark is not None:
         price = (mark.price * old_shares / new_shares).quantize(PRICE_QUANTUM)
         ledger.marks[symbol] = replace(mark, price=price)
-    if cash_in_lieu_price is not None:
-        _pay_fraction(ledger, session, holding, cash_in_lieu_price)
+    return holding
 
 
 def _pay_fraction(
-    ledger: GeneralLedger, session: dt.date, holding: Holding, price: Decimal
+    ledger: GeneralLedger,
+    session: dt.date,
+    holding: Holding,
+    given: Decimal,
+    price: Decimal | None,
 ) -> None:
-    fraction = holding.quantity - truncate_quantity(holding.quantity, 0)
-    if fraction:
+    """Pay out what is not a whole share of what was `given` (signed); nothing without a price."""
+    fraction = given - truncate_quantity(given, 0)
+    if fraction and price is not None:
         _sell(ledger, session, holding, fraction, price)
 
 

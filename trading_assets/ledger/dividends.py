@@ -5,8 +5,8 @@ income; the other never adds to it.
 
     ex_date   The dividend is income on its ex-date and owed until it is paid. The payment settles
               what is owed; what it differs by is income too (or less of it). A payment that comes
-              before its ex-date event, or without one, is income then, and the later event adds
-              nothing.
+              before its ex-date event, or without one, is income then, and of the later event only
+              what exceeds it is income and owed.
     broker    The payment is income. The ex-date event is only noted.
 
 Who is short on the ex-date owes the dividend: the same, with the signs turned.
@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from trading_assets.errors import LedgerError
 from trading_assets.ledger.accounts import Account, Posting
-from trading_assets.ledger.general_ledger import Accrual, GeneralLedger
+from trading_assets.ledger.general_ledger import Claim, DividendClaims, GeneralLedger
 from trading_assets.model.corporate_actions import Dividend, DividendPayment
 from trading_assets.model.money import ZERO, money
 from trading_assets.model.policies import DividendSource
@@ -38,90 +38,108 @@ def book_dividend(ledger: GeneralLedger, session: dt.date, dividend: Dividend) -
             f"{what} is recorded in session {session}: who is entitled is known at the open of the "
             "ex-date only. Record it in that session, or what arrives as its payment."
         )
-    ledger.rate(dividend.currency)
-    key = (dividend.symbol, dividend.ex_date)
-    known = ledger.accruals.get(key)
-    if known is not None and known.is_paid:
-        del ledger.accruals[key]
-        return
-    shares = ledger.opening_quantity(dividend.symbol)
-    amount = money(shares * dividend.amount_per_share)
-    if not amount:
-        return
-    in_base = ledger.in_base(amount, dividend.currency)
-    accrual = Accrual(
-        symbol=dividend.symbol,
-        ex_date=dividend.ex_date,
-        currency=dividend.currency,
-        amount=amount,
-        base_amount=in_base,
-        is_paid=False,
-    )
-    if known is not None:
-        # A special dividend beside the regular one: both are owed.
-        _require_same_currency(known, dividend.currency)
-        accrual = replace(
-            accrual, amount=amount + known.amount, base_amount=in_base + known.base_amount
-        )
     symbol, currency = dividend.symbol, dividend.currency
-    ledger.post(
-        [
-            Posting(Account.DIVIDENDS_RECEIVABLE, symbol, currency, amount, in_base),
-            Posting(Account.DIVIDENDS, symbol, currency, -amount, -in_base),
-        ]
-    )
-    ledger.accruals[key] = accrual
-    ledger.count_dividend(dividend.symbol, in_base)
-    if dividend.currency != ledger.currency:
-        ledger.session_counter.accrued_at_rate += in_base
+    ledger.rate(currency, f"{what}: ")
+    claims = _claims(ledger, symbol, dividend.ex_date, currency)
+    amount = money(ledger.opening_quantity(symbol) * dividend.amount_per_share)
+    # What was paid early was income then and is owed no more.
+    covered = claims.paid if abs(claims.paid) < abs(amount) else amount
+    if claims.paid and (claims.paid > 0) is (amount > 0):
+        claims = replace(claims, paid=claims.paid - covered)
+        amount -= covered
+    in_base = ledger.in_base(amount, currency)
+    if amount:
+        claims = replace(claims, owed=(*claims.owed, Claim(amount, in_base)))
+        ledger.post(
+            [
+                Posting(Account.DIVIDENDS_RECEIVABLE, symbol, currency, amount, in_base),
+                Posting(Account.DIVIDENDS, symbol, currency, -amount, -in_base),
+            ]
+        )
+        ledger.count_dividend(symbol, in_base)
+        if currency != ledger.currency:
+            ledger.session_counter.accrued_at_rate += in_base
+    _keep(ledger, claims)
 
 
 def book_dividend_payment(
     ledger: GeneralLedger, _session: dt.date, payment: DividendPayment
 ) -> None:
-    """Cash against what is owed; what is not owed is income."""
+    """Cash against what is owed; what is not owed is income.
+
+    A payment of exactly one of several dividends owed settles that one, any other all of them.
+    """
     symbol, currency = payment.symbol, payment.currency
+    what = f"dividend payment of {symbol} ex {payment.ex_date}: "
+    ledger.rate(currency, what)
     amount = money(payment.amount)
     in_base = ledger.in_base(amount, currency)
-    key = (symbol, payment.ex_date)
-    owed = ledger.accruals.get(key)
-    if owed is not None:
-        _require_same_currency(owed, currency)
-    income, base_income = amount, in_base
+    claims = _claims(ledger, symbol, payment.ex_date, currency)
+    alone = next((claim for claim in claims.owed if claim.amount == amount), None)
+    settled = claims.owed if alone is None else (alone,)
+    owed = sum((claim.amount for claim in settled), ZERO)
+    base_owed = sum((claim.base_amount for claim in settled), ZERO)
+    income = amount - owed
+    base_income = ledger.in_base(income, currency)
     entries: list[Posting] = []
-    if owed is not None and not owed.is_paid:
-        income = amount - owed.amount
-        base_income = ledger.in_base(income, currency)
+    if settled:
         # It was owed at the rate of its ex-date and comes at today's.
-        settled = in_base - base_income
-        gain = owed.base_amount - settled
+        today = in_base - base_income
         receivable = Account.DIVIDENDS_RECEIVABLE
-        entries.append(Posting(receivable, symbol, currency, -owed.amount, -owed.base_amount))
-        if gain:
-            entries.append(Posting(Account.FX_GAIN, "", currency, ZERO, gain))
+        entries.append(Posting(receivable, symbol, currency, -owed, -base_owed))
+        if base_owed != today:
+            entries.append(Posting(Account.FX_GAIN, "", currency, ZERO, base_owed - today))
         if currency != ledger.currency:
-            ledger.session_counter.accrued_at_rate -= settled
-        del ledger.accruals[key]
+            ledger.session_counter.accrued_at_rate -= today
+        left = list(claims.owed)
+        for claim in settled:
+            left.remove(claim)
+        claims = replace(claims, owed=tuple(left))
     elif ledger.policy.dividend_source is DividendSource.EX_DATE:
-        ledger.accruals[key] = Accrual(
-            symbol=symbol,
-            ex_date=payment.ex_date,
-            currency=currency,
-            amount=amount,
-            base_amount=in_base,
-            is_paid=True,
-        )
+        claims = replace(claims, paid=claims.paid + amount)
     if income or base_income:
         entries.append(Posting(Account.DIVIDENDS, symbol, currency, -income, -base_income))
     ledger.settle(entries, currency, amount)
     ledger.session_counter.add_other_cash(currency, amount)
     ledger.count_dividend(symbol, base_income)
+    _keep(ledger, claims)
 
 
-def _require_same_currency(accrual: Accrual, currency: str) -> None:
-    if accrual.currency != currency:
+def rename_claims(ledger: GeneralLedger, symbol: str, new_symbol: str) -> None:
+    """What is owed for `symbol` is owed for `new_symbol`, beside what is owed for that already."""
+    for claims in [one for one in ledger.dividends.values() if one.symbol == symbol]:
+        beside = _claims(ledger, new_symbol, claims.ex_date, claims.currency)
+        amount, in_base, currency = claims.amount, claims.base_amount, claims.currency
+        if claims.owed:
+            receivable = Account.DIVIDENDS_RECEIVABLE
+            ledger.post(
+                [
+                    Posting(receivable, symbol, currency, -amount, -in_base),
+                    Posting(receivable, new_symbol, currency, amount, in_base),
+                ]
+            )
+        _keep(ledger, replace(claims, owed=(), paid=ZERO))
+        joined = replace(beside, owed=(*beside.owed, *claims.owed), paid=beside.paid + claims.paid)
+        _keep(ledger, joined)
+
+
+def _claims(ledger: GeneralLedger, symbol: str, ex_date: dt.date, currency: str) -> DividendClaims:
+    """What is known of the dividends of a symbol and ex-date, nothing as yet included."""
+    known = ledger.dividends.get((symbol, ex_date))
+    if known is None:
+        return DividendClaims(symbol=symbol, ex_date=ex_date, currency=currency)
+    if known.currency != currency:
         raise LedgerError(
-            f"dividend of {accrual.symbol} ex {accrual.ex_date} is known in {accrual.currency} and "
-            f"comes in {currency}: record it in {accrual.currency}, and a currency_conversion "
-            "beside it."
+            f"dividend of {symbol} ex {ex_date} is known in {known.currency} and comes in "
+            f"{currency}: record it in {known.currency}, and a currency_conversion beside it."
         )
+    return known
+
+
+def _keep(ledger: GeneralLedger, claims: DividendClaims) -> None:
+    """Remember claims for as long as something is owed or was paid early."""
+    key = (claims.symbol, claims.ex_date)
+    if claims.owed or claims.paid:
+        ledger.dividends[key] = claims
+    else:
+        ledger.dividends.pop(key, None)

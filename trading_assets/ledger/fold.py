@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import deque
 from collections.abc import Callable, Mapping
+from copy import copy
 from decimal import Decimal
 from typing import Any
 
@@ -43,7 +44,7 @@ from trading_assets.ledger.corporate_bookings import (
     book_symbol_change,
 )
 from trading_assets.ledger.dividends import book_dividend, book_dividend_payment
-from trading_assets.ledger.general_ledger import Accrual, GeneralLedger, Holding, OnRoundTrip
+from trading_assets.ledger.general_ledger import DividendClaims, GeneralLedger, OnRoundTrip
 from trading_assets.ledger.trades import book_adjustment, book_fill
 from trading_assets.model.cash_events import (
     Adjustment,
@@ -71,7 +72,8 @@ from trading_assets.model.money import ZERO, money
 from trading_assets.model.order_events import Fill
 from trading_assets.model.policies import AccountingPolicy
 
-BOOKINGS: dict[type, Callable[[GeneralLedger, dt.date, Any], None]] = {
+Booking = Callable[[GeneralLedger, dt.date, Any], None]
+BOOKINGS: dict[type, Booking] = {
     Fill: book_fill,
     Adjustment: book_adjustment,
     CashFlow: book_cash_flow,
@@ -108,7 +110,8 @@ class LedgerState(msgspec.Struct, frozen=True, kw_only=True):
     accounts: tuple[Posting, ...]
     holdings: tuple[HoldingState, ...]
     rates: dict[str, Decimal]
-    accruals: tuple[Accrual, ...]
+    symbol_currencies: dict[str, str]
+    dividends: tuple[DividendClaims, ...]
     counters: dict[str, ActivityCounter]
     session_counter: SessionCounter
     marks: dict[str, Mark]
@@ -147,12 +150,23 @@ class Ledger:
         ledger.postings = []
         booking = BOOKINGS.get(type(event))
         if booking is not None:
-            if session != self._session:
-                self._session = session
-                ledger.opening_quantities = {}
-            booking(ledger, session, event)
+            if session == self._session:
+                booking(ledger, session, event)
+            else:
+                self._book_first(session, event, booking)
         elif isinstance(event, SessionClosed):
             self._close_session(session, event)
+
+    def _book_first(self, session: dt.date, event: AnyEvent, booking: Booking) -> None:
+        """Book the first event of another session; where it is refused, that has not begun."""
+        ledger, before = self._ledger, self._ledger.opening_quantities
+        ledger.opening_quantities = {}
+        try:
+            booking(ledger, session, event)
+        except BaseException:
+            ledger.opening_quantities = before
+            raise
+        self._session = session
 
     @property
     def currency(self) -> str:
@@ -193,7 +207,7 @@ class Ledger:
         return self._accruals_at(self._ledger.rates)
 
     def _accruals_at(self, rates: Mapping[str, Decimal]) -> Decimal:
-        owed = (one for one in self._ledger.accruals.values() if not one.is_paid)
+        owed = self._ledger.dividends.values()
         return sum((self._valued(one.amount, one.currency, rates) for one in owed), ZERO)
 
     def _own_accruals(self) -> Decimal:
@@ -201,8 +215,8 @@ class Ledger:
         return sum(
             (
                 one.amount
-                for one in self._ledger.accruals.values()
-                if not one.is_paid and one.currency == self._currency
+                for one in self._ledger.dividends.values()
+                if one.currency == self._currency
             ),
             ZERO,
         )
@@ -217,7 +231,7 @@ class Ledger:
         """Other currencies than the portfolio's that cash, shares or dividends owed are in."""
         used = set(self.cash_balances)
         used |= {holding.currency for holding in self._ledger.holdings.values()}
-        used |= {one.currency for one in self._ledger.accruals.values() if not one.is_paid}
+        used |= {one.currency for one in self._ledger.dividends.values() if one.owed}
         return used - {self._currency}
 
     @property
@@ -443,9 +457,10 @@ class Ledger:
                 for holding in ledger.holdings.values()
             ),
             rates=dict(ledger.rates),
-            accruals=tuple(ledger.accruals.values()),
-            counters=dict(ledger.counters),
-            session_counter=ledger.session_counter,
+            symbol_currencies=dict(ledger.symbol_currencies),
+            dividends=tuple(ledger.dividends.values()),
+            counters={symbol: copy(counter) for symbol, counter in ledger.counters.items()},
+            session_counter=ledger.session_counter.copy(),
             marks=dict(ledger.marks),
             opening_quantities=dict(ledger.opening_quantities),
             session=self._session,
@@ -472,12 +487,13 @@ class Ledger:
         ledger = fold._ledger
         ledger.accounts.restore(state.accounts)
         for one in state.holdings:
-            holding = ledger.holdings[one.symbol] = Holding(one.symbol, one.currency)
+            holding = ledger.open_holding(one.symbol, one.currency)
             holding.quantity, holding.lots = one.quantity, deque(one.lots)
         ledger.rates = dict(state.rates)
-        ledger.accruals = {(one.symbol, one.ex_date): one for one in state.accruals}
-        ledger.counters = dict(state.counters)
-        ledger.session_counter = state.session_counter
+        ledger.symbol_currencies = dict(state.symbol_currencies)
+        ledger.dividends = {(one.symbol, one.ex_date): one for one in state.dividends}
+        ledger.counters = {symbol: copy(counter) for symbol, counter in state.counters.items()}
+        ledger.session_counter = state.session_counter.copy()
         ledger.marks = dict(state.marks)
         ledger.opening_quantities = dict(state.opening_quantities)
         return fold

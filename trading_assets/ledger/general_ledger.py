@@ -55,21 +55,36 @@ class Holding:
         self.lots: deque[Lot] = deque()
 
 
-class Accrual(msgspec.Struct, frozen=True, kw_only=True):
-    """A dividend that one of its two events has brought and the other has not.
+class Claim(msgspec.Struct, frozen=True):
+    """A dividend that went ex and is not paid: signed money of its currency, and of the
+    portfolio's at the rate of the ex-date."""
 
-    `amount` is signed money still owed (`is_paid` false), or paid before it was accrued (true).
-    """
+    amount: Decimal
+    base_amount: Decimal
+
+
+class DividendClaims(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one symbol and ex-date, what one of the two kinds of event has brought and the other has
+    not: the dividends owed (a special one is beside the regular one), and what was paid early."""
 
     symbol: str
     ex_date: dt.date
     currency: str
-    amount: Decimal
-    base_amount: Decimal
-    is_paid: bool
+    owed: tuple[Claim, ...] = ()
+    paid: Decimal = ZERO
+
+    @property
+    def amount(self) -> Decimal:
+        """Signed money that is owed."""
+        return sum((claim.amount for claim in self.owed), ZERO)
+
+    @property
+    def base_amount(self) -> Decimal:
+        """The same in the portfolio's currency, at the rates of the ex-date."""
+        return sum((claim.base_amount for claim in self.owed), ZERO)
 
 
-class ShareMove(msgspec.Struct, frozen=True, kw_only=True):
+class ShareMove(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Signed shares that enter or leave a position at a price per share.
 
     `commission` is the part of the cost that belongs to the lots: 0 where it is an expense.
@@ -97,8 +112,11 @@ class GeneralLedger:
         self.currency = currency
         self.accounts = Accounts(currency)
         self.holdings: dict[str, Holding] = {}
+        self.symbol_currencies: dict[str, str] = {}
+        """The one currency of each symbol that was ever held."""
         self.rates: dict[str, Decimal] = {}
-        self.accruals: dict[tuple[str, dt.date], Accrual] = {}
+        self.dividends: dict[tuple[str, dt.date], DividendClaims] = {}
+        """By symbol and ex-date, what is owed or was paid early."""
         self.counters: dict[str, ActivityCounter] = {}
         self.session_counter = SessionCounter()
         self.marks: dict[str, Mark] = {}
@@ -113,20 +131,21 @@ class GeneralLedger:
 
     # What an event may be checked against before anything changes
 
-    def rate(self, currency: str) -> Decimal:
-        """Money of the portfolio's currency for one unit of `currency`; LedgerError if unknown."""
+    def rate(self, currency: str, what: str = "") -> Decimal:
+        """Money of the portfolio's currency for one unit of `currency`; LedgerError, which begins
+        with `what`, if unknown."""
         if currency == self.currency:
             return ONE
         found = self.rates.get(currency)
         if found is None:
             if currency in MINOR_UNITS:
                 raise LedgerError(
-                    f"{currency} is a minor unit: divide the amount by 100 and book it in "
+                    f"{what}{currency} is a minor unit: divide the amount by 100 and book it in "
                     f"{MINOR_UNITS[currency]}."
                 )
             raise LedgerError(
-                f"no exchange rate of {currency} to {self.currency} is known. Record an fx_rate "
-                "of the session before the first event in that currency."
+                f"{what}no exchange rate of {currency} to {self.currency} is known. Record an "
+                "fx_rate of the session before the first event in that currency."
             )
         return found
 
@@ -144,15 +163,21 @@ class GeneralLedger:
         return self.opening_quantities.get(symbol, self.held(symbol))
 
     def require_currency(self, symbol: str, currency: str, what: str) -> None:
-        """LedgerError where `symbol` is held in another currency, or `currency` has no rate."""
+        """LedgerError where `symbol` is of another currency, or `currency` has no rate."""
         if currency != self.currency:
-            self.rate(currency)
-        holding = self.holdings.get(symbol)
-        if holding is not None and holding.currency != currency:
+            self.rate(currency, f"{what} of {symbol}: ")
+        known = self.symbol_currencies.get(symbol, currency)
+        if known != currency:
             raise LedgerError(
-                f"{what} of {symbol} is in {currency}, the position is held in {holding.currency}: "
-                "one symbol has one currency. Give the other listing a symbol of its own."
+                f"{what} of {symbol} is in {currency}, its books are kept in {known}: one symbol "
+                "has one currency. Give the other listing a symbol of its own."
             )
+
+    def open_holding(self, symbol: str, currency: str) -> Holding:
+        """A holding of a symbol that is not held, whose currency is checked."""
+        self.symbol_currencies[symbol] = currency
+        holding = self.holdings[symbol] = Holding(symbol, currency)
+        return holding
 
     # Operations
 
@@ -228,7 +253,7 @@ class GeneralLedger:
         cost_value = value + move.commission
         holding = self.holdings.get(symbol)
         if holding is None:
-            holding = self.holdings[symbol] = Holding(symbol, currency)
+            holding = self.open_holding(symbol, currency)
         held = holding.quantity
         opening, opening_value = quantity, cost_value
         cost = base_cost = realized = base_realized = base_closing = fx_gain = ZERO
@@ -249,7 +274,6 @@ class GeneralLedger:
                 base_closing = self.in_base(closing_value, currency)
                 base_realized = self.in_base(realized, currency)
                 fx_gain = -base_closing - base_cost - base_realized
-            self.counter(symbol).realized += base_realized + fx_gain
             if closed:
                 self._report_round_trips(move, closed, -closing_value)
             opening, opening_value = quantity - closing, cost_value - closing_value
@@ -271,6 +295,8 @@ class GeneralLedger:
         else:
             del self.holdings[symbol]
         counter = self.counter(symbol)
+        if realized or fx_gain:
+            counter.realized += base_realized + fx_gain
         base_value = value
         if not is_base:
             # What is paid in base less commission, so that the parts of a result add up.

@@ -26,7 +26,7 @@ from trading_assets.model.money import QUANTITY_DECIMALS_MAX, ZERO, money, trunc
 from trading_assets.model.policies import AccountingPolicy, LotMethod
 
 
-class ClosedLot(msgspec.Struct, frozen=True, kw_only=True):
+class ClosedLot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was taken off one lot: signed shares and signed money, as in the lot."""
 
     lot_id: str
@@ -43,7 +43,8 @@ def closing_method(policy: AccountingPolicy, position: Decimal) -> LotMethod:
 
 
 def add_lot(lots: deque[Lot], lot: Lot, method: LotMethod) -> None:
-    """Append a new lot; under average cost it joins the one that is there, whose day remains."""
+    """Add a new lot in its place by day, after those of the same; under average cost it joins the
+    one that is there, whose day remains."""
     if method is LotMethod.AVERAGE_COST and lots:
         pool = lots.pop()
         lot = replace(
@@ -52,7 +53,14 @@ def add_lot(lots: deque[Lot], lot: Lot, method: LotMethod) -> None:
             cost_basis=pool.cost_basis + lot.cost_basis,
             base_cost_basis=pool.base_cost_basis + lot.base_cost_basis,
         )
-    lots.append(lot)
+    later = 0
+    # A trade that is told late: rare, and not far from the end.
+    while later < len(lots) and lots[-1 - later].opened > lot.opened:
+        later += 1
+    if later:
+        lots.insert(len(lots) - later, lot)
+    else:
+        lots.append(lot)
 
 
 def require_choice(lots: Iterable[Lot], quantity: Decimal, choice: Sequence[LotChoice]) -> None:

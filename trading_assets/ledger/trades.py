@@ -48,7 +48,8 @@ def book_fill(ledger: GeneralLedger, session: dt.date, fill: Fill) -> None:
             choice=fill.lots,
         )
     )
-    base_commission = ledger.in_base(commission, currency)
+    is_base = currency == ledger.currency
+    base_commission = commission if is_base else ledger.in_base(commission, currency)
     if commission and not in_basis:
         entries.append(Posting(_FEES, symbol, currency, commission, base_commission))
     ledger.settle(entries, currency, -value - commission)

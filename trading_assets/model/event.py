@@ -15,6 +15,8 @@ class Event(
     frozen=True,
     kw_only=True,
     forbid_unknown_fields=True,
+    # Facts never refer to themselves: the collector need not look at them, however many there are.
+    gc=False,
     omit_defaults=True,
     tag_field="type",
 ):

@@ -19,7 +19,7 @@ class LotChoice(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Annotated[Positive, Meta(description="How many of its shares are closed.")]
 
 
-class Lot(msgspec.Struct, frozen=True, kw_only=True):
+class Lot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Shares opened by one execution that are still open.
 
     `quantity` in signed shares (negative: short). `cost_basis` in signed money of the instrument's
