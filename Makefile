@@ -42,7 +42,7 @@ check: .venv/installed-test
 	$(BIN)/mypy
 
 test: check
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup -rs
 
 samples: .venv/installed-test
 	$(BIN)/python scripts/make_samples.py

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -19,9 +20,13 @@ COMMAND = str(Path(sys.executable).parent / "trading_assets")
 
 
 class Home:
-    """A data folder of its own with the sample data, and an empty state."""
+    """A data folder of its own with the sample data, and an empty state.
 
-    def __init__(self, folder: Path) -> None:
+    `environment` is what commands are given besides the folders.
+    """
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.environment = environment
         self.data = folder / "data"
         self.state = folder / "state"
         for part in ("portfolios", "market", "mapping", "raw_signals"):
@@ -37,6 +42,7 @@ class Home:
             "TRADING_ASSETS_DATA": str(self.data),
             "TRADING_ASSETS_STATE": str(self.state),
             "COLUMNS": "200",
+            **self.environment,
         }
         return subprocess.run(
             [COMMAND, *arguments],
@@ -293,9 +299,16 @@ def test_while_trading_is_halted_nothing_is_sent_and_resume_goes_on(tmp_path: Pa
     assert "20 orders, 20 fills" in done.stdout
 
 
+def every_command(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        yield f"{prefix}{name}", command
+        if isinstance(command, click.Group):
+            yield from every_command(command, f"{prefix}{name} ")
+
+
 def test_every_command_and_option_has_help_and_the_readme_names_every_command() -> None:
     readme = (ROOT / "README.md").read_text()
-    for name, command in main.commands.items():
+    for name, command in every_command(main):
         assert command.help, name
         assert f"`trading_assets {name}" in readme or f"`{name}`" in readme, name
         for option in command.params:

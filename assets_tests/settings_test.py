@@ -207,3 +207,43 @@ def test_a_sample_portfolio_has_targets_and_prices_for_every_session(name: str) 
         assert not prices.before(session, symbols).missing
         assert not prices.at_close(session, symbols).missing
         assert prices.benchmark_close(session) is not None
+
+
+def test_books_are_files_unless_a_server_is_named() -> None:
+    assert directories({}).book_url is None
+    assert directories({"TRADING_ASSETS_BOOK_URL": ""}).book_url is None
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+psycopg"])
+def test_the_books_server_is_named_by_an_address_whose_password_is_not_shown(scheme: str) -> None:
+    address = f"{scheme}://keeper:s3cret%40@db.example:5433/books"
+    places = directories({"TRADING_ASSETS_BOOK_URL": address})
+    url = places.book_url
+    assert url is not None
+    assert (url.drivername, url.host, url.port, url.database, url.password) == (
+        "postgresql+psycopg",
+        "db.example",
+        5433,
+        "books",
+        "s3cret@",
+    )
+    assert "s3cret" not in f"{places!r} {places} {url}"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "sqlite:///s3cret.sqlite",
+        "mysql://keeper:s3cret@host/books",
+        "postgresql://keeper:s3cret@host",
+        "keeper:s3cret@host/books",
+        "postgresql://keeper:s3cret@host:port/books",
+    ],
+)
+def test_an_address_that_is_no_postgresql_database_is_refused_without_being_shown(
+    address: str,
+) -> None:
+    with pytest.raises(ConfigurationError, match="percent-encoded") as refusal:
+        directories({"TRADING_ASSETS_BOOK_URL": address})
+    assert "s3cret" not in str(refusal.value)
+    assert refusal.value.__cause__ is None

@@ -84,7 +84,7 @@ def run_sessions(
 
 
 def _closed(places: Directories, settings: PortfolioSettings) -> set[dt.date]:
-    log = event_log_to_read(places.books, settings.id)
+    log = event_log_to_read(places.books, settings.id, places.book_url)
     try:
         return closed_session_dates(log)
     finally:
@@ -231,8 +231,9 @@ def _summary(
 ) -> None:
     """Where everything is and what reconciled, from the book and the files themselves."""
     wanted = set(sessions)
-    log = event_log_to_read(places.books, settings.id)
-    closed = [one for one in read_closed_sessions(log, settings) if one.session in wanted]
+    log = event_log_to_read(places.books, settings.id, places.book_url)
+    found = read_closed_sessions(log, settings, min(sessions))
+    closed = [one for one in found if one.session in wanted]
     sequence, head = log.head()
     log.close()
     breaks = sum(

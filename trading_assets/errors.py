@@ -7,11 +7,13 @@
     │   ├── SessionUnknownError       not in the calendar or the portfolio's range
     │   └── SessionNotReadyError      an earlier session must be materialised first
     ├── BookError
-    │   ├── BookCorruptError          the hash chain or a record does not verify
+    │   ├── BookCorruptError          the chain, a record or the file does not verify
     │   ├── BookContractError         an event breaks the schema of its type and version
     │   ├── BookVersionError          a record is of a type or version that is not known
     │   ├── BookConflictError         an event id is already recorded with other content
-    │   └── BookLockedError           another process is writing this book
+    │   ├── BookLockedError           another process is writing this book
+    │   ├── BookStaleError            another process has written to the book since it was read
+    │   └── BookUnavailableError      the book's database cannot be reached or written
     ├── SubscriptionError         nothing can ever be delivered to a subscription
     ├── DeliveryError             a subscriber of the bus raised; what it missed is kept for it
     ├── OrderTransitionError      an order event that its state does not allow
@@ -78,7 +80,8 @@ class BookError(TradingAssetsError):
 
 
 class BookCorruptError(BookError):
-    """A stored record does not match its hash, its predecessor or its sequence."""
+    """A stored record does not match its hash, its predecessor or its sequence, records are lost,
+    or the file is damaged."""
 
 
 class BookContractError(BookError):
@@ -113,6 +116,14 @@ class BookConflictError(BookError):
 
 class BookLockedError(BookError):
     """Another process is writing this book."""
+
+
+class BookStaleError(BookError):
+    """Another process has written to the book since this one read it; nothing was recorded."""
+
+
+class BookUnavailableError(BookError):
+    """The book's database cannot be reached, or has no room or permission to be written."""
 
 
 class SubscriptionError(TradingAssetsError):

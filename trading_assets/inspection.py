@@ -8,13 +8,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from trading_assets.analytics.pnl import daily_result, position_values
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BookError, SessionNotReadyError
 from trading_assets.event_log.store import event_log_to_read
-from trading_assets.execution.book import Book, read_closed_sessions
+from trading_assets.execution.book import Book, closed_session_dates, read_closed_sessions
 from trading_assets.execution.halt import is_halted
 from trading_assets.execution.session import plan_inputs
 from trading_assets.lake import Lake
@@ -71,7 +72,7 @@ def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) 
     """
     calendar = TradingCalendar(settings.sessions)
     calendar.require(session)
-    log = event_log_to_read(places.books, settings.id)
+    log = event_log_to_read(places.books, settings.id, places.book_url)
     try:
         book = Book(log, settings, keep=[session])
         closed = book.closed.get(session)
@@ -122,9 +123,9 @@ def closed_session(
 ) -> ClosedSession:
     """One closed session from the book, or SessionNotReadyError."""
     TradingCalendar(settings.sessions).require(session)
-    log = event_log_to_read(places.books, settings.id)
+    log = event_log_to_read(places.books, settings.id, places.book_url)
     try:
-        for closed in read_closed_sessions(log, settings):
+        for closed in read_closed_sessions(log, settings, session):
             if closed.session == session:
                 return closed
     finally:
@@ -149,15 +150,21 @@ def _reconciled(
 def export_session(
     places: Directories, settings: PortfolioSettings, session: dt.date, folder: Path
 ) -> Path:
-    """Write every exported file of a closed session below `folder`; the folder it wrote to.
+    """Write every exported file of a closed session below `folder`; the folder it wrote to."""
+    return write_session_files(places, settings, closed_session(places, settings, session), folder)
+
+
+def write_session_files(
+    places: Directories, settings: PortfolioSettings, closed: ClosedSession, folder: Path
+) -> Path:
+    """Write the exported files of a closed session below `folder`; the folder it wrote to.
 
     All from the book, but `real_prices.csv` from the kept prices (where they were deleted, it is
     left out): the book has only the prices that the plan used.
     """
-    closed = closed_session(places, settings, session)
+    session, close = closed.session, closed.close
     report, summary = _reconciled(settings, closed)
     exports = SessionExports(folder, settings.id, session)
-    close = closed.close
     exports.targets(planned_targets(closed.planned.plan))
     prices = Lake(places.lake, settings.id).read("prices", session)
     if prices is not None:
@@ -180,32 +187,38 @@ def show_status(places: Directories, portfolios: Sequence[PortfolioSettings]) ->
     healthy = not is_halted(places.halt_switch)
     for settings in portfolios:
         sessions = TradingCalendar(settings.sessions).sessions
-        log = event_log_to_read(places.books, settings.id)
         try:
-            records = log.verify()
-            _, head = log.head()
-            last = None
-            for closed in read_closed_sessions(log, settings):
-                last = closed
-            through = None if last is None else last.session
-            following = next((day for day in sessions if through is None or day > through), None)
-            table.add_row(
-                settings.id,
-                str(through or "none"),
-                str(following or "none"),
-                "" if last is None else f"{plain(last.close.equity)} {settings.currency}",
-                str(records),
-                head[:12],
-                "verified",
-            )
+            row = _status_row(places, settings, sessions)
         except BookError as error:
             healthy = False
-            table.add_row(settings.id, "", "", "", "", "", f"[red]{error}[/red]")
-        finally:
-            log.close()
+            row = (settings.id, "", "", "", "", "", f"[red]{escape(str(error))}[/red]")
+        table.add_row(*row)
     # Dates and hashes are printed whole, also where the output is a narrow pipe.
     console.width = max(console.width, TABLE_WIDTH)
     console.print(table)
     if is_halted(places.halt_switch):
         console.print(f"[red]Trading is halted[/red] ({places.halt_switch}).")
     return healthy
+
+
+def _status_row(
+    places: Directories, settings: PortfolioSettings, sessions: Sequence[dt.date]
+) -> tuple[str, ...]:
+    log = event_log_to_read(places.books, settings.id, places.book_url)
+    try:
+        records = log.verify()
+        latest = max(closed_session_dates(log), default=None)
+        last = None
+        for closed in read_closed_sessions(log, settings, latest):
+            last = closed
+        return (
+            settings.id,
+            str(latest or "none"),
+            str(next((day for day in sessions if latest is None or day > latest), "none")),
+            "" if last is None else f"{plain(last.close.equity)} {settings.currency}",
+            str(records),
+            log.head().hash[:12],
+            "verified",
+        )
+    finally:
+        log.close()

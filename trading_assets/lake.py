@@ -88,3 +88,10 @@ class Lake:
         """The projection, or None when it was never materialised."""
         path = self.path(asset, session)
         return pq.ParquetFile(path).read(use_threads=False) if path.exists() else None
+
+    def sessions(self, asset: str) -> list[dt.date]:
+        """Sessions of which there is a projection of `asset`, ascending; empty for none."""
+        folders = (self.folder / asset).glob("session=*")
+        return sorted(
+            dt.date.fromisoformat(folder.name.removeprefix("session=")) for folder in folders
+        )

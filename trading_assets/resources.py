@@ -23,7 +23,13 @@ from trading_assets.execution.halt import is_halted
 from trading_assets.execution.session import Surroundings
 from trading_assets.lake import Lake
 from trading_assets.market_data.files import FilePriceSource
-from trading_assets.settings import Directories, FilePrices, PortfolioSettings, live_account
+from trading_assets.settings import (
+    Directories,
+    FilePrices,
+    PortfolioSettings,
+    book_url,
+    live_account,
+)
 
 SUBMITTER_WAIT_SECONDS = 30.0
 
@@ -99,14 +105,18 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class BookResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The books: one event log for each portfolio."""
+    """The books: one event log for each portfolio.
+
+    The address of a database is read from the environment when a book is opened: what a resource is
+    configured with is shown by the UI, and the address may hold a password.
+    """
 
     folder: str
 
     @contextmanager
     def open(self, settings: PortfolioSettings) -> Iterator[EventLog]:
         """The portfolio's event log."""
-        log = open_event_log(Path(self.folder), settings.id)
+        log = open_event_log(Path(self.folder), settings.id, url=book_url())
         try:
             yield log
         finally:
@@ -115,7 +125,7 @@ class BookResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @contextmanager
     def reading(self, settings: PortfolioSettings) -> Iterator[EventLog]:
         """The portfolio's event log for a reader; empty, and not made, where there is none."""
-        log = event_log_to_read(Path(self.folder), settings.id)
+        log = event_log_to_read(Path(self.folder), settings.id, book_url())
         try:
             yield log
         finally:

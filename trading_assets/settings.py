@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import sqlalchemy as sa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -34,6 +35,9 @@ from trading_assets.model.policies import (
     Select,
     SimulationPolicy,
 )
+
+BOOK_DRIVERS = ("postgresql+psycopg", "postgresql")
+"""What TRADING_ASSETS_BOOK_URL may begin with; all are opened with the first."""
 
 
 class Mode(StrEnum):
@@ -173,12 +177,16 @@ class PortfolioSettings(Policy):
 
 
 class Directories(BaseModel):
-    """Where things lie. `data` holds the inputs, `state` everything that the product writes."""
+    """Where things lie. `data` holds the inputs, `state` everything that the product writes.
 
-    model_config = ConfigDict(frozen=True)
+    With a `book_url` the books are in that PostgreSQL database instead of `books`.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     data: Path
     state: Path
+    book_url: sa.URL | None = None
 
     @property
     def portfolios(self) -> Path:
@@ -187,7 +195,8 @@ class Directories(BaseModel):
 
     @property
     def books(self) -> Path:
-        """Event logs, one SQLite file for each portfolio: the record, never to be deleted."""
+        """Event logs, one SQLite file for each portfolio: the record, never to be deleted. Also the
+        last head seen of each book, wherever it is."""
         return self.state / "books"
 
     @property
@@ -228,12 +237,37 @@ class Directories(BaseModel):
 
 def directories(environment: Mapping[str, str] | None = None) -> Directories:
     """Directories from TRADING_ASSETS_DATA (default: ./data) and TRADING_ASSETS_STATE
-    (default: <data>/state), made absolute."""
+    (default: <data>/state), made absolute, and the books' database if one is named."""
     values = os.environ if environment is None else environment
     data = Path(values.get("TRADING_ASSETS_DATA", "data")).resolve()
     return Directories(
-        data=data, state=Path(values.get("TRADING_ASSETS_STATE", data / "state")).resolve()
+        data=data,
+        state=Path(values.get("TRADING_ASSETS_STATE", data / "state")).resolve(),
+        book_url=book_url(values),
     )
+
+
+def book_url(environment: Mapping[str, str] | None = None) -> sa.URL | None:
+    """The database that holds all books, from TRADING_ASSETS_BOOK_URL, written
+    postgresql+psycopg://user:password@host:port/database; None where it is not set.
+
+    Raises ConfigurationError, which never shows the value: it may hold a password.
+    """
+    values = os.environ if environment is None else environment
+    text = values.get("TRADING_ASSETS_BOOK_URL")
+    if not text:
+        return None
+    try:
+        url = sa.make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        url = None
+    if url is None or url.drivername not in BOOK_DRIVERS or not url.database:
+        raise ConfigurationError(
+            "TRADING_ASSETS_BOOK_URL is not the address of a PostgreSQL database. Write it as "
+            "postgresql+psycopg://user:password@host:port/database (special characters of the "
+            "password percent-encoded), or unset it to keep each book in a file."
+        )
+    return url.set(drivername=BOOK_DRIVERS[0])
 
 
 def prepare_dagster(places: Directories) -> None:

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import multiprocessing
 import sqlite3
-from decimal import Decimal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from assets_tests.event_log.facts import OPEN, TUESDAY, deposit, restatement
 from trading_assets.errors import BookConflictError, BookCorruptError
-from trading_assets.event_log.store import GENESIS, EventLog, open_event_log
-from trading_assets.model.cash_events import CashFlow, CashFlowKind
-from trading_assets.model.events import BookRestated, NewEvent
-
-MONDAY = dt.date(2024, 3, 4)
-TUESDAY = dt.date(2024, 3, 5)
-OPEN = dt.datetime(2024, 3, 4, 14, 30, tzinfo=dt.UTC)
-
-
-def deposit(
-    key: str, amount: str = "100", session: dt.date = MONDAY, reference: str = "wire"
-) -> NewEvent:
-    flow = CashFlow(
-        kind=CashFlowKind.DEPOSIT, amount=Decimal(amount), currency="USD", reference=reference
-    )
-    return NewEvent(key=key, session=session, occurred_at=OPEN, source="test", event=flow)
-
-
-def restatement(revision: int, session: dt.date = MONDAY) -> NewEvent:
-    event = BookRestated(from_session=session, revision=revision, reason="new prices")
-    return NewEvent(
-        key=f"restate/{revision}", session=session, occurred_at=OPEN, source="test", event=event
-    )
+from trading_assets.event_log.chain import GENESIS
+from trading_assets.event_log.store import EventLog, open_event_log
+from trading_assets.model.cash_events import CashFlow
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> EventLog:
-    return open_event_log(tmp_path, "alpha")
+def log(tmp_path: Path, book_url: sa.URL | None) -> Iterator[EventLog]:
+    log = open_event_log(tmp_path, "alpha", url=book_url)
+    yield log
+    log.close()
 
 
 def test_records_come_back_in_order_with_their_exact_amounts(log: EventLog) -> None:
@@ -77,11 +60,30 @@ def test_a_restatement_opens_a_new_revision_in_which_keys_count_anew(log: EventL
     assert log.head()[0] == 3
 
 
-def test_the_revision_is_known_after_opening_again(tmp_path: Path) -> None:
-    first = open_event_log(tmp_path, "alpha")
+def test_the_revision_is_known_after_opening_again(tmp_path: Path, book_url: sa.URL | None) -> None:
+    first = open_event_log(tmp_path, "alpha", url=book_url)
     first.append([restatement(1)])
     first.close()
-    assert open_event_log(tmp_path, "alpha").revision == 1
+    again = open_event_log(tmp_path, "alpha", url=book_url)
+    assert again.revision == 1
+    again.close()
+
+
+def test_a_clock_that_is_set_back_does_not_turn_the_order_of_knowledge(tmp_path: Path) -> None:
+    times = iter([OPEN, OPEN - dt.timedelta(hours=1), OPEN + dt.timedelta(hours=1)])
+    log = open_event_log(tmp_path, "alpha", clock=lambda: next(times))
+    for key in "abc":
+        log.append([deposit(key)])
+    assert [r.recorded_at for r in log.records()] == [OPEN, OPEN, OPEN + dt.timedelta(hours=1)]
+
+
+def test_what_was_known_at_a_moment_ends_before_what_was_recorded_later(log: EventLog) -> None:
+    assert log.head_known_at(OPEN) == 0
+    log.append([deposit("a")])
+    (second,) = log.append([deposit("b")])
+    assert log.head_known_at(second.recorded_at) == 2
+    assert log.head_known_at(second.recorded_at - dt.timedelta(microseconds=1)) == 1
+    assert log.head_known_at(OPEN) == 0
 
 
 def test_each_record_carries_the_hash_of_the_one_before(log: EventLog) -> None:
@@ -139,28 +141,7 @@ def test_records_can_be_asked_for_by_session_type_and_place(log: EventLog) -> No
 
 def test_two_portfolios_in_one_database_keep_their_own_chains(tmp_path: Path) -> None:
     alpha = open_event_log(tmp_path, "alpha")
-    beta = EventLog(alpha._engine, "beta")
+    beta = EventLog(alpha.database, "beta")
     alpha.append([deposit("a")])
     beta.append([deposit("a"), deposit("b")])
     assert (alpha.verify(), beta.verify()) == (1, 2)
-
-
-def _append_many(folder: Path, writer: str) -> None:
-    log = open_event_log(folder, "alpha")
-    for number in range(40):
-        log.append([deposit(f"{writer}-{number}-{part}") for part in range(3)])
-
-
-def test_two_processes_writing_at_once_never_interleave(tmp_path: Path) -> None:
-    open_event_log(tmp_path, "alpha").close()
-    spawn = multiprocessing.get_context("spawn")
-    writers = [spawn.Process(target=_append_many, args=(tmp_path, name)) for name in "xy"]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert [writer.exitcode for writer in writers] == [0, 0]
-    log = open_event_log(tmp_path, "alpha")
-    assert log.verify() == 240
-    references = [r.event_id for r in log.records()]
-    assert len(set(references)) == 240

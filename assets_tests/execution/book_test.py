@@ -21,6 +21,7 @@ from assets_tests.execution.small_portfolio import (
 from trading_assets.bus import Message
 from trading_assets.errors import (
     BookConflictError,
+    BookStaleError,
     DeliveryError,
     LedgerError,
     OrderTransitionError,
@@ -202,6 +203,32 @@ def test_restatements_are_numbered_though_one_supersedes_another(tmp_path: Path)
         (TUESDAY, 2),
     ]
     assert {r.session for r in counting_records(desk.log)} == {MONDAY, TUESDAY}
+
+
+def test_a_book_that_another_process_wrote_records_nothing_and_learns_of_it(tmp_path: Path) -> None:
+    mine, theirs = open_book(tmp_path), open_book(tmp_path)
+    theirs.record([fact("wire", deposit("300"))])
+    with pytest.raises(BookStaleError):
+        mine.record([fact("a", intended())])
+    assert mine.log.head().sequence == 1
+    # What was decided from the book as it was is not kept; what they recorded is.
+    assert mine.orders(MONDAY) == ()
+    assert mine.cash == Decimal(300)
+    mine.record([fact("a", intended())])
+    assert mine.sequence == 2
+    with pytest.raises(BookStaleError):
+        theirs.record([fact("x1", fill())])
+    assert [order.client_order_id for order in theirs.orders(MONDAY)] == ["a"]
+
+
+def test_a_book_is_not_restated_over_what_another_process_wrote(tmp_path: Path) -> None:
+    mine, theirs = open_book(tmp_path), open_book(tmp_path)
+    theirs.record([fact("wire", deposit("300"))])
+    with pytest.raises(BookStaleError):
+        mine.restate(MONDAY, OPEN, "new prices")
+    assert (mine.cash, mine.restatements) == (Decimal(300), [])
+    mine.restate(MONDAY, OPEN, "new prices")
+    assert (mine.cash, mine.log.revision) == (Decimal(0), 1)
 
 
 # What is recorded is published

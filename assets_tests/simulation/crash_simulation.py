@@ -47,6 +47,7 @@ from trading_assets.brokers import simulated
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.errors import BrokerUnknownError
 from trading_assets.event_log.store import open_event_log
+from trading_assets.execution import book as book_at_work
 from trading_assets.execution.book import Book, counting_records
 from trading_assets.execution.session import (
     SessionInputs,
@@ -241,7 +242,17 @@ def run_phase(
     days: tuple[Day, ...],
     wrapped: Callable[[SimulatedBroker], SimulatedBroker] = lambda broker: broker,
 ) -> None:
-    """What one process does: open, run every session from the first on, write the projections."""
+    """What one process does: open, run every session from the first on, write the projections.
+
+    A checkpoint is saved at nearly every close, so later processes begin with one.
+    """
+    with mock.patch.object(book_at_work, "CHECKPOINT_RECORDS", 10):
+        _run_sessions(folder, days, wrapped)
+
+
+def _run_sessions(
+    folder: Path, days: tuple[Day, ...], wrapped: Callable[[SimulatedBroker], SimulatedBroker]
+) -> None:
     settings = days[0].settings
     log = open_event_log(folder / "books", settings.id)
     broker = SimulatedBroker(

@@ -22,7 +22,9 @@ def closed_sessions_of(
     """
     wanted = set(sessions)
     with books.open(settings) as log:
-        closed = (c for c in read_closed_sessions(log, settings) if c.session in wanted)
+        closed = (
+            c for c in read_closed_sessions(log, settings, min(wanted)) if c.session in wanted
+        )
         for session in tracked(label, sessions):
             found = next(closed, None)
             if found is None or found.session != session:

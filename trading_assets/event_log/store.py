@@ -3,12 +3,12 @@
 Problem: the book is the one thing that cannot be rebuilt. It must survive a kill at any moment,
 never hold the same fact twice, and show any change made behind its back.
 
-Choice: one relational table written through SQLAlchemy Core. SQLite in WAL mode with
-`synchronous=FULL` is the default, so an append that returned is on disk. Each append is one
-transaction that takes the write lock first, so two writers never interleave. An event's id is a
-hash of (portfolio, revision, event type, key): recording a fact again is recognised by its id and
-changes nothing; the same id with other content is refused. Each record's hash covers the record
-and the hash before it.
+Choice: one relational table written through SQLAlchemy Core, in SQLite by default and in PostgreSQL
+by the same code (`database.py`). An append that returned is on disk. Each append is one transaction
+of the book's only writer, which reads the chain's end first, so two writers never interleave. An
+event's id is a hash of (portfolio, revision, event type, key): recording a fact again is recognised
+by its id and changes nothing; the same id with other content is refused. Each record's hash covers
+the record and the hash before it (`chain.py`), and is checked whenever the record is read.
 
 Rejected: a file of JSON lines (no transaction over several events, no index), an ORM (nothing is
 ever updated), random event ids (a retry would be a new fact).
@@ -17,181 +17,116 @@ ever updated), random event ids (a retry would be a new fact).
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from trading_assets.errors import (
     BookConflictError,
-    BookContractError,
     BookCorruptError,
-    BookLockedError,
-    BookVersionError,
+    BookStaleError,
 )
 from trading_assets.event_log import contracts
+from trading_assets.event_log.chain import (
+    EMPTY,
+    GENESIS,
+    Head,
+    Row,
+    event_id,
+    record_hash,
+    record_of,
+    record_of_new,
+    require_next,
+    require_unchanged,
+    utc_text,
+)
+from trading_assets.event_log.database import BookDatabase, PostgresDatabase, SQLiteDatabase
+from trading_assets.event_log.tables import EVENTS
+from trading_assets.event_log.witness import HeadWitness
 from trading_assets.model.event import event_type
 from trading_assets.model.events import BookRestated, EventRecord, NewEvent
 
-GENESIS = "0" * 64
-"""Previous hash of the first record of a chain."""
-LOCK_TIMEOUT_SECONDS = 30.0
 PAGE_ROWS = 2000
-
-_METADATA = sa.MetaData()
-EVENTS = sa.Table(
-    "events",
-    _METADATA,
-    sa.Column("portfolio", sa.String(31), primary_key=True),
-    sa.Column("sequence", sa.Integer, primary_key=True),
-    sa.Column("event_id", sa.String(32), nullable=False),
-    sa.Column("event_type", sa.String(40), nullable=False),
-    sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("session", sa.String(10), nullable=False),
-    sa.Column("occurred_at", sa.String(32), nullable=False),
-    sa.Column("recorded_at", sa.String(32), nullable=False),
-    sa.Column("source", sa.String(60), nullable=False),
-    sa.Column("correlation_id", sa.String(160), nullable=False),
-    sa.Column("causation_id", sa.String(160), nullable=False),
-    sa.Column("payload", sa.Text, nullable=False),
-    sa.Column("previous_hash", sa.String(64), nullable=False),
-    sa.Column("hash", sa.String(64), nullable=False),
-    sa.UniqueConstraint("portfolio", "event_id"),
-    # One tree instead of two: rows are always read in the order of the chain.
-    sqlite_with_rowid=False,
-)
-_CONTENT = (
-    "portfolio",
-    "sequence",
-    "event_id",
-    "event_type",
-    "version",
-    "session",
-    "occurred_at",
-    "recorded_at",
-    "source",
-    "correlation_id",
-    "causation_id",
-    "payload",
-    "previous_hash",
-)
-_WRITES = {"writes": True}
-
-Row = dict[str, str | int]
+IMPORT_ROWS = 2000
 
 
-def event_id(portfolio: str, revision: int, event_type: str, key: str) -> str:
-    """Identity of a fact: the same for every attempt to record it, new after a restatement."""
-    text = "\x1f".join((portfolio, str(revision), event_type, key))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+class RecordPlace(NamedTuple):
+    """Sequence number of a record, and the session that it belongs to."""
+
+    sequence: int
+    session: dt.date
 
 
-def record_hash(row: Row) -> str:
-    """SHA-256 over a record's content and its predecessor's hash, fields in a fixed order."""
-    text = "\x1f".join(str(row[name]) for name in _CONTENT)
-    return hashlib.sha256(text.encode()).hexdigest()
+BeforeCommit = Callable[[Sequence[EventRecord]], None]
 
 
-def _utc(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).isoformat(timespec="microseconds")
-
-
-def _record(row: Sequence[str | int]) -> EventRecord:
-    """The record of a row, whose values come in the order of the table's columns."""
-    portfolio, sequence, identity, kind, version, session, occurred_at, recorded_at = row[:8]
-    source, correlation_id, causation_id, payload, previous_hash, digest = row[8:]
-    try:
-        event = contracts.decode(str(kind), int(version), str(payload))
-    except BookContractError as error:
-        raise BookCorruptError(f"{portfolio}: record {sequence} cannot be read: {error}") from error
-    except BookVersionError as error:
-        raise BookVersionError(f"{portfolio}: record {sequence}: {error}") from error
-    return EventRecord(
-        sequence=int(sequence),
-        event_id=str(identity),
-        event_type=str(kind),
-        version=int(version),
-        portfolio=str(portfolio),
-        session=dt.date.fromisoformat(str(session)),
-        occurred_at=dt.datetime.fromisoformat(str(occurred_at)),
-        recorded_at=dt.datetime.fromisoformat(str(recorded_at)),
-        source=str(source),
-        correlation_id=str(correlation_id),
-        causation_id=str(causation_id),
-        previous_hash=str(previous_hash),
-        hash=str(digest),
-        event=event,
-    )
-
-
-def _with_envelope(row: Row, new: NewEvent, recorded_at: dt.datetime) -> EventRecord:
-    """The record of a row that was just made, without decoding the event again."""
-    return EventRecord(
-        sequence=int(row["sequence"]),
-        event_id=str(row["event_id"]),
-        event_type=str(row["event_type"]),
-        version=new.event.version,
-        portfolio=str(row["portfolio"]),
-        session=new.session,
-        occurred_at=new.occurred_at,
-        recorded_at=recorded_at,
-        source=new.source,
-        correlation_id=new.correlation_id,
-        causation_id=new.causation_id,
-        previous_hash=str(row["previous_hash"]),
-        hash=str(row["hash"]),
-        event=new.event,
-    )
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
 
 
 class EventLog:
-    """One portfolio's chain of events. Not shared between threads; `clock` gives recorded_at."""
+    """One portfolio's chain of events. Not shared between threads; `clock` gives recorded_at.
+
+    `place` is how messages call it.
+    """
 
     def __init__(
         self,
-        engine: sa.Engine,
+        database: BookDatabase,
         portfolio: str,
-        clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+        clock: Callable[[], dt.datetime] = _now,
+        witness: HeadWitness | None = None,
+        *,
+        must_reach_witness: bool = True,
     ) -> None:
         self.portfolio = portfolio
-        self._engine = engine
+        self.database = database
+        self.place = f"{portfolio} ({database.place})"
+        self.witness = witness
         self._clock = clock
-        _METADATA.create_all(engine)
-        self.revision = self._latest_revision()
-        self._last = self.head()
+        # Read before the chain, which another process may be extending: it is then never ahead.
+        seen = EMPTY if witness is None else witness.read()
+        database.create_tables()
+        with database.reading() as connection:
+            self._last, self._last_recorded_at = self._end(connection)
+            self.revision = self._latest_revision(connection)
+        if must_reach_witness:
+            self._require_reached(seen)
+
+    # Writing
 
     def append(
         self,
         events: Sequence[NewEvent],
-        before_commit: Callable[[Sequence[EventRecord]], None] | None = None,
+        before_commit: BeforeCommit | None = None,
+        *,
+        expected_sequence: int | None = None,
     ) -> list[EventRecord]:
         """Record events in order, all or none, durably; return those that were new.
 
         Facts that are recorded already are passed over. `before_commit` is shown the new records
-        before they are durable; if it raises, nothing is recorded. Raises BookContractError when
-        one breaks its schema, BookConflictError when one is recorded with other content,
-        BookLockedError when another writer keeps the book for longer than 30 seconds.
+        before they are durable; if it raises, nothing is recorded. recorded_at never runs backwards
+        along the chain, whatever the clock does.
+
+        Raises BookContractError when an event breaks its schema, BookConflictError when it is
+        recorded with other content, BookStaleError when `expected_sequence` is given and the book
+        goes on after it, BookLockedError when another writer keeps the book for longer than 30
+        seconds, BookUnavailableError for a full disk.
         """
         if not events:
             return []
         try:
-            try:
-                # Nearly always every event is new and nobody else has written: that is tried first.
-                added = self._append(events, before_commit, look_up=False)
-            except sa.exc.IntegrityError:
-                added = self._append(events, before_commit, look_up=True)
-        except sa.exc.OperationalError as error:
-            if "locked" in str(error.orig) or "busy" in str(error.orig):
-                raise BookLockedError(
-                    f"{self.portfolio}: another process has been writing this book for "
-                    f"{LOCK_TIMEOUT_SECONDS:.0f} s. Wait for it to end, then run again."
-                ) from error
-            raise
+            # Nearly always every event is new: that is tried first, the table's key refuses others.
+            added = self._append(events, before_commit, expected_sequence, look_up=False)
+        except sa.exc.IntegrityError:
+            added = self._append(events, before_commit, expected_sequence, look_up=True)
         if added:
-            self._last = (added[-1].sequence, added[-1].hash)
+            last = added[-1]
+            self._advance(Head(last.sequence, last.hash), utc_text(last.recorded_at))
         for record in added:
             if isinstance(record.event, BookRestated):
                 self.revision = record.event.revision
@@ -200,16 +135,16 @@ class EventLog:
     def _append(
         self,
         events: Sequence[NewEvent],
-        before_commit: Callable[[Sequence[EventRecord]], None] | None,
+        before_commit: BeforeCommit | None,
+        expected_sequence: int | None,
         *,
         look_up: bool,
     ) -> list[EventRecord]:
-        """One transaction. Without `look_up` the chain is taken to end where this log last saw it
-        and no event to be known; where either is wrong, the table's own keys refuse the insert."""
-        with self._engine.connect().execution_options(**_WRITES) as connection:
+        """One transaction. Without `look_up` no event is taken to be known."""
+        with self.database.writing(self.portfolio) as connection:
+            self._catch_up(connection, expected_sequence)
             known: dict[str, str] = {}
             if look_up:
-                self._last = self._head(connection)
                 known = self._stored_payloads(connection, [self._identity(new) for new in events])
             added = self._insert(connection, events, known)
             if before_commit is not None:
@@ -217,54 +152,134 @@ class EventLog:
             connection.commit()
         return added
 
+    def _catch_up(self, connection: sa.Connection, expected_sequence: int | None) -> None:
+        """Learn where the chain ends, now that nobody else can write it."""
+        head, recorded_at = self._end(connection)
+        if expected_sequence is not None and head.sequence > expected_sequence:
+            raise BookStaleError(
+                f"{self.portfolio}: another process has written the book up to record "
+                f"{head.sequence} since this one read it up to {expected_sequence}. Nothing was "
+                "recorded. Run again; what is recorded already is not done twice."
+            )
+        if head == self._last:
+            return
+        if head.sequence < self._last.sequence or (
+            head.sequence == self._last.sequence and head.hash != self._last.hash
+        ):
+            raise BookCorruptError(
+                f"{self.place}: record {self._last.sequence} was in the book, and is lost or "
+                f"replaced: the book now ends at {head.sequence}. Nothing was recorded. Restore "
+                "the book from a backup."
+            )
+        self._last, self._last_recorded_at = head, recorded_at
+        self.revision = self._latest_revision(connection)
+
     def _insert(
         self, connection: sa.Connection, events: Sequence[NewEvent], known: dict[str, str]
     ) -> list[EventRecord]:
         """Add to the chain what is not in `known` (payloads by event id), and return it."""
         sequence, previous = self._last
-        recorded_at = self._clock().astimezone(dt.UTC)
+        recorded_text = max(utc_text(self._clock()), self._last_recorded_at)
+        recorded_at = dt.datetime.fromisoformat(recorded_text)
         rows: list[Row] = []
         added: list[EventRecord] = []
         for new in events:
-            identity = self._identity(new)
+            kind = event_type(new.event)
+            identity = event_id(self.portfolio, self.revision, kind, new.key)
             payload = contracts.encode(new.event).decode()
             if identity in known:
                 self._require_same(identity, new, payload, known[identity])
                 continue
-            sequence += 1
-            row: Row = {
-                "portfolio": self.portfolio,
-                "sequence": sequence,
-                "event_id": identity,
-                "event_type": event_type(new.event),
-                "version": new.event.version,
-                "session": new.session.isoformat(),
-                "occurred_at": _utc(new.occurred_at),
-                "recorded_at": _utc(recorded_at),
-                "source": new.source,
-                "correlation_id": new.correlation_id,
-                "causation_id": new.causation_id,
-                "payload": payload,
-                "previous_hash": previous,
-            }
-            row["hash"] = previous = record_hash(row)
             known[identity] = payload
+            sequence += 1
+            content = (
+                self.portfolio,
+                sequence,
+                identity,
+                kind,
+                new.event.version,
+                new.session.isoformat(),
+                utc_text(new.occurred_at),
+                recorded_text,
+                new.source,
+                new.correlation_id,
+                new.causation_id,
+                payload,
+                previous,
+            )
+            previous = record_hash(content)
+            row = Row(*content, previous)
             rows.append(row)
-            added.append(_with_envelope(row, new, recorded_at))
-        if rows and self._compiled_insert.positional:
-            names = self._compiled_insert.positiontup or ()
-            values = [tuple(row[name] for name in names) for row in rows]
-            connection.exec_driver_sql(str(self._compiled_insert), values)
-        elif rows:
-            connection.execute(sa.insert(EVENTS), rows)
+            added.append(record_of_new(row, new, recorded_at))
+        self._insert_rows(connection, rows)
         return added
 
+    def _insert_rows(self, connection: sa.Connection, rows: list[Row]) -> None:
+        if not rows:
+            return
+        if self._positional_insert is None:
+            connection.execute(sa.insert(EVENTS), [row._asdict() for row in rows])
+        else:
+            connection.exec_driver_sql(self._positional_insert, rows)
+
     @cached_property
-    def _compiled_insert(self) -> SQLCompiler:
-        """The insert in the database's own words, made once: it is by far the most used one."""
-        compiled = sa.insert(EVENTS).compile(dialect=self._engine.dialect)
+    def _positional_insert(self) -> str | None:
+        """The insert in the database's own words, made once, for it is by far the most used one;
+        None where the driver takes no values by position."""
+        compiled = sa.insert(EVENTS).compile(dialect=self.database.engine.dialect)
         assert isinstance(compiled, SQLCompiler)
-        return compiled
+        if not compiled.positional:
+            return None
+        assert tuple(compiled.positiontup or ()) == Row._fields
+        return str(compiled)
+
+    def adopt(self, rows: Iterable[Row], before_commit: BeforeCommit | None = None) -> int:
+        """Append records that another copy of this book made, as they are; return their number.
+
+        They must continue the chain. All or none: in one transaction, whatever their number.
+        `before_commit` is shown them in order, part by part. Raises BookCorruptError where one does
+        not follow, does not match its hash or cannot be read, BookConflictError where one is
+        recorded already, BookStaleError where another process writes in between.
+        """
+        expected = self._last.sequence
+        with self.database.writing(self.portfolio) as connection:
+            self._catch_up(connection, expected)
+            head, recorded_at = self._last, self._last_recorded_at
+            part: list[Row] = []
+            for row in rows:
+                require_next(row, head, self.place)
+                head, recorded_at = Head(row.sequence, row.hash), row.recorded_at
+                part.append(row)
+                if len(part) == IMPORT_ROWS:
+                    self._adopt_part(connection, part, before_commit)
+                    part = []
+            self._adopt_part(connection, part, before_commit)
+            if self.witness is not None:
+                self._require_reached(self.witness.read(), connection, head)
+            revision = self._latest_revision(connection)
+            connection.commit()
+        self.revision = revision
+        self._advance(head, recorded_at)
+        return head.sequence - expected
+
+    def _adopt_part(
+        self, connection: sa.Connection, rows: list[Row], before_commit: BeforeCommit | None
+    ) -> None:
+        records = [record_of(row, self.place) for row in rows]
+        try:
+            self._insert_rows(connection, rows)
+        except sa.exc.IntegrityError as error:
+            raise BookConflictError(
+                f"{self.portfolio}: records {rows[0].sequence} to {rows[-1].sequence} hold an "
+                "event id twice. Nothing was written. Import a whole export of one book."
+            ) from error
+        if before_commit is not None:
+            before_commit(records)
+
+    def _advance(self, head: Head, recorded_at: str) -> None:
+        self._last, self._last_recorded_at = head, recorded_at
+        if self.witness is not None:
+            self.witness.write(head)
 
     def _identity(self, new: NewEvent) -> str:
         return event_id(self.portfolio, self.revision, event_type(new.event), new.key)
@@ -290,35 +305,74 @@ class EventLog:
             found.update((row.event_id, row.payload) for row in rows)
         return found
 
-    def _head(self, connection: sa.Connection) -> tuple[int, str]:
+    # Where the chain ends
+
+    def head(self) -> Head:
+        """Sequence number and hash of the last record; (0, zeros) for an empty book."""
+        with self.database.reading() as connection:
+            return self._end(connection)[0]
+
+    def hash_at(self, sequence: int) -> str | None:
+        """Hash of a record; None where the book has none of that number."""
+        with self.database.reading() as connection:
+            return self._hash_at(connection, sequence)
+
+    def _end(self, connection: sa.Connection) -> tuple[Head, str]:
+        """The head, and when it was recorded ("" for an empty book)."""
         row = connection.execute(
-            sa.select(EVENTS.c.sequence, EVENTS.c.hash)
+            sa.select(EVENTS.c.sequence, EVENTS.c.hash, EVENTS.c.recorded_at)
             .where(EVENTS.c.portfolio == self.portfolio)
             .order_by(EVENTS.c.sequence.desc())
             .limit(1)
         ).first()
-        return (0, GENESIS) if row is None else (row.sequence, row.hash)
+        return (EMPTY, "") if row is None else (Head(row.sequence, row.hash), row.recorded_at)
 
-    def head(self) -> tuple[int, str]:
-        """Sequence number and hash of the last record; (0, zeros) for an empty book."""
-        with self._engine.connect() as connection:
-            return self._head(connection)
+    def _hash_at(self, connection: sa.Connection, sequence: int) -> str | None:
+        found = connection.execute(
+            sa.select(EVENTS.c.hash).where(
+                EVENTS.c.portfolio == self.portfolio, EVENTS.c.sequence == sequence
+            )
+        ).scalar()
+        return None if found is None else str(found)
 
-    def _latest_revision(self) -> int:
-        with self._engine.connect() as connection:
-            found = connection.execute(
-                sa.select(EVENTS.c.version, EVENTS.c.payload)
-                .where(
-                    EVENTS.c.portfolio == self.portfolio,
-                    EVENTS.c.event_type == "book_restated",
-                )
-                .order_by(EVENTS.c.sequence.desc())
-                .limit(1)
-            ).first()
+    def _require_reached(
+        self, seen: Head, connection: sa.Connection | None = None, head: Head | None = None
+    ) -> None:
+        if self.witness is None or seen == EMPTY:
+            return
+        if connection is None:
+            with self.database.reading() as opened:
+                self._require_reached(seen, opened, self._last)
+            return
+        assert head is not None
+        there = self._hash_at(connection, seen.sequence)
+        self.witness.require_reached(seen, head, there, self.place)
+
+    def _latest_revision(self, connection: sa.Connection) -> int:
+        found = connection.execute(
+            sa.select(EVENTS)
+            .where(EVENTS.c.portfolio == self.portfolio, EVENTS.c.event_type == "book_restated")
+            .order_by(EVENTS.c.sequence.desc())
+            .limit(1)
+        ).first()
         if found is None:
             return 0
-        event = contracts.decode("book_restated", found.version, found.payload)
+        event = record_of(Row._make(found), self.place).event
         return event.revision if isinstance(event, BookRestated) else 0
+
+    # Reading
+
+    def places(self, event_type: str, *, up_to: int | None = None) -> list[RecordPlace]:
+        """Where the records of a type are, in order, up to a sequence number; read without their
+        content, so quickly."""
+        query = sa.select(EVENTS.c.sequence, EVENTS.c.session).where(
+            EVENTS.c.portfolio == self.portfolio, EVENTS.c.event_type == event_type
+        )
+        if up_to is not None:
+            query = query.where(EVENTS.c.sequence <= up_to)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.order_by(EVENTS.c.sequence)).all()
+        return [RecordPlace(row.sequence, dt.date.fromisoformat(row.session)) for row in rows]
 
     def records(
         self,
@@ -329,7 +383,23 @@ class EventLog:
         session: dt.date | None = None,
     ) -> Iterator[EventRecord]:
         """Records in order with sequence > `after` and <= `up_to`, optionally of some types or of
-        one session; superseded ones are included, see `ledger.restatement`."""
+        one session; superseded ones are included, see `ledger.restatement`.
+
+        Raises BookCorruptError at the first that does not match its hash, cannot be read or, where
+        all types and sessions are asked for, does not follow the one before.
+        """
+        for row in self.rows(after=after, up_to=up_to, event_types=event_types, session=session):
+            yield record_of(row, self.place)
+
+    def rows(
+        self,
+        *,
+        after: int = 0,
+        up_to: int | None = None,
+        event_types: Sequence[str] | None = None,
+        session: dt.date | None = None,
+    ) -> Iterator[Row]:
+        """As `records`, but as they are stored, and only their place in the chain is checked."""
         conditions = [EVENTS.c.portfolio == self.portfolio]
         if up_to is not None:
             conditions.append(EVENTS.c.sequence <= up_to)
@@ -338,99 +408,94 @@ class EventLog:
         if session is not None:
             conditions.append(EVENTS.c.session == session.isoformat())
         query = sa.select(EVENTS).where(*conditions).order_by(EVENTS.c.sequence).limit(PAGE_ROWS)
+        whole = event_types is None and session is None
+        before = Head(after, GENESIS if after == 0 else self.hash_at(after) or "none")
         # Page by page, so that no transaction stays open while the caller works on a record.
         while True:
-            with self._engine.connect() as connection:
+            with self.database.reading() as connection:
                 page = connection.execute(query.where(EVENTS.c.sequence > after)).all()
-            for row in page:
-                yield _record(row)
+            for found in page:
+                row = Row._make(found)
+                if whole:
+                    require_next(row, before, self.place)
+                    before = Head(row.sequence, row.hash)
+                yield row
             if len(page) < PAGE_ROWS:
                 return
             after = page[-1].sequence
 
+    def head_known_at(self, moment: dt.datetime) -> int:
+        """Sequence number of the last record that the book held at `moment` (aware); 0 for none."""
+        with self.database.reading() as connection:
+            later = connection.execute(
+                sa.select(EVENTS.c.sequence)
+                .where(
+                    EVENTS.c.portfolio == self.portfolio,
+                    EVENTS.c.recorded_at > utc_text(moment),
+                )
+                .order_by(EVENTS.c.sequence)
+                .limit(1)
+            ).scalar()
+            return self._end(connection)[0].sequence if later is None else int(later) - 1
+
     def verify(self) -> int:
-        """Walk the whole chain; return the number of records.
+        """Check the database's structure and walk the whole chain; return the number of records.
 
         Raises BookCorruptError naming the first record whose sequence, predecessor or hash is
         wrong.
         """
-        previous, expected = GENESIS, 1
-        query = (
-            sa.select(EVENTS)
-            .where(EVENTS.c.portfolio == self.portfolio)
-            .order_by(EVENTS.c.sequence)
-        )
-        with self._engine.connect() as connection:
-            for found in connection.execution_options(yield_per=2000).execute(query).mappings():
-                row: Row = dict(found)
-                if row["sequence"] != expected:
-                    raise BookCorruptError(
-                        f"{self.portfolio}: record {expected} is missing, "
-                        f"{row['sequence']} follows. Restore the book from a backup."
-                    )
-                if row["previous_hash"] != previous or record_hash(row) != row["hash"]:
-                    raise BookCorruptError(
-                        f"{self.portfolio}: record {expected} ({row['event_type']} of "
-                        f"{row['session']}) does not match its hash. It was changed after it was "
-                        "recorded; restore the book from a backup."
-                    )
-                previous, expected = str(row["hash"]), expected + 1
-        return expected - 1
+        self.database.check()
+        count = 0
+        for row in self.rows():
+            require_unchanged(row, self.place)
+            count = row.sequence
+        return count
 
     def close(self) -> None:
         """Give the database back."""
-        self._engine.dispose()
+        self.database.close()
 
 
 def open_event_log(
     folder: Path,
     portfolio: str,
-    clock: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
+    clock: Callable[[], dt.datetime] = _now,
+    url: sa.URL | None = None,
+    *,
+    must_reach_witness: bool = True,
 ) -> EventLog:
-    """The book of `portfolio` in `folder`, one SQLite file, made if absent.
+    """The book of `portfolio`, made if absent: one SQLite file in `folder`, or, with a `url`, in
+    that PostgreSQL database. The last head seen is kept in `folder` either way.
 
-    Raises BookCorruptError when the file is not a readable SQLite database.
+    Raises BookCorruptError when the database is damaged or the chain does not reach the last head
+    that was seen (with `must_reach_witness`), BookUnavailableError when it cannot be reached.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{portfolio}.sqlite"
-    engine = sqlite_engine(path)
+    witness = HeadWitness(folder / f"{portfolio}.head")
+    database = SQLiteDatabase(path) if url is None else PostgresDatabase(url)
     try:
-        return EventLog(engine, portfolio, clock)
-    except sa.exc.DatabaseError as error:
-        engine.dispose()
-        if "not a database" in str(error.orig) or "malformed" in str(error.orig):
-            raise BookCorruptError(
-                f"{path}: not a readable book ({error.orig}). Restore it from a backup."
-            ) from error
+        return EventLog(database, portfolio, clock, witness, must_reach_witness=must_reach_witness)
+    except BaseException:
+        database.close()
         raise
 
 
-def event_log_to_read(folder: Path, portfolio: str) -> EventLog:
-    """The book of `portfolio` for a reader: as `open_event_log`, but where there is no file an
-    empty book in memory, so that looking leaves nothing behind."""
-    if (folder / f"{portfolio}.sqlite").exists():
-        return open_event_log(folder, portfolio)
-    return EventLog(sa.create_engine("sqlite://"), portfolio)
-
-
-def sqlite_engine(path: Path) -> sa.Engine:
-    """SQLite in WAL mode with synchronous=FULL; every transaction takes the write lock first."""
-    engine = sa.create_engine(
-        f"sqlite:///{path}",
-        connect_args={"timeout": LOCK_TIMEOUT_SECONDS},
-        poolclass=sa.pool.SingletonThreadPool,
+def event_log_to_read(folder: Path, portfolio: str, url: sa.URL | None = None) -> EventLog:
+    """The book of `portfolio` for a reader: as `open_event_log`, but where there is none an empty
+    book in memory, so that looking leaves nothing behind."""
+    if _is_there(folder, portfolio, url):
+        return open_event_log(folder, portfolio, url=url)
+    return EventLog(
+        SQLiteDatabase(None), portfolio, witness=HeadWitness(folder / f"{portfolio}.head")
     )
 
-    @sa.event.listens_for(engine, "connect")
-    def _configure(connection, _record):  # type: ignore[no-untyped-def]
-        # The driver must not begin transactions by itself: `BEGIN IMMEDIATE` below does.
-        connection.isolation_level = None
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
 
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
+def _is_there(folder: Path, portfolio: str, url: sa.URL | None) -> bool:
+    if url is None:
+        return (folder / f"{portfolio}.sqlite").exists()
+    database = PostgresDatabase(url)
+    try:
+        return database.has_table(EVENTS.name)
+    finally:
+        database.close()

@@ -7,32 +7,57 @@ from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 
 from trading_assets.bus import EventBus
-from trading_assets.event_log.store import EventLog
-from trading_assets.ledger.history import BookFold, ClosedSession, closed_sessions
+from trading_assets.event_log.checkpoints import Checkpoint, Checkpoints
+from trading_assets.event_log.store import EventLog, RecordPlace
+from trading_assets.execution.book_start import (
+    BookStart,
+    fold_fingerprint,
+    fold_state,
+    restatements_of,
+)
+from trading_assets.ledger.history import BookFold, ClosedSession
 from trading_assets.ledger.orders import OrderState
 from trading_assets.ledger.restatement import still_counting
-from trading_assets.model.events import BookRestated, EventRecord, NewEvent
+from trading_assets.model.events import BookRestated, EventRecord, NewEvent, SessionClosed
 from trading_assets.model.order_events import SessionPlanned
 from trading_assets.settings import PortfolioSettings
 
+CHECKPOINT_RECORDS = 5000
+"""A checkpoint is saved at the first close after so many records: what they cost to fold."""
+
 
 def counting_records(
-    log: EventLog, event_types: Sequence[str] | None = None
+    log: EventLog, event_types: Sequence[str] | None = None, *, up_to: int | None = None
 ) -> Iterator[EventRecord]:
     """The records of a log, optionally of some types, that no restatement has superseded, oldest
-    first."""
-    restatements = list(log.records(event_types=["book_restated"]))
-    return still_counting(log.records(event_types=event_types), restatements)
+    first; those up to sequence `up_to`, the end as it is now when None."""
+    # Another process may be writing: records and restatements are those up to the same one.
+    end = log.head().sequence if up_to is None else up_to
+    records = log.records(event_types=event_types, up_to=end)
+    return still_counting(records, restatements_of(log, end))
 
 
-def read_closed_sessions(log: EventLog, settings: PortfolioSettings) -> Iterator[ClosedSession]:
-    """Closed sessions of a book, oldest first, read without changing anything."""
-    return closed_sessions(counting_records(log), settings.accounting, settings.currency)
+def read_closed_sessions(
+    log: EventLog, settings: PortfolioSettings, since: dt.date | None = None
+) -> Iterator[ClosedSession]:
+    """Closed sessions of a book, oldest first, read without changing anything; with `since` that
+    session and later ones only, which is quicker."""
+    start = BookStart(log, settings, since)
+    for record in start.records():
+        closed = start.fold.apply(record)
+        if closed is not None and (since is None or closed.session >= since):
+            yield closed
 
 
 def closed_session_dates(log: EventLog) -> set[dt.date]:
     """The sessions that are closed in a book, without folding it."""
-    return {record.session for record in counting_records(log, ["session_closed"])}
+    return {close.session for close in _closes(log, log.head().sequence)}
+
+
+def _closes(log: EventLog, end: int) -> Iterator[RecordPlace]:
+    """Where the sessions close that count at a sequence number."""
+    closes = log.places("session_closed", up_to=end)
+    return still_counting(closes, restatements_of(log, end))
 
 
 class Book:
@@ -41,8 +66,9 @@ class Book:
     The fold comes before the commit, since it may refuse a fact; the bus after it, since what is
     published there is true whatever its subscribers make of it.
 
-    `restatements` are all of the book's, oldest first; `last_closed` is the latest session that
-    closed and `first_session` the one that the book begins with, None for a new book. `keep` names
+    `sequence` is that of the last record read. `restatements` are all of the book's, oldest first;
+    `last_closed` is the latest session that closed and `first_session` the one that the book begins
+    with, None for a new book. `keep` names
     sessions whose closed form is held on to, for those who project them again.
     """
 
@@ -60,46 +86,85 @@ class Book:
         self.refold()
 
     def refold(self) -> None:
-        """Fold the whole log anew."""
-        self._fold = BookFold(self._settings.accounting, self._settings.currency)
+        """Fold the log anew, from the newest checkpoint before the latest close and before the
+        sessions of `keep`, for those are to be seen as they close."""
+        end = self.log.head().sequence
+        closed = [close.session for close in _closes(self.log, end)]
+        since = min([*self._keep, closed[-1]]) if closed else None
+        start = BookStart(self.log, self._settings, since, end=end)
+        checkpoint = start.checkpoint
+        self._fold = start.fold
         self.closed: dict[dt.date, ClosedSession] = {}
         self.last_closed: ClosedSession | None = None
         self.first_session: dt.date | None = None
-        records = self.log.records(event_types=["book_restated"])
-        self.restatements = [r.event for r in records if isinstance(r.event, BookRestated)]
-        for record in counting_records(self.log):
+        self._latest_session: dt.date | None = None
+        self._checkpointed = 0
+        if checkpoint is not None:
+            self.first_session = checkpoint.first_session
+            self._latest_session = checkpoint.latest_session
+            self._checkpointed = checkpoint.sequence
+        self.restatements = [
+            record.event for record in start.restatements if isinstance(record.event, BookRestated)
+        ]
+        for record in start.records():
             self._apply(record)
+        self.sequence = end
 
     def record(self, events: Sequence[NewEvent]) -> None:
         """Append events durably, fold those that are new, and publish them on the bus.
 
         They are folded before they are committed: what cannot be folded raises and is not
-        recorded, for it could never be taken out of the book again. Raises DeliveryError where a
+        recorded, for it could never be taken out of the book again. Where another process has
+        written since this one read, BookStaleError is raised, nothing is recorded, and what it
+        wrote is folded: the caller decides again on the book as it is. Raises DeliveryError where a
         subscriber could not take what is recorded by then.
         """
         try:
-            added = self.log.append(events, before_commit=self._apply_all)
+            added = self.log.append(
+                events, before_commit=self._apply_all, expected_sequence=self.sequence
+            )
+            self.sequence += len(added)
         except BaseException:
             self.refold()
             raise
+        if added and isinstance(added[-1].event, SessionClosed):
+            self._save_checkpoint(added[-1])
         self.bus.publish(*added)
 
     def restate(self, from_session: dt.date, occurred_at: dt.datetime, reason: str) -> None:
         """Let nothing of `from_session` and later count any more; the records stay readable."""
         revision = self.log.revision + 1
-        added = self.log.append(
-            [
-                NewEvent(
-                    key=f"restate/{revision}",
-                    session=from_session,
-                    occurred_at=occurred_at,
-                    source="execution",
-                    event=BookRestated(from_session=from_session, revision=revision, reason=reason),
-                )
-            ]
+        restated = NewEvent(
+            key=f"restate/{revision}",
+            session=from_session,
+            occurred_at=occurred_at,
+            source="execution",
+            event=BookRestated(from_session=from_session, revision=revision, reason=reason),
         )
-        self.refold()
+        try:
+            added = self.log.append([restated], expected_sequence=self.sequence)
+        finally:
+            self.refold()
         self.bus.publish(*added)
+
+    def _save_checkpoint(self, close: EventRecord) -> None:
+        """Save the state at a close, where folding up to here again would take a while."""
+        if close.sequence - self._checkpointed < CHECKPOINT_RECORDS:
+            return
+        assert self.first_session is not None
+        assert self._latest_session is not None
+        Checkpoints(self.log).save(
+            Checkpoint(
+                sequence=close.sequence,
+                hash=close.hash,
+                fingerprint=fold_fingerprint(self._settings.accounting, self._settings.currency),
+                first_session=self.first_session,
+                closed_through=close.session,
+                latest_session=self._latest_session,
+                state=fold_state(self._fold),
+            )
+        )
+        self._checkpointed = close.sequence
 
     def _apply_all(self, records: Sequence[EventRecord]) -> None:
         for record in records:
@@ -109,6 +174,7 @@ class Book:
         closed = self._fold.apply(record)
         if self.first_session is None and not isinstance(record.event, BookRestated):
             self.first_session = record.session
+        self._latest_session = max(record.session, self._latest_session or record.session)
         if closed is None:
             return
         self.last_closed = closed
