@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from trading_assets.analytics.pnl import position_values
+from trading_assets.assets.closed_sessions import keep_closed_sessions
 from trading_assets.assets.metadata import Metadata, preview, rows_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
@@ -172,6 +173,7 @@ def build_trading_session(graph: PortfolioGraph) -> dg.AssetsDefinition:
                 graph, lake, market_data.open(graph.settings, graph.calendar), runner
             )
             yield from work.run(context, sessions, config.stop_after_plan)
+            keep_closed_sessions(book, graph.settings)
 
     return trading_session
 
