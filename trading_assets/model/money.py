@@ -3,11 +3,15 @@
 Money is `Decimal` in the portfolio's currency, rounded to the cent where a broker would round it:
 once per fill, once per position when it is valued. Quantities carry at most nine decimals, the
 finest that a supported broker accepts. Statistics may turn these into floats; nothing turns back.
+
+These few lines run millions of times in a backfill: `quantize` is given its rounding by position,
+which takes half the time of giving it by name.
 """
 
 from __future__ import annotations
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
+from functools import cache
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -22,7 +26,6 @@ WEIGHT_QUANTUM = Decimal("0.0000000001")
 
 def money(amount: Decimal) -> Decimal:
     """Round to the cent, half to even, as the amount that is booked."""
-    # Positional: a keyword costs this call more than the rounding does.
     return amount.quantize(CENT, ROUND_HALF_EVEN)
 
 
@@ -31,12 +34,18 @@ def notional(quantity: Decimal, price: Decimal) -> Decimal:
     return money(quantity * price)
 
 
+@cache
+def quantity_step(decimals: int) -> Decimal:
+    """The smallest quantity with this many decimals: 0.01 for 2, a whole share for 0."""
+    return ONE.scaleb(-decimals)
+
+
 def truncate_quantity(quantity: Decimal, decimals: int) -> Decimal:
     """Cut `quantity` towards zero to `decimals` places (0 means whole shares).
 
     Towards zero, never away from it: an order may be smaller than intended, not larger.
     """
-    return quantity.quantize(Decimal(1).scaleb(-decimals), ROUND_DOWN)
+    return quantity.quantize(quantity_step(decimals), ROUND_DOWN)
 
 
 def round_to_tick(price: Decimal, tick_size: Decimal) -> Decimal:
@@ -65,7 +74,9 @@ def plain(value: Decimal) -> str:
 
     Hashes and order identities are computed from this text, so 1, 1.0 and 1E0 must agree.
     """
-    if value == 0:
+    if not value:
         return "0"
-    text = format(value, "f")
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text

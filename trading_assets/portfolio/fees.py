@@ -21,11 +21,12 @@ def commission(policy: CommissionPolicy, quantity: Decimal, notional: Decimal) -
 
 
 def _scheduled(policy: CommissionPolicy, quantity: Decimal, notional: Decimal) -> Decimal:
-    variable = (
-        policy.per_order
-        + policy.per_share * abs(quantity)
-        + policy.bps * BASIS_POINT * abs(notional)
-    )
+    variable = policy.per_order
+    # Sharing out cash asks this for each purchase and each probe: what is not charged is left out.
+    if policy.per_share:
+        variable += policy.per_share * abs(quantity)
+    if policy.bps:
+        variable += policy.bps * BASIS_POINT * abs(notional)
     return max(policy.minimum, variable)
 
 
@@ -48,7 +49,7 @@ def cash_to_set_aside(policy: CommissionPolicy, quantity: Decimal, price: Decima
     value = quantity * price
     booked = money(value)
     scheduled = _scheduled(policy, quantity, booked)
-    return max(value, booked) + scheduled.quantize(CENT, rounding=ROUND_UP)
+    return max(value, booked) + scheduled.quantize(CENT, ROUND_UP)
 
 
 def affordable_quantity(policy: CommissionPolicy, price: Decimal, cash: Decimal) -> Decimal:

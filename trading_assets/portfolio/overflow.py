@@ -15,14 +15,14 @@ from decimal import Decimal
 
 import msgspec
 
-from trading_assets.model.money import CENT, ONE, ZERO, money, truncate_quantity
+from trading_assets.model.money import CENT, ONE, ZERO, money, quantity_step, truncate_quantity
 from trading_assets.model.policies import CommissionPolicy
 from trading_assets.portfolio.fees import affordable_quantity, cash_to_set_aside, cost_of_buying
 
 SCALE_DECIMALS = 6
 _SCALE_STEPS: int = 10**SCALE_DECIMALS
 _REMAINDER_ROUNDS = 4
-_FIRST_STRIDE = 16
+_PROPORTIONAL_PROBES = 8
 
 
 class Purchase(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,32 +105,25 @@ def _common_scale(
     `held` itself fits."""
     low, high = 0, _SCALE_STEPS
     best = list(held)
-    # Cost is nearly proportional to the factor, so the answer lies close to where a straight line
-    # says; the steps away from there grow until it is enclosed, and bisection does the rest.
-    probe, stride = _proportional_step(purchases, held, terms), _FIRST_STRIDE
+    left = _unspent(purchases, held, terms)
+    # What one step of the factor costs, if cost were proportional to it. It nearly is, so what a
+    # probe leaves over says how far away the answer lies; bisection takes over where it is not.
+    missing = cost_of_purchases(purchases, terms.commission) - terms.budget + left
+    step_cost = max(missing, CENT) / _SCALE_STEPS
+    probe, probes = 0, 0
     while high - low > 1:
-        factor = Decimal(probe).scaleb(-SCALE_DECIMALS)
-        quantities = _scaled(purchases, held, factor, terms)
-        if quantities is None:
+        distance = int(left / step_cost)
+        probe += distance if distance else (1 if left >= 0 else -1)
+        if not low < probe < high or probes >= _PROPORTIONAL_PROBES:
+            probe = (low + high) // 2
+        probes += 1
+        quantities = _scaled(purchases, held, Decimal(probe).scaleb(-SCALE_DECIMALS), terms)
+        left = terms.budget - _set_aside(purchases, quantities, terms)
+        if left < 0:
             high = probe
-            probe = high - stride if low == 0 else (low + high) // 2
         else:
             low, best = probe, quantities
-            probe = low + stride if high == _SCALE_STEPS else (low + high) // 2
-        stride *= 4
-        if not low < probe < high:
-            probe = (low + high) // 2
     return Decimal(low).scaleb(-SCALE_DECIMALS), best
-
-
-def _proportional_step(
-    purchases: Sequence[Purchase], held: Sequence[Decimal], terms: PurchaseTerms
-) -> int:
-    """Step of the scale at which cost would meet the budget if it were proportional to it."""
-    left = _unspent(purchases, held, terms)
-    missing = cost_of_purchases(purchases, terms.commission) - terms.budget + left
-    step = int(left / missing * _SCALE_STEPS) if missing > 0 else _SCALE_STEPS
-    return min(max(step, 1), _SCALE_STEPS - 1)
 
 
 def _scaled(
@@ -138,19 +131,23 @@ def _scaled(
     held: Sequence[Decimal],
     factor: Decimal,
     terms: PurchaseTerms,
-) -> list[Decimal] | None:
-    left = terms.budget
+) -> list[Decimal]:
     quantities = []
     for purchase, floor in zip(purchases, held, strict=True):
         wanted = floor + (purchase.wanted - floor) * factor
         quantity = min(purchase.most, truncate_quantity(wanted, purchase.decimals))
-        if quantity * purchase.price < terms.minimum:
-            quantity = ZERO
-        quantities.append(quantity)
-        left -= cash_to_set_aside(terms.commission, quantity, purchase.price)
-        if left < 0:
-            return None
+        quantities.append(ZERO if quantity * purchase.price < terms.minimum else quantity)
     return quantities
+
+
+def _set_aside(
+    purchases: Sequence[Purchase], quantities: Sequence[Decimal], terms: PurchaseTerms
+) -> Decimal:
+    costs = (
+        cash_to_set_aside(terms.commission, quantity, purchase.price)
+        for purchase, quantity in zip(purchases, quantities, strict=True)
+    )
+    return sum(costs, ZERO)
 
 
 def _unspent(
@@ -199,7 +196,7 @@ def _most_affordable(
     """Largest quantity that `cash` buys in one order, what is `held` of it already included."""
     # A new order must be covered for certain, an existing one may use its commission's cents.
     cost = _cost_in_full if held else cash_to_set_aside
-    step = ONE.scaleb(-purchase.decimals)
+    step = quantity_step(purchase.decimals)
     exact = affordable_quantity(terms.commission, purchase.price, cash)
     # The closed form is exact but for cents: one step up, then down to what they really allow.
     quantity = min(purchase.most, truncate_quantity(exact, purchase.decimals) + step)
