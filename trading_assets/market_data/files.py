@@ -2,9 +2,10 @@
 
 The file is read and checked whole, once, as text in columns; what is kept of it are two lists for
 each symbol, session places and closes, both ascending by session. A question is then one bisection
-for each symbol asked for, and a Decimal is made only of the closes in the answer. A table of
-sessions x symbols would answer as fast but needs the file to be dense, and half a million Decimals
-up front cost more than all questions of a backtest.
+for each symbol asked for, and a Decimal is made only of the closes in the answer, once: a close is
+the price of one session and what the price of the next is compared with. A table of sessions x
+symbols would answer as fast but needs the file to be dense, and half a million Decimals up front
+cost more than all questions of a backtest.
 """
 
 from __future__ import annotations
@@ -32,8 +33,15 @@ class _Series(msgspec.Struct, frozen=True):
     """One symbol: places in the calendar, ascending, and what the file says for each."""
 
     places: list[int]
-    closes: list[str]
+    closes: list[str | Decimal]
     volumes: list[str] | None
+
+    def close(self, index: int) -> Decimal:
+        """The close at an index, read from its text when it is first asked for."""
+        close = self.closes[index]
+        if isinstance(close, str):
+            close = self.closes[index] = price_per_share(close)
+        return close
 
 
 class FilePriceSource:
@@ -121,12 +129,12 @@ class FilePriceSource:
             volume = series.volumes[index] if series.volumes else ""
             prices[symbol] = Price(
                 symbol=symbol,
-                price=price_per_share(series.closes[index]),
+                price=series.close(index),
                 currency=self._currency,
                 session=self._sessions[place],
                 age_sessions=end - 1 - place,
                 source=self._name,
-                reference_price=price_per_share(series.closes[index - 1]) if index else None,
+                reference_price=series.close(index - 1) if index else None,
                 volume=truncate_quantity(Decimal(volume), QUANTITY_DECIMALS_MAX)
                 if volume
                 else None,
@@ -141,7 +149,7 @@ def _series_by_symbol(columns: PriceColumns) -> dict[str, _Series]:
         if start < end:
             found[symbol] = _Series(
                 columns.places[start:end],
-                columns.closes[start:end],
+                list[str | Decimal](columns.closes[start:end]),
                 columns.volumes[start:end] if columns.volumes else None,
             )
     return found

@@ -289,23 +289,17 @@ def read_targets(session: dt.date, table: pa.Table) -> TargetPortfolio:
 
 def price_table(snapshot: PriceSnapshot) -> pa.Table:
     """One row for each price, then one with nulls for each symbol that has none."""
-    rows = [
-        {
-            "session": snapshot.session,
-            "symbol": price.symbol,
-            "price": price.price,
-            "currency": price.currency,
-            "price_session": price.session,
-            "age_sessions": price.age_sessions,
-            "reference_price": price.reference_price,
-            "volume": price.volume,
-            "source": price.source,
-        }
-        for price in snapshot.prices.values()
-    ]
+    prices = record_table(
+        PRICE_COLUMNS,
+        list(snapshot.prices.values()),
+        fields={"price_session": "session"},
+        session=snapshot.session,
+    )
     empty: dict[str, Any] = dict.fromkeys(PRICE_COLUMNS)
-    rows += [{**empty, "session": snapshot.session, "symbol": name} for name in snapshot.missing]
-    return make_table(PRICE_COLUMNS, rows)
+    rows = [{**empty, "session": snapshot.session, "symbol": name} for name in snapshot.missing]
+    if not rows:
+        return prices
+    return pa.concat_tables([prices, make_table(PRICE_COLUMNS, rows)]).combine_chunks()
 
 
 def read_prices(
@@ -340,32 +334,22 @@ def read_prices(
 
 def order_plan_table(plan: OrderPlan) -> pa.Table:
     """One row for each order considered, dropped ones (quantity 0) included."""
-    rows = [
-        {
-            "session": plan.session,
-            "batch_id": plan.batch_id,
-            "asset_id": order.asset_id,
-            "symbol": order.symbol,
-            "leg": order.leg,
-            "side": order.side.value,
-            "position_effect": order.position_effect.value,
-            "planned_quantity": order.planned_quantity,
-            "quantity": order.quantity,
-            "price": order.price,
-            "notional": _exact(order.quantity * order.price),
-            "order_type": order.order_type.value,
-            "time_in_force": order.time_in_force.value,
-            "take_profit_price": order.take_profit_price,
-            "stop_loss_price": order.stop_loss_price,
-            "cuts": "; ".join(
-                f"{cut.reason.value} {cut.quantity:f}: {cut.detail}" for cut in order.cuts
-            ),
-            "client_order_id": order.client_order_id,
-            "plan_digest": plan.digest,
-        }
-        for order in plan.orders
-    ]
-    return make_table(ORDER_PLAN_COLUMNS, rows)
+    orders = plan.orders
+    computed = {
+        "notional": [_exact(order.quantity * order.price) for order in orders],
+        "cuts": [
+            "; ".join(f"{cut.reason.value} {cut.quantity:f}: {cut.detail}" for cut in order.cuts)
+            for order in orders
+        ],
+    }
+    stored = {name: kind for name, kind in ORDER_PLAN_COLUMNS.items() if name not in computed}
+    table = record_table(
+        stored, orders, session=plan.session, batch_id=plan.batch_id, plan_digest=plan.digest
+    )
+    for name, values in computed.items():
+        array = pa.array(values, ORDER_PLAN_COLUMNS[name])
+        table = table.add_column(list(ORDER_PLAN_COLUMNS).index(name), name, array)
+    return table
 
 
 def execution_table(closed: ClosedSession, mode: str) -> pa.Table:
@@ -390,20 +374,7 @@ def reconciliation_table(report: ReconciliationReport) -> pa.Table:
 
 def gap_table(report: ReconciliationReport) -> pa.Table:
     """One row for each cause of each difference."""
-    rows = [
-        {
-            "session": report.session,
-            "view": gap.view,
-            "symbol": gap.symbol,
-            "cause": gap.cause.value,
-            "quantity": gap.quantity,
-            "amount": gap.amount,
-            "weight": gap.weight,
-            "detail": gap.detail,
-        }
-        for gap in report.gaps
-    ]
-    return make_table(GAP_COLUMNS, rows)
+    return record_table(GAP_COLUMNS, report.gaps, session=report.session)
 
 
 def pnl_table(result: DailyResult) -> pa.Table:
