@@ -139,11 +139,11 @@ class SimulatedBroker:
                 status=OrderStatus.ACCEPTED,
                 filled_quantity=ZERO,
             )
-        with self._transaction():
-            stored = self._database.execute(
-                "INSERT OR IGNORE INTO orders (client_order_id, session, body) VALUES (?, ?, ?)",
-                (request.client_order_id, self._session.isoformat(), msgspec.json.encode(order)),
-            ).rowcount
+        # A statement outside a transaction is one of its own.
+        stored = self._database.execute(
+            "INSERT OR IGNORE INTO orders (client_order_id, session, body) VALUES (?, ?, ?)",
+            (request.client_order_id, self._session.isoformat(), msgspec.json.encode(order)),
+        ).rowcount
         if not stored:
             return Known(self._rejected(request, DUPLICATE_ID, "client_order_id was used before"))
         self._remember(order)

@@ -143,25 +143,29 @@ def target_vs_final(holding: Holding, equities: Equities) -> tuple[Gap, ...]:
         first = GapCause.MISSING_PRICE
     walk.to_quantity(first, ZERO, target)
     reached = started + holding.planned_quantity
-    walk.to_quantity(
-        GapCause.UNEXPLAINED,
-        target - reached,
-        reached,
-        f"the plan's orders lead to {plain(reached)} shares, its target is {plain(target)}",
-    )
+    # A step to where the walk stands already changes nothing; nearly all are of that kind.
+    if reached != target:
+        walk.to_quantity(
+            GapCause.UNEXPLAINED,
+            target - reached,
+            reached,
+            f"the plan's orders lead to {plain(reached)} shares, its target is {plain(target)}",
+        )
     for gap in holding.shortfalls:
         reached -= gap.quantity
         walk.to_quantity(gap.cause, gap.quantity, reached, gap.detail)
     outside = _outside_after_planning(holding)
-    reached += outside
-    walk.to_quantity(GapCause.FOREIGN_TRADE, -outside, reached, "traded outside the plan")
+    if outside:
+        reached += outside
+        walk.to_quantity(GapCause.FOREIGN_TRADE, -outside, reached, "traded outside the plan")
     closing = holding.closing_quantity
-    walk.to_quantity(
-        GapCause.UNEXPLAINED,
-        reached - closing,
-        closing,
-        f"{plain(reached)} shares are accounted for, {plain(closing)} are held",
-    )
+    if closing != reached:
+        walk.to_quantity(
+            GapCause.UNEXPLAINED,
+            reached - closing,
+            closing,
+            f"{plain(reached)} shares are accounted for, {plain(closing)} are held",
+        )
     value = holding.closing_value
     before_fees = weight(value, equities.before_fees)
     walk.to(GapCause.PRICE_MOVE, ZERO, before_fees, value, _price_detail(holding))
