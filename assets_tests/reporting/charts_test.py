@@ -1,22 +1,23 @@
-"""PNG charts and the axis arithmetic behind the drawn ones."""
+"""SVG charts and the axis arithmetic behind the drawn ones."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
-import struct
 import subprocess
 import sys
 from collections.abc import Callable
 from decimal import Decimal
+from xml.etree.ElementTree import Element, fromstring
 
 import pytest
 
 from trading_assets.reporting.axes import date_ticks, decimals_for, value_ticks
-from trading_assets.reporting.charts import drawdown_png, equity_png, weights_png
+from trading_assets.reporting.charts import drawdown_svg, equity_svg, weights_svg
 from trading_assets.reporting.monthly_content import Series
 from trading_assets.reporting.number_format import decimals_of, fixed, percent
 
+_SVG = "http://www.w3.org/2000/svg"
 _DAYS = tuple(dt.date(2023, 7, 1) + dt.timedelta(days=at) for at in range(250))
 _RISING = tuple(100.0 + at * 0.1 for at in range(250))
 _WAVE = tuple(100.0 + 9 * math.sin(at / 20) for at in range(250))
@@ -25,64 +26,117 @@ _DRAWDOWN = Series(sessions=_DAYS, portfolio=tuple(-at % 40 / -200 for at in ran
 _WEIGHTS = [("AAPL", Decimal("0.4")), ("KO", Decimal("-0.1")), ("$X$", Decimal("0.2"))]
 
 
-def size_of(png: bytes) -> tuple[int, int]:
-    assert png.startswith(b"\x89PNG\r\n\x1a\n")
-    width, height = struct.unpack(">II", png[16:24])
-    return width, height
+def drawn(svg: bytes) -> Element:
+    """The image as a browser would take it: refused unless it is well-formed."""
+    image = fromstring(svg)
+    assert image.tag == f"{{{_SVG}}}svg"
+    return image
 
 
-def test_charts_are_png_images_of_the_same_width() -> None:
+def size_of(svg: bytes) -> tuple[float, float]:
+    image = drawn(svg)
+    return float(image.attrib["width"]), float(image.attrib["height"])
+
+
+def words_of(svg: bytes) -> list[str]:
+    return [str(text.text) for text in drawn(svg).iter(f"{{{_SVG}}}text")]
+
+
+def bars_of(svg: bytes) -> list[tuple[float, float]]:
+    """Left edge and width of each bar, from the top; the clipping area is no bar."""
+    rectangles = drawn(svg).findall(f".//{{{_SVG}}}g/{{{_SVG}}}rect")
+    return [(float(bar.attrib["x"]), float(bar.attrib["width"])) for bar in rectangles]
+
+
+def test_charts_are_images_of_the_same_width() -> None:
     """They stand below each other in the user interface."""
     images = (
-        equity_png(_EQUITY, "Core", "Index"),
-        drawdown_png(_DRAWDOWN),
-        weights_png(_WEIGHTS),
+        equity_svg(_EQUITY, "Core", "Index"),
+        drawdown_svg(_DRAWDOWN),
+        weights_svg(_WEIGHTS),
+        weights_svg([]),
     )
     assert {size_of(image)[0] for image in images} == {770}
 
 
-def test_same_data_gives_same_bytes_without_software_or_time_stamp() -> None:
-    """The image itself is all that is in the file."""
-    first, second = (equity_png(_EQUITY, "Core", "Index") for _ in range(2))
+def test_same_data_gives_same_bytes() -> None:
+    """No time stamp, no random id: an asset made again has the same metadata."""
+    first, second = (equity_svg(_EQUITY, "Core", "Index") for _ in range(2))
     assert first == second
-    assert b"tEXt" not in first
-    assert b"tIME" not in first
 
 
 def test_other_data_gives_another_image() -> None:
     """The chart depends on its values, not only on its labels."""
     other = Series(sessions=_DAYS, portfolio=_WAVE, benchmark=_EQUITY.benchmark)
-    assert equity_png(other, "Core", "Index") != equity_png(_EQUITY, "Core", "Index")
+    assert equity_svg(other, "Core", "Index") != equity_svg(_EQUITY, "Core", "Index")
+
+
+def test_lines_are_named_and_end_in_their_last_value() -> None:
+    """249 steps of 0.1 above 100 are 124.9; 9 sin(249/20) below 100 is 99.0."""
+    words = words_of(equity_svg(_EQUITY, "Core", "Index"))
+    assert {"Core", "Index", "124.9", "99.0"} <= set(words)
+
+
+def test_weights_are_bars_as_long_as_they_are_largest_first() -> None:
+    """40 %, 20 % and a short of 10 %, which lies left of where the others begin."""
+    svg = weights_svg(_WEIGHTS)
+    (x_40, w_40), (x_20, w_20), (x_short, w_short) = bars_of(svg)
+    assert w_40 == pytest.approx(2 * w_20, rel=1e-3)
+    assert w_20 == pytest.approx(2 * w_short, rel=1e-3)
+    assert x_40 == x_20 == pytest.approx(x_short + w_short, abs=0.01)
+    words = words_of(svg)
+    assert words == ["AAPL", "40.00", "$X$", "20.00", "KO", "\u221210.00", "weight, % of equity"]
+
+
+def test_every_bar_and_its_figure_lie_inside_the_image() -> None:
+    """The largest of one sign leaves room for its figure, whatever the other sign has."""
+    for weights in ([("A", -1.0), ("B", 2.0)], [("A", -0.3)], [("A", 1.0)], [("A", 0.0)]):
+        for left, width in bars_of(weights_svg(weights)):
+            assert left >= 0
+            assert left + width <= 770 - 40
 
 
 @pytest.mark.parametrize(
-    "draw",
+    ("draw", "says"),
     [
-        lambda: equity_png(Series(), "Core"),
-        lambda: equity_png(Series(sessions=_DAYS[:2], portfolio=(None, None)), "Core"),
-        lambda: equity_png(Series(sessions=_DAYS[:1], portfolio=(100.0,)), "Core $1 & <b>"),
-        lambda: equity_png(Series(sessions=_DAYS[:3], portfolio=(100.0, None, -5.0)), "Core"),
-        lambda: drawdown_png(Series()),
-        lambda: weights_png([]),
+        (lambda: equity_svg(Series(), "Core"), "no data"),
+        (
+            lambda: equity_svg(Series(sessions=_DAYS[:2], portfolio=(None, None)), "Core"),
+            "no data",
+        ),
+        (
+            lambda: equity_svg(Series(sessions=_DAYS[:1], portfolio=(100.0,)), "Core $1 & <b>"),
+            "Core $1 & <b>",
+        ),
+        (
+            lambda: equity_svg(Series(sessions=_DAYS[:3], portfolio=(100.0, None, -5.0)), "Core"),
+            "\u22125.0",
+        ),
+        (lambda: drawdown_svg(Series()), "no data"),
+        (lambda: weights_svg([]), "no positions"),
+        (lambda: weights_svg([("<A&B\x00>", 0.5)]), "<A&B>"),
     ],
-    ids=["none", "undefined", "one", "gap", "no drawdown", "no weights"],
+    ids=["none", "undefined", "one", "gap", "no drawdown", "no weights", "odd name"],
 )
-def test_little_data_still_gives_an_image(draw: Callable[[], bytes]) -> None:
+def test_little_data_still_gives_an_image(draw: Callable[[], bytes], says: str) -> None:
     """An asset's metadata never fails for want of data."""
-    assert size_of(draw())[1] > 100
+    svg = draw()
+    assert size_of(svg)[1] > 40
+    assert says in words_of(svg)
 
 
 def test_five_hundred_positions_stay_one_legible_image() -> None:
     """30 bars and one for the others."""
-    tall = size_of(weights_png([(f"S{at}", Decimal(at) / 1000) for at in range(500)]))[1]
-    assert tall == size_of(weights_png([(f"S{at}", Decimal(at) / 1000) for at in range(31)]))[1]
+    svg = weights_svg([(f"S{at}", Decimal(at) / 1000) for at in range(500)])
+    assert len(bars_of(svg)) == 31
+    assert "470 others" in words_of(svg)
 
 
-def test_drawing_leaves_pyplot_unloaded() -> None:
-    """pyplot holds figures in a process-wide registry, which a long-lived worker would fill."""
+def test_code_location_is_loaded_without_a_drawing_library() -> None:
+    """Each takes longer to import than a session to run; they are imported where they draw."""
     script = (
-        "import sys;from trading_assets.reporting.charts import weights_png;"
-        "weights_png([('A', 0.5)]);assert 'matplotlib.pyplot' not in sys.modules"
+        "import sys, trading_assets.assets.metadata, trading_assets.assets.performance;"
+        "assert not {'matplotlib', 'reportlab'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 

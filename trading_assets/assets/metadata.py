@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from trading_assets.model.money import plain
 from trading_assets.model.target import TargetPortfolio
-from trading_assets.reporting.charts import weights_png
+from trading_assets.reporting.charts import weights_svg
 
 PREVIEW_ROWS = 25
 CONSTANT_COLUMNS = frozenset({"session", "asof", "batch_id", "plan_digest", "file_sha256"})
@@ -48,10 +48,10 @@ def preview(table: pa.Table) -> dg.TableMetadataValue:
     return dg.MetadataValue.table(records, schema=schema)
 
 
-def image(png: bytes, label: str) -> dg.MarkdownMetadataValue:
+def image(svg: bytes, label: str) -> dg.MarkdownMetadataValue:
     """A small picture that Dagster shows in place."""
     return dg.MetadataValue.md(
-        f"![{label}](data:image/png;base64,{base64.b64encode(png).decode()})"
+        f"![{label}](data:image/svg+xml;base64,{base64.b64encode(svg).decode()})"
     )
 
 
@@ -59,7 +59,7 @@ def weights_chart_metadata(targets: TargetPortfolio) -> Metadata:
     """The target weights as bars, with how they came about."""
     weights = [(target.symbol, target.weight) for target in targets.weights]
     return {
-        "target_weights": image(weights_png(weights), "target weights"),
+        "target_weights": image(weights_svg(weights), "target weights"),
         "strategies": targets.strategy_id,
         "signals_as_of": targets.asof.isoformat(),
         "notes": "; ".join(targets.notes) or "none",

@@ -19,7 +19,7 @@ from trading_assets.lake import Lake
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.market_data.files import FilePriceSource
 from trading_assets.model.money import plain
-from trading_assets.reporting.charts import drawdown_png, equity_png
+from trading_assets.reporting.charts import drawdown_svg, equity_svg
 from trading_assets.reporting.monthly_content import MonthlyContent, ProvenanceRow
 from trading_assets.reporting.monthly_report import MonthFacts, gather_month, monthly_content
 from trading_assets.resources import BookResource, LakeResource, MarketDataResource
@@ -119,10 +119,10 @@ def _metadata(content: MonthlyContent, path: str, size: int) -> dict[str, Any]:
         "equity": "undefined" if content.equity is None else plain(content.equity),
         "trades": len(content.trades),
         "equity_curve": image(
-            equity_png(content.equity_series, content.portfolio_name, content.benchmark_name),
+            equity_svg(content.equity_series, content.portfolio_name, content.benchmark_name),
             "equity against benchmark",
         ),
-        "drawdown": image(drawdown_png(content.drawdown_series), "drawdown"),
+        "drawdown": image(drawdown_svg(content.drawdown_series), "drawdown"),
         "book_head": content.book_head_hash,
     }
 

@@ -16,7 +16,7 @@ from trading_assets.assets.session_checks import Finding, SessionCheck, check_sp
 from trading_assets.atomic_file import flush_files
 from trading_assets.model.money import plain
 from trading_assets.model.result import DailyResult
-from trading_assets.reporting.charts import equity_png
+from trading_assets.reporting.charts import equity_svg
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.monthly_report import equity_series
 from trading_assets.reporting.projections import instrument_pnl_table, pnl_table
@@ -84,7 +84,7 @@ def _performance_metadata(found: list[DailyResult], graph: PortfolioGraph) -> Me
         return {}
     returns = portfolio_returns(found)
     drawdown = max_drawdown(returns)
-    chart = equity_png(
+    chart = equity_svg(
         equity_series(found), graph.settings.name, graph.settings.prices.benchmark_label
     )
     figures: Metadata = {"equity_curve": image(chart, "equity against benchmark")}
