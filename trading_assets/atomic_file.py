@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import BinaryIO
 
 
 def replace_file(path: Path, content: bytes, *, durable: bool = False) -> Path:
@@ -21,22 +20,28 @@ def replace_file(path: Path, content: bytes, *, durable: bool = False) -> Path:
     leaves at most a stray temporary file, whose name starts with a dot so that no reader's pattern
     matches it.
     """
+    # Thousands of small files in a backfill: the bare calls take half the time of file objects.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with _opened(temporary) as file:
-        file.write(content)
+    file = _opened(temporary)
+    try:
+        remaining = memoryview(content)
+        while remaining:
+            remaining = remaining[os.write(file, remaining) :]
         if durable:
-            file.flush()
-            os.fsync(file.fileno())
+            os.fsync(file)
+    finally:
+        os.close(file)
     temporary.replace(path)
     return path
 
 
-def _opened(path: Path) -> BinaryIO:
+def _opened(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     try:
-        return path.open("wb")
+        return os.open(path, flags, 0o666)
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("wb")
+        return os.open(path, flags, 0o666)
 
 
 def flush_files() -> None:

@@ -11,8 +11,6 @@ import hashlib
 import json
 import re
 from decimal import Decimal
-from enum import Enum
-from typing import Any
 
 import msgspec
 
@@ -35,11 +33,13 @@ def identified(plan: OrderPlan, portfolio_id: str, revision: int) -> OrderPlan:
     """
     orders = tuple(msgspec.structs.replace(order, client_order_id="") for order in plan.orders)
     bare = msgspec.structs.replace(plan, orders=orders, digest="", batch_id="")
+    content = msgspec.to_builtins(bare, builtin_types=(Decimal, dt.date))
     text = json.dumps(
-        {"portfolio_id": portfolio_id, "revision": revision, "plan": _canonical(bare)},
+        {"portfolio_id": portfolio_id, "revision": revision, "plan": content},
         sort_keys=True,
         separators=(",", ":"),
         ensure_ascii=True,
+        default=_canonical,
     )
     digest = hashlib.sha256(text.encode("ascii")).hexdigest()[:16]
     return msgspec.structs.replace(
@@ -83,15 +83,5 @@ def _fit(text: str) -> str:
     return _NOT_ALLOWED.sub("-", text)[:_PART_MAX]
 
 
-def _canonical(value: Any) -> Any:
-    if value is None or type(value) is str:
-        return value
-    if isinstance(value, Decimal):
-        return plain(value)
-    if isinstance(value, msgspec.Struct):
-        return {name: _canonical(getattr(value, name)) for name in value.__struct_fields__}
-    if isinstance(value, tuple):
-        return [_canonical(item) for item in value]
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    return value.value if isinstance(value, Enum) else value
+def _canonical(value: Decimal | dt.date) -> str:
+    return plain(value) if isinstance(value, Decimal) else value.isoformat()

@@ -10,7 +10,7 @@ to single purchases, largest gap first, so that planning again from the filled b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -50,31 +50,28 @@ class Allocation(msgspec.Struct, frozen=True, kw_only=True):
     quantities: tuple[Decimal, ...]
 
 
-def cost_of_purchases(purchases: Sequence[Purchase], policy: CommissionPolicy) -> Decimal:
-    """Cash that all purchases in full take, commission included; 0 for none."""
-    return sum((cost_of_buying(policy, p.most, p.price) for p in purchases), ZERO)
-
-
 def allocate(purchases: Sequence[Purchase], terms: PurchaseTerms) -> Allocation:
     """Quantities of `purchases` that fit the budget; each is at most what was wanted.
 
     scale 1 and everything where all fits; scale 0 and zeros where the budget is not positive.
     The result does not depend on the order of the purchases.
     """
-    if cost_of_purchases(purchases, terms.commission) <= terms.budget:
+    budget = _Budget(purchases, terms)
+    lacking = -budget.unspent([p.most for p in purchases])
+    if lacking <= 0:
         return Allocation(scale=ONE, quantities=tuple(p.most for p in purchases))
     held = [ZERO] * len(purchases)
     if terms.budget <= 0:
         return Allocation(scale=ZERO, quantities=tuple(held))
-    scale, held = _common_scale(purchases, held, terms)
+    scale, held = _common_scale(purchases, held, terms, budget)
     for _ in range(_REMAINDER_ROUNDS):
-        if _unspent(purchases, held, terms) < _smallest_step(purchases, held):
+        if budget.unspent(held) < _smallest_step(purchases, held):
             break
-        _, extended = _common_scale(purchases, held, terms)
+        _, extended = _common_scale(purchases, held, terms, budget)
         if extended == held:
             break
         held = extended
-    while (extended := _extend_singly(purchases, held, terms)) != held:
+    while (extended := _extend_singly(purchases, held, terms, budget)) != held:
         held = extended
     return Allocation(scale=scale, quantities=tuple(held))
 
@@ -91,7 +88,7 @@ def trim_largest(purchases: Sequence[Purchase], terms: PurchaseTerms) -> Allocat
     )
     quantities = [purchase.most for purchase in purchases]
     quantities[index] = ZERO
-    left = _unspent(purchases, quantities, terms)
+    left = _Budget(purchases, terms).unspent(quantities)
     if left < 0:
         return allocate(purchases, terms)
     quantities[index] = _most_affordable(purchases[index], ZERO, left, terms)
@@ -99,16 +96,19 @@ def trim_largest(purchases: Sequence[Purchase], terms: PurchaseTerms) -> Allocat
 
 
 def _common_scale(
-    purchases: Sequence[Purchase], held: Sequence[Decimal], terms: PurchaseTerms
+    purchases: Sequence[Purchase],
+    held: Sequence[Decimal],
+    terms: PurchaseTerms,
+    budget: _Budget,
 ) -> tuple[Decimal, list[Decimal]]:
     """Largest factor on what is still wanted above `held` that fits, and the quantities it gives;
     `held` itself fits."""
     low, high = 0, _SCALE_STEPS
     best = list(held)
-    left = _unspent(purchases, held, terms)
+    left = budget.unspent(held)
     # What one step of the factor costs, if cost were proportional to it. It nearly is, so what a
     # probe leaves over says how far away the answer lies; bisection takes over where it is not.
-    missing = cost_of_purchases(purchases, terms.commission) - terms.budget + left
+    missing = left - budget.unspent([purchase.most for purchase in purchases])
     step_cost = max(missing, CENT) / _SCALE_STEPS
     probe, probes = 0, 0
     while high - low > 1:
@@ -118,7 +118,7 @@ def _common_scale(
             probe = (low + high) // 2
         probes += 1
         quantities = _scaled(purchases, held, Decimal(probe).scaleb(-SCALE_DECIMALS), terms)
-        left = terms.budget - _set_aside(purchases, quantities, terms)
+        left = budget.left(quantities)
         if left < 0:
             high = probe
         else:
@@ -140,24 +140,41 @@ def _scaled(
     return quantities
 
 
-def _set_aside(
-    purchases: Sequence[Purchase], quantities: Sequence[Decimal], terms: PurchaseTerms
-) -> Decimal:
-    costs = (
-        cash_to_set_aside(terms.commission, quantity, purchase.price)
-        for purchase, quantity in zip(purchases, quantities, strict=True)
-    )
-    return sum(costs, ZERO)
+class _Budget:
+    """The budget of some purchases, less the cash to set aside for quantities of them, or less what
+    these cost.
 
+    Amounts are remembered by purchase and quantity: the probes of a search differ in few of their
+    quantities, the more so the closer they come to each other.
+    """
 
-def _unspent(
-    purchases: Sequence[Purchase], held: Sequence[Decimal], terms: PurchaseTerms
-) -> Decimal:
-    costs = (
-        cost_of_buying(terms.commission, quantity, purchase.price)
-        for purchase, quantity in zip(purchases, held, strict=True)
-    )
-    return terms.budget - sum(costs, ZERO)
+    def __init__(self, purchases: Sequence[Purchase], terms: PurchaseTerms) -> None:
+        self._terms = terms
+        self._prices = [purchase.price for purchase in purchases]
+        self._set_aside: list[dict[Decimal, Decimal]] = [{} for _ in purchases]
+        self._cost: list[dict[Decimal, Decimal]] = [{} for _ in purchases]
+
+    def left(self, quantities: Sequence[Decimal]) -> Decimal:
+        """Money left once cash is set aside; negative where the quantities do not fit."""
+        return self._less(quantities, self._set_aside, cash_to_set_aside)
+
+    def unspent(self, quantities: Sequence[Decimal]) -> Decimal:
+        """Money left once the quantities are bought."""
+        return self._less(quantities, self._cost, cost_of_buying)
+
+    def _less(
+        self,
+        quantities: Sequence[Decimal],
+        known: Sequence[dict[Decimal, Decimal]],
+        amount: Callable[[CommissionPolicy, Decimal, Decimal], Decimal],
+    ) -> Decimal:
+        left = self._terms.budget
+        for quantity, price, amounts in zip(quantities, self._prices, known, strict=True):
+            found = amounts.get(quantity)
+            if found is None:
+                found = amounts[quantity] = amount(self._terms.commission, quantity, price)
+            left -= found
+        return left
 
 
 def _smallest_step(purchases: Sequence[Purchase], held: Sequence[Decimal]) -> Decimal:
@@ -171,10 +188,13 @@ def _smallest_step(purchases: Sequence[Purchase], held: Sequence[Decimal]) -> De
 
 
 def _extend_singly(
-    purchases: Sequence[Purchase], held: Sequence[Decimal], terms: PurchaseTerms
+    purchases: Sequence[Purchase],
+    held: Sequence[Decimal],
+    terms: PurchaseTerms,
+    budget: _Budget,
 ) -> list[Decimal]:
     extended = list(held)
-    left = _unspent(purchases, held, terms)
+    left = budget.unspent(held)
     gaps = sorted(
         (-(purchase.most - held[index]) * purchase.price, purchase.symbol, index)
         for index, purchase in enumerate(purchases)
