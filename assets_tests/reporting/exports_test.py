@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
+import io
+from decimal import Decimal
 from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assets_tests.execution.small_portfolio import MONDAY, Desk, session_inputs
 from trading_assets.analytics.pnl import daily_result
 from trading_assets.execution.book import read_closed_sessions
-from trading_assets.reporting.exports import SessionExports
+from trading_assets.model.order import Side
+from trading_assets.reporting.exports import SessionExports, csv_text
 
 
 def test_profit_and_loss_is_of_a_session(tmp_path: Path) -> None:
@@ -24,3 +32,39 @@ def test_profit_and_loss_is_of_a_session(tmp_path: Path) -> None:
         ("2024-03-04", "AAA"),
         ("2024-03-04", "TOTAL"),
     ]
+
+
+def test_cells_are_written_plain_exact_and_empty_where_unknown() -> None:
+    row = (
+        Decimal("1E+3"),
+        Decimal("-0.500"),
+        None,
+        Side.BUY,
+        7,
+        dt.date(2024, 3, 4),
+        dt.datetime(2024, 3, 4, 21, tzinfo=dt.UTC),
+        "AAA",
+    )
+    assert csv_text([row]) == "1000,-0.5,,buy,7,2024-03-04,2024-03-04T21:00:00+00:00,AAA\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("AAA, Inc.", '"AAA, Inc."'),
+        ('the "A"', '"the ""A"""'),
+        ("two\nlines", '"two\nlines"'),
+        (" A ", " A "),
+    ],
+)
+def test_cells_that_would_break_a_line_are_quoted_as_rfc_4180_has_it(
+    cell: str, written: str
+) -> None:
+    assert csv_text([("symbol", "name"), ("AAA", cell)]) == f"symbol,name\nAAA,{written}\n"
+
+
+@given(st.lists(st.lists(st.text(',"\n\r aé', max_size=4), min_size=3, max_size=3), max_size=4))
+def test_text_is_that_of_the_csv_module_whatever_the_cells_hold(rows: list[list[str]]) -> None:
+    expected = io.StringIO()
+    csv.writer(expected, lineterminator="\n").writerows([("a", "b", "c"), *rows])
+    assert csv_text([("a", "b", "c"), *rows]) == expected.getvalue()

@@ -325,18 +325,15 @@ class SimulatedBroker:
         symbol, signed = execution.symbol, execution.side.sign * execution.quantity
         before = self._positions.get(symbol, ZERO)
         mark = self._marks[symbol]
-        gross = self._gross - abs(before) * mark + abs(before + signed) * mark
+        gross = net = ZERO
+        for held, quantity in self._positions.items():
+            value = quantity * self._marks[held]
+            gross += abs(value)
+            net += value
+        gross += (abs(before + signed) - abs(before)) * mark
         cash = self._cash - notional(signed, execution.price) - execution.commission
-        equity = cash + self._net + signed * mark
+        equity = cash + net + signed * mark
         return gross <= self.simulation.margin_multiplier * equity
-
-    @property
-    def _gross(self) -> Decimal:
-        return sum((abs(q) * self._marks[s] for s, q in self._positions.items() if q), ZERO)
-
-    @property
-    def _net(self) -> Decimal:
-        return sum((q * self._marks[s] for s, q in self._positions.items() if q), ZERO)
 
     # Its own books
 
