@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from trading_assets.ledger.attribution import UNATTRIBUTED, crossed, plan_asks, served
+from trading_assets.ledger.attribution import crossed, plan_asks, served
 from trading_assets.model.order import OrderType, PositionEffect, Side, TimeInForce
 from trading_assets.model.plan import (
     OrderPlan,
@@ -20,7 +20,7 @@ from trading_assets.model.plan import (
     PlanRefusal,
     RebalanceLine,
 )
-from trading_assets.model.target import Contribution
+from trading_assets.model.target import UNATTRIBUTED, Contribution
 
 SESSION = dt.date(2024, 1, 8)
 

@@ -37,9 +37,7 @@ from trading_assets.model.money import (
     notional,
 )
 from trading_assets.model.plan import OrderPlan, PlanReason, RebalanceLine
-
-UNATTRIBUTED = "unattributed"
-"""The book of what no strategy asked for, and of the cash that is allotted to none."""
+from trading_assets.model.target import UNATTRIBUTED
 
 Parts = dict[str, Decimal]
 """Shares or money by strategy."""

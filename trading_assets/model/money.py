@@ -105,9 +105,10 @@ def apportioned(
 def in_proportion(
     total: Decimal, stakes: Mapping[str, Decimal], quantum: Decimal
 ) -> dict[str, Decimal]:
-    """`total` in proportion to `stakes`, which are all of one sign and not all 0; exact as in
-    `apportioned`. Where `total` is the stakes' sum and they are multiples of `quantum`, each gets
-    its stake."""
+    """`total` in proportion to `stakes`, whose sum must not be 0; exact as in `apportioned`.
+
+    Where `total` is the stakes' sum and they are multiples of `quantum`, each gets its stake.
+    """
     if len(stakes) == 1:
         return dict.fromkeys(stakes, total)
     whole = sum(stakes.values(), ZERO)

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
 
 from trading_assets.errors import ConfigurationError, InputError
-from trading_assets.model.money import BASIS_POINT, ONE, WEIGHT_QUANTUM, ZERO, plain
+from trading_assets.model.money import BASIS_POINT, WEIGHT_QUANTUM, ZERO, plain
 from trading_assets.model.policies import Blend, ConstraintPolicy, Select
 from trading_assets.model.target import (
     Contribution,
@@ -50,7 +50,7 @@ def consolidate(
     signal that was not known before `session`, for a short where none is allowed, and for
     constraints that these names cannot meet without cash.
     """
-    shares = _shares(combination)
+    shares = combination.shares
     used = _signals_used(session, signals, shares)
     if not constraints.allow_short:
         _require_no_short(used)
@@ -76,14 +76,6 @@ def consolidate(
         weights=tuple(targets),
         notes=tuple(notes),
     )
-
-
-def _shares(combination: Select | Blend) -> Mapping[str, Decimal]:
-    """Share of equity by strategy; a share of 0 is left out unless all are."""
-    if isinstance(combination, Select):
-        return {combination.strategy: ONE}
-    positive = {name: share for name, share in combination.weights.items() if share}
-    return positive or combination.weights
 
 
 def _signals_used(
