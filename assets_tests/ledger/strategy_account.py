@@ -11,8 +11,7 @@ from decimal import Decimal
 
 from trading_assets.analytics.strategy_pnl import (
     books_against_account,
-    strategy_positions,
-    strategy_results,
+    strategy_session,
 )
 from trading_assets.ledger.activity import market_values
 from trading_assets.ledger.history import BookFold, ClosedSession
@@ -236,7 +235,7 @@ class Account:
     def gaps(self) -> tuple[str, ...]:
         """Where the books do not add up at the latest close."""
         closed = self.closed[-1]
-        return books_against_account(closed, strategy_results(closed), strategy_positions(closed))
+        return books_against_account(closed, strategy_session(closed))
 
     def shares_of(self, symbol: str) -> dict[str, Decimal]:
         """Signed shares by book at the latest close."""
@@ -251,7 +250,9 @@ class Account:
     def result(self, strategy: str) -> StrategyResult:
         """One book's result of the latest closed session."""
         name = UNATTRIBUTED if strategy == "?" else strategy
-        return next(one for one in strategy_results(self.closed[-1]) if one.strategy_id == name)
+        return next(
+            one for one in strategy_session(self.closed[-1]).results if one.strategy_id == name
+        )
 
 
 def _order(symbol: str, quantity: Decimal, price: Decimal) -> PlannedOrder:

@@ -6,82 +6,97 @@ in the account, and never again for each strategy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import datetime as dt
+from collections.abc import Mapping
 from decimal import Decimal
+
+import msgspec
 
 from trading_assets.errors import LedgerError
 from trading_assets.ledger.activity import BookClose
 from trading_assets.ledger.history import ClosedSession
-from trading_assets.ledger.strategy_state import StrategyClose
+from trading_assets.ledger.strategy_state import StrategyClose, added
 from trading_assets.model.money import CENT, ONE, ZERO, apportioned, plain, weight
 from trading_assets.model.result import StrategyPosition, StrategyResult
 
 Amounts = dict[str, Decimal]
 
 
-def strategy_results(closed: ClosedSession) -> tuple[StrategyResult, ...]:
-    """Each book's session, strategies by name, what is unattributed last.
+class StrategySession(msgspec.Struct, frozen=True, kw_only=True):
+    """The books' session: a result for each, strategies by name, what is unattributed last, and
+    what each holds at the close, in the same order, then by symbol."""
+
+    session: dt.date
+    results: tuple[StrategyResult, ...]
+    positions: tuple[StrategyPosition, ...]
+
+
+def strategy_session(
+    closed: ClosedSession, before: StrategySession | None = None
+) -> StrategySession:
+    """What each book holds and earned. `before` is that of the close before, where it is at hand.
 
     Raises LedgerError where books hold a symbol that has no price.
     """
-    currency = closed.currency
-    now = _worth(closed.close, closed.strategies, currency)
-    before = None
-    if closed.previous is not None and closed.previous_strategies is not None:
-        before = _worth(closed.previous, closed.previous_strategies, currency)
-    found = []
-    for name in closed.strategies.names:
-        opening = ZERO if before is None else sum((part.get(name, ZERO) for part in before), ZERO)
-        value, cash, accruals = (part.get(name, ZERO) for part in now)
+    close, books, currency = closed.close, closed.strategies, closed.currency
+    values = {symbol: _values(symbol, close, books, currency) for symbol in sorted(books.holdings)}
+    market_values: Amounts = {}
+    for of_symbol in values.values():
+        market_values = added(market_values, of_symbol)
+    cash = _apportioned(close.cash, _in_base(books.cash, close, currency))
+    accruals = _apportioned(close.accruals, _in_base(books.owed, close, currency))
+    opening = _opening_equities(closed, before)
+    results = []
+    for name in books.names:
+        worth = [part.get(name, ZERO) for part in (market_values, cash, accruals)]
         flows, fees = (_since(closed, name, kind) for kind in ("flows", "fees"))
-        closing = value + cash + accruals
-        found.append(
+        equity, opening_equity = sum(worth, ZERO), opening.get(name, ZERO)
+        results.append(
             StrategyResult(
                 session=closed.session,
                 strategy_id=name,
-                opening_equity=opening,
+                opening_equity=opening_equity,
                 flows=flows,
-                pnl=closing - opening - flows + fees,
+                pnl=equity - opening_equity - flows + fees,
                 fees=fees,
-                closing_equity=closing,
-                market_value=value,
-                cash=cash,
-                accruals=accruals,
+                closing_equity=equity,
+                market_value=worth[0],
+                cash=worth[1],
+                accruals=worth[2],
             )
         )
-    return tuple(found)
-
-
-def strategy_positions(closed: ClosedSession) -> tuple[StrategyPosition, ...]:
-    """What each book holds at the close, by book in the order of `strategy_results`, then symbol.
-
-    Raises LedgerError where books hold a symbol that has no price.
-    """
-    books, equity = closed.strategies, closed.close.equity
-    values = {
-        symbol: _values(symbol, closed.close, books, closed.currency)
-        for symbol in sorted(books.holdings)
-    }
-    return tuple(
+    positions = tuple(
         StrategyPosition(
             session=closed.session,
             strategy_id=name,
             symbol=symbol,
-            quantity=held[name],
-            market_value=values[symbol][name],
-            weight=weight(values[symbol][name], equity) if equity else ZERO,
+            quantity=books.holdings[symbol][name],
+            market_value=of_symbol[name],
+            weight=weight(of_symbol[name], close.equity) if close.equity else ZERO,
         )
         for name in books.names
-        for symbol, held in sorted(books.holdings.items())
-        if name in held
+        for symbol, of_symbol in values.items()
+        if name in of_symbol
     )
+    return StrategySession(session=closed.session, results=tuple(results), positions=positions)
 
 
-def books_against_account(
-    closed: ClosedSession,
-    results: Iterable[StrategyResult],
-    positions: Iterable[StrategyPosition],
-) -> tuple[str, ...]:
+def _opening_equities(closed: ClosedSession, before: StrategySession | None) -> Amounts:
+    close, books = closed.previous, closed.previous_strategies
+    if close is None or books is None:
+        return {}
+    if before is not None and before.session == close.session:
+        return {one.strategy_id: one.closing_equity for one in before.results}
+    equities = added(
+        _apportioned(close.cash, _in_base(books.cash, close, closed.currency)),
+        _apportioned(close.accruals, _in_base(books.owed, close, closed.currency)),
+    )
+    for symbol in books.holdings:
+        equities = added(equities, _values(symbol, close, books, closed.currency))
+    return equities
+
+
+def books_against_account(closed: ClosedSession, found: StrategySession) -> tuple[str, ...]:
     """Where the books do not add up to the account, in words; empty where they do, to the cent and
     the last share."""
     close, activity = closed.close, closed.activity
@@ -98,13 +113,13 @@ def books_against_account(
         "accruals": close.accruals,
     }
     books: Amounts = dict.fromkeys(account, ZERO)
-    for one in results:
+    for one in found.results:
         for what in account:
             books[what] += getattr(one, what.replace(" ", "_"))
     for symbol, quantity in close.positions.items():
         account[f"{symbol} shares"] = quantity
         account[f"{symbol} value"] = close.values[symbol]
-    for held in positions:
+    for held in found.positions:
         for what, amount in (("shares", held.quantity), ("value", held.market_value)):
             key = f"{held.symbol} {what}"
             books[key] = books.get(key, ZERO) + amount
@@ -120,19 +135,6 @@ def _since(closed: ClosedSession, name: str, kind: str) -> Decimal:
     before = closed.previous_strategies
     total: Decimal = getattr(closed.strategies, kind).get(name, ZERO)
     return total if before is None else total - getattr(before, kind).get(name, ZERO)
-
-
-def _worth(close: BookClose, books: StrategyClose, base: str) -> tuple[Amounts, Amounts, Amounts]:
-    """Market value, cash and accruals by book, in the portfolio's currency."""
-    values: Amounts = {}
-    for symbol in books.holdings:
-        for name, part in _values(symbol, close, books, base).items():
-            values[name] = values.get(name, ZERO) + part
-    return (
-        values,
-        _apportioned(close.cash, _in_base(books.cash, close, base)),
-        _apportioned(close.accruals, _in_base(books.owed, close, base)),
-    )
 
 
 def _values(symbol: str, close: BookClose, books: StrategyClose, base: str) -> Amounts:

@@ -96,6 +96,11 @@ def _line_targets(line: RebalanceLine, investable: Decimal) -> Parts:
 def served(asks: Parts, quantity: Decimal) -> Parts:
     """How a fill of `quantity` (signed shares, not 0) is taken apart; what it serves is taken off
     `asks` in place. What nobody on its side asks for is UNATTRIBUTED."""
+    if len(asks) == 1:
+        ((name, ask),) = asks.items()
+        if ask == quantity:
+            asks.clear()
+            return {name: quantity}
     side = {name: ask for name, ask in asks.items() if (ask > 0) is (quantity > 0)}
     asked = sum(side.values(), ZERO)
     taken = quantity if abs(quantity) <= abs(asked) else asked

@@ -47,7 +47,7 @@ import msgspec
 from trading_assets.ledger.attribution import Parts, crossed, plan_asks, served
 from trading_assets.ledger.fold import Ledger
 from trading_assets.ledger.strategy_bookings import BOOKINGS
-from trading_assets.ledger.strategy_state import SessionFills, StrategyClose, StrategyState, added
+from trading_assets.ledger.strategy_state import AttributedFill, StrategyClose, StrategyState, added
 from trading_assets.model.cash_events import CashFlow
 from trading_assets.model.events import AnyEvent, SessionClosed
 from trading_assets.model.money import CENT, ONE, ZERO, in_proportion, money, notional
@@ -108,6 +108,10 @@ class StrategyBooks:
         """Take what `event` changed in `ledger` apart; kinds that move nothing change nothing."""
         if isinstance(event, Fill):
             self._fill(event, ledger)
+            return
+        booking = BOOKINGS.get(type(event))
+        if booking is not None:
+            booking(self._state, event, ledger)
         elif isinstance(event, OrderIntended):
             self._state.plan_is_traded = True
         elif isinstance(event, SessionPlanned):
@@ -116,10 +120,6 @@ class StrategyBooks:
             self._close(event, ledger)
         elif isinstance(event, CashFlow):
             self._state.share(ledger.postings, self._state.shares)
-        else:
-            booking = BOOKINGS.get(type(event))
-            if booking is not None:
-                booking(self._state, event, ledger)
 
     def _plan(self, plan: OrderPlan) -> None:
         state = self._state
@@ -135,24 +135,22 @@ class StrategyBooks:
         quantity = fill.quantity if fill.side is Side.BUY else -fill.quantity
         asks = state.asks.get(symbol) if fill.client_order_id else None
         shares = served(asks, quantity) if asks else {UNATTRIBUTED: quantity}
-        value = notional(quantity, fill.price)
-        values = in_proportion(value, shares, CENT)
+        values = in_proportion(notional(quantity, fill.price), shares, CENT)
         state.hold(symbol, shares)
-        state.add_cash(currency, {name: -part for name, part in values.items()})
+        paid = values
         commission = money(fill.commission)
         if commission:
-            parts = in_proportion(commission, shares, CENT)
-            state.add_cash(currency, {name: -part for name, part in parts.items()})
+            costs = in_proportion(commission, shares, CENT)
+            paid = {name: value + costs[name] for name, value in values.items()}
             if currency != ledger.currency:
                 in_base = money(commission * ledger.fx_rates[currency])
-                parts = in_proportion(in_base, shares, CENT)
-            state.fees = added(state.fees, parts)
+                costs = in_proportion(in_base, shares, CENT)
+            state.fees = added(state.fees, costs)
+        state.add_cash(currency, {name: -value for name, value in paid.items()})
         if currency != ledger.currency:
             state.currencies[symbol] = currency
-        fills = state.fills.setdefault(symbol, SessionFills())
-        fills.quantity += fill.quantity
-        fills.value += abs(value)
-        fills.by_book = added(fills.by_book, {name: abs(part) for name, part in values.items()})
+        attributed = AttributedFill(quantity=fill.quantity, values=values)
+        state.fills.setdefault(symbol, []).append(attributed)
 
     def _close(self, closed: SessionClosed, ledger: Ledger) -> None:
         state, marks = self._state, closed.marks
@@ -182,10 +180,9 @@ class StrategyBooks:
 
     def _cross(self, symbol: str, asks: Parts, closed: SessionClosed, ledger: Ledger) -> None:
         state = self._state
-        fills, mark = state.fills.get(symbol), closed.marks.get(symbol)
-        if fills is not None:
-            price = fills.value / fills.quantity
-        else:
+        price = state.average_price(symbol)
+        if price is None:
+            mark = closed.marks.get(symbol)
             price = state.prices[symbol] if mark is None else mark.price
         shares, cash = crossed(asks, price)
         state.hold(symbol, shares)

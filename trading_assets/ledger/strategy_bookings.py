@@ -49,9 +49,9 @@ def leave(
 
 def share_fee(state: StrategyState, fee: Fee, ledger: Ledger) -> None:
     """To those who traded the symbol in the session, else to those who hold it."""
-    fills = state.fills.get(fee.symbol)
-    stakes = fills.by_book if fills is not None else state.sizes(fee.symbol)
-    state.share(ledger.postings, stakes if any(stakes.values()) else NOBODY)
+    traded = state.traded(fee.symbol)
+    stakes = traded if any(traded.values()) else state.sizes(fee.symbol)
+    state.share(ledger.postings, stakes or NOBODY)
 
 
 def share_borrow_fee(state: StrategyState, fee: BorrowFee, ledger: Ledger) -> None:

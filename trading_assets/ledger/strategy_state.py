@@ -35,13 +35,11 @@ class Entitlement(msgspec.Struct, kw_only=True):
     paid: bool
 
 
-class SessionFills(msgspec.Struct, kw_only=True):
-    """Fills of one symbol since the last close: shares and money (positive), and the money that
-    each book traded."""
+class AttributedFill(msgspec.Struct, frozen=True, kw_only=True):
+    """A fill since the last close: its shares (positive), and its signed value by book."""
 
-    quantity: Decimal = ZERO
-    value: Decimal = ZERO
-    by_book: Parts = {}
+    quantity: Decimal
+    values: Parts
 
 
 class StrategyClose(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +68,7 @@ class StrategyState(msgspec.Struct, kw_only=True):
     `shares` are the books' shares of deposits and withdrawals, adding up to 1. `currencies` names
     those of symbols not in the portfolio's own, `prices` (per share) those that may be needed where
     there is no mark. Since the last close: `asks` is what each book still asks for, by symbol,
-    `fills` what was traded, `plan_is_traded` whether the plan was acted on.
+    `fills` what was traded of it, `plan_is_traded` whether the plan was acted on.
     """
 
     shares: Parts
@@ -82,7 +80,7 @@ class StrategyState(msgspec.Struct, kw_only=True):
     currencies: dict[str, str] = {}
     prices: dict[str, Decimal] = {}
     asks: PartsBy = {}
-    fills: dict[str, SessionFills] = {}
+    fills: dict[str, list[AttributedFill]] = {}
     plan_is_traded: bool = False
     previous_close: StrategyClose | None = None
     last_close: StrategyClose | None = None
@@ -90,6 +88,21 @@ class StrategyState(msgspec.Struct, kw_only=True):
     def sizes(self, symbol: str) -> Parts:
         """Shares of `symbol` by book, without their signs; empty where no book holds any."""
         return {name: abs(part) for name, part in self.holdings.get(symbol, {}).items()}
+
+    def traded(self, symbol: str) -> Parts:
+        """Money (positive) that each book traded of `symbol` since the last close."""
+        total: Parts = {}
+        for fill in self.fills.get(symbol, ()):
+            total = added(total, {name: abs(value) for name, value in fill.values.items()})
+        return total
+
+    def average_price(self, symbol: str) -> Decimal | None:
+        """Money per share over the fills of `symbol` since the last close; None without any."""
+        fills = self.fills.get(symbol)
+        if fills is None:
+            return None
+        value = sum((abs(sum(fill.values.values(), ZERO)) for fill in fills), ZERO)
+        return value / sum((fill.quantity for fill in fills), ZERO)
 
     def opening(self, symbol: str) -> Parts:
         """Signed shares of `symbol` by book before the session traded it."""
@@ -99,11 +112,13 @@ class StrategyState(msgspec.Struct, kw_only=True):
 
     def hold(self, symbol: str, shares: Mapping[str, Decimal]) -> None:
         """Add signed shares to what the books hold of `symbol`."""
-        self.replace(symbol, added(self.holdings.get(symbol, {}), shares))
+        held = self.holdings.get(symbol)
+        self.replace(symbol, dict(shares) if held is None else added(held, shares))
 
     def replace(self, symbol: str, held: Parts) -> None:
         """Let the books hold these shares of `symbol`, and no others."""
-        held = {name: part for name, part in held.items() if part}
+        if not all(held.values()):
+            held = {name: part for name, part in held.items() if part}
         if held:
             self.holdings[symbol] = held
         else:

@@ -88,18 +88,7 @@ def apportioned(
     if missing:
         gross = sum((abs(part) for part in fair.values()), ZERO)
         fair = {name: part + missing * abs(part) / gross for name, part in fair.items()}
-    parts = {name: part.quantize(quantum, ROUND_DOWN) for name, part in fair.items()}
-    left = total - sum(parts.values(), ZERO)
-    if not left:
-        return parts
-    step = quantum.copy_sign(left)
-    by_remainder = sorted(fair, key=lambda name: ((parts[name] - fair[name]) / step, name))
-    count = int(left / step)
-    for place in range(count):
-        parts[by_remainder[place % len(by_remainder)]] += step
-    # A total that is finer than the quantum keeps what is below it.
-    parts[by_remainder[0]] += left - count * step
-    return parts
+    return _cut(total, fair, quantum)
 
 
 def in_proportion(
@@ -113,7 +102,23 @@ def in_proportion(
         return dict.fromkeys(stakes, total)
     whole = sum(stakes.values(), ZERO)
     if whole == total:
-        return apportioned(total, stakes, quantum)
-    return apportioned(
-        total, {name: total * stake / whole for name, stake in stakes.items()}, quantum
-    )
+        return _cut(total, stakes, quantum)
+    ratio = total / whole
+    return _cut(total, {name: ratio * stake for name, stake in stakes.items()}, quantum)
+
+
+def _cut(total: Decimal, fair: Mapping[str, Decimal], quantum: Decimal) -> dict[str, Decimal]:
+    parts, left = {}, total
+    for name, part in fair.items():
+        parts[name] = cut = part.quantize(quantum, ROUND_DOWN)
+        left -= cut
+    if not left:
+        return parts
+    step = quantum.copy_sign(left)
+    count = int(left / step)
+    by_remainder = sorted(fair, key=lambda name: ((parts[name] - fair[name]) / step, name))
+    for place in range(count):
+        parts[by_remainder[place % len(by_remainder)]] += step
+    # A total that is finer than the quantum keeps what is below it.
+    parts[by_remainder[0]] += left - count * step
+    return parts
