@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets_tests.ledger.strategy_account import Account
-from trading_assets.ledger.strategies import StrategyBooks
-from trading_assets.ledger.strategy_state import StrategyState
+from trading_assets.ledger.history import BookFold, FoldState
 from trading_assets.model.cash_events import (
     Adjustment,
     BorrowFee,
@@ -147,7 +146,6 @@ def test_books_add_up_to_the_account_after_every_close(
             for symbol, held in account.closed[-1].strategies.holdings.items()
         )
         if data.draw(st.booleans()):
-            kept = msgspec.json.encode(account.fold.strategies.state())
-            account.fold.strategies = StrategyBooks.from_state(
-                msgspec.json.decode(kept, type=StrategyState)
-            )
+            kept = msgspec.json.encode(account.fold.state())
+            state = msgspec.json.decode(kept, type=FoldState)
+            account.fold = BookFold.from_state(state, policy, "USD")

@@ -8,11 +8,19 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from assets_tests.ledger.strategy_account import Account, amounts
+from assets_tests.ledger.strategy_account import NOON, Account, amounts
 from trading_assets.errors import LedgerError
 from trading_assets.ledger.strategies import StrategyBooks
 from trading_assets.ledger.strategy_state import StrategyState
-from trading_assets.model.cash_events import Adjustment, BorrowFee, Fee, FeeKind, Interest
+from trading_assets.model.cash_events import (
+    Adjustment,
+    BorrowFee,
+    CurrencyConversion,
+    Fee,
+    FeeKind,
+    FxRate,
+    Interest,
+)
 from trading_assets.model.cash_events import TaxWithheld as Tax
 from trading_assets.model.corporate_actions import (
     CashMerger,
@@ -404,6 +412,67 @@ def test_interest_account_fees_and_adjustments_belong_to_nobody() -> None:
     assert (nobody.pnl, nobody.fees, nobody.flows) == (Decimal("1.23"), Decimal(5), Decimal(27))
     assert account.shares_of("QQQ") == amounts("? 2")
     assert account.cash == amounts("a 2000, b 4000, ? 3.23")
+
+
+# Other currencies
+
+
+def rate(value: str) -> FxRate:
+    return FxRate(currency="EUR", rate=Decimal(value), as_of=NOON)
+
+
+def test_books_are_kept_by_currency_and_reported_in_the_portfolios() -> None:
+    account = funded()
+    account.tell(rate("1.10"))
+    account.plan({"SAP": "110"}, {"SAP": "a 0.33, b 0.11"})
+    account.fill(account.order("SAP", "40"), "SAP", "40", "100", "4.00", "EUR")
+    account.close({"SAP": "100"})
+    # 4,004 EUR were borrowed, which nobody converted: 3,003 for a and 1,001 for b.
+    cash = account.closed[-1].strategies.cash
+    assert cash["EUR"] == amounts("a -3003, b -1001")
+    assert cash["USD"] == amounts("a 5000, b 5000")
+    a = account.result("a")
+    # 3,000 EUR at 1.10; 5,000 - 3,303.30; a fee of 3 EUR
+    assert (a.market_value, a.cash, a.fees) == (
+        Decimal(3300),
+        Decimal("1696.70"),
+        Decimal("3.30"),
+    )
+    assert a.pnl == 0
+    # The euro rises: the shares gain what the debt loses, but for the fee.
+    account.tell(rate("1.20"))
+    account.close({"SAP": "100"})
+    assert account.result("a").pnl == Decimal("-0.30")
+    assert account.result("b").pnl == Decimal("-0.10")
+
+
+def test_an_exchange_of_currencies_is_nobodys_and_so_is_what_it_gains() -> None:
+    account = funded()
+    account.tell(
+        rate("1.10"),
+        CurrencyConversion(
+            sold_currency="USD",
+            sold_amount=Decimal(1100),
+            bought_currency="EUR",
+            bought_amount=Decimal(1000),
+            reference="c",
+        ),
+    )
+    account.close({})
+    account.tell(rate("1.20"))
+    account.close({})
+    assert account.result("?").pnl == Decimal(100)
+    assert account.result("a").pnl == 0
+
+
+def test_strategies_that_hold_a_currency_against_each_other_need_its_rate() -> None:
+    account = funded()
+    account.tell(rate("1.10"))
+    account.plan({"SAP": "110"}, {"SAP": "a 0.33, b -0.11"})
+    account.fill(account.order("SAP", "20"), "SAP", "20", "100", "0", "EUR")
+    account.fill("", "SAP", "-20", "100", "0", "EUR")
+    with pytest.raises(LedgerError, match="no rate of EUR, in which strategies hold"):
+        account.close({"SAP": "100"})
 
 
 # State

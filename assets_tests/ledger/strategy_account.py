@@ -13,7 +13,6 @@ from trading_assets.analytics.strategy_pnl import (
     books_against_account,
     strategy_session,
 )
-from trading_assets.ledger.activity import market_values
 from trading_assets.ledger.history import BookFold, ClosedSession
 from trading_assets.model.cash_events import CashFlow, CashFlowKind
 from trading_assets.model.events import (
@@ -177,7 +176,13 @@ class Account:
         self.tell(OrderRejected(client_order_id=order, code="NO", reason="not today"))
 
     def fill(
-        self, order: str, symbol: str, quantity: str, price: str, commission: str = "0"
+        self,
+        order: str,
+        symbol: str,
+        quantity: str,
+        price: str,
+        commission: str = "0",
+        currency: str = "USD",
     ) -> None:
         """Signed shares executed; an empty order is a foreign trade."""
         self.tell(
@@ -189,7 +194,7 @@ class Account:
                 quantity=abs(Decimal(quantity)),
                 price=Decimal(price),
                 commission=Decimal(commission),
-                currency="USD",
+                currency=currency,
                 executed_at=NOON,
             )
         )
@@ -211,20 +216,20 @@ class Account:
             symbol: Mark(price=Decimal(price), session=self.session, source="test")
             for symbol, price in prices.items()
         }
-        value = sum(market_values(ledger.positions, marks).values(), Decimal(0))
-        equity = value + ledger.cash + ledger.accruals
+        rates = {name: ledger.fx_rates[name] for name in sorted(ledger.currencies_in_use)}
+        value = ledger.valued(marks, rates)
         self.tell(
             SessionClosed(
                 marks=marks,
-                cash=ledger.cash,
-                market_value=value,
-                equity=equity,
+                cash=value.cash,
+                market_value=value.market_value,
+                equity=value.equity,
                 statement=BrokerStatement(
-                    account_number="1", positions=ledger.positions, cash=ledger.cash
+                    account_number="1", positions=ledger.positions, cash=value.cash
                 ),
                 cash_balances=ledger.cash_balances,
-                fx_rates={},
-                accruals=ledger.accruals,
+                fx_rates=rates,
+                accruals=value.accruals,
             )
         )
         self.session += dt.timedelta(days=1)
