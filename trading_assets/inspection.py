@@ -61,7 +61,7 @@ def planned_targets(plan: OrderPlan) -> TargetPortfolio:
                 contributions=line.contributions,
             )
             for line in plan.lines
-            if line.target_weight
+            if line.contributions
         ),
     )
 

@@ -86,6 +86,15 @@ def test_strategies_hold_against_each_other_what_the_account_does_not(tmp_path: 
     books.desk.close()
 
 
+def test_strategies_that_cancel_each_other_out_trade_with_each_other_alone(tmp_path: Path) -> None:
+    books = Books(tmp_path)
+    found = books.run(inputs(MONDAY, "0.1", "-0.1", "100", "104"))
+    assert books.desk.book.positions == books.desk.broker_positions == {}
+    assert books.shares() == {"long": Decimal(10), "short": Decimal(-10)}
+    assert found["long"].cash == Decimal(5000 - 1040)
+    books.desk.close()
+
+
 def test_only_the_difference_is_sent_to_the_broker(tmp_path: Path) -> None:
     books = Books(tmp_path)
     found = books.run(inputs(MONDAY, "0.3", "-0.1", "100", "102"))
