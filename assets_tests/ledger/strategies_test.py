@@ -250,6 +250,26 @@ def test_a_dividend_is_owed_and_paid_by_shares_held_to_the_cent() -> None:
     assert account.result("a").accruals == 0
 
 
+def test_a_regular_and_a_special_dividend_of_one_day_are_paid_together() -> None:
+    account = holding("30", "10")
+    ex_date = account.session
+    for amount in ("0.5", "0.1"):
+        account.tell(
+            Dividend(
+                symbol="SPY", ex_date=ex_date, amount_per_share=Decimal(amount), currency="USD"
+            )
+        )
+    account.close(SPY)
+    assert account.result("a").accruals == Decimal(18)
+    account.tell(
+        DividendPayment(symbol="SPY", ex_date=ex_date, amount=Decimal(24), currency="USD",
+                        reference="d")
+    )  # fmt: skip
+    account.close(SPY)
+    assert account.cash == amounts("a 2018, b 4006")
+    assert account.result("a").accruals == account.result("b").accruals == 0
+
+
 def test_a_dividend_taken_from_the_broker_goes_to_those_who_held_at_the_ex_date() -> None:
     account = holding("30", "10", AccountingPolicy(dividend_source=DividendSource.BROKER))
     ex_date = account.session

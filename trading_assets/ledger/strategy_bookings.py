@@ -71,10 +71,7 @@ def share_tax(state: StrategyState, tax: TaxWithheld, ledger: Ledger) -> None:
 
 def owe_dividend(state: StrategyState, dividend: Dividend, ledger: Ledger) -> None:
     """Note who is due what. What strategies owe each other is settled at once."""
-    accrued = sum(
-        (one.amount for one in ledger.postings if one.account is Account.DIVIDENDS_RECEIVABLE),
-        ZERO,
-    )
+    accrued = _receivable(ledger)
     held = state.opening(dividend.symbol)
     fair = {name: part * dividend.amount_per_share for name, part in held.items()}
     if not any(fair.values()):
@@ -102,15 +99,28 @@ def owe_dividend(state: StrategyState, dividend: Dividend, ledger: Ledger) -> No
 def pay_dividend(state: StrategyState, payment: DividendPayment, ledger: Ledger) -> None:
     """As it was due; a payment of a dividend that never went ex, by what is held now."""
     which = (payment.symbol, payment.ex_date)
+    due = [one for one in state.entitlements if (one.symbol, one.ex_date) == which]
+    settled = -_receivable(ledger)
+    # A regular and a special dividend may share an ex-date: the one that is settled, else both.
+    due = [one for one in due if sum(one.owed.values(), ZERO) == settled][:1] or due
     fair: Parts = {}
-    for one in state.entitlements:
-        if (one.symbol, one.ex_date) == which:
-            fair = added(fair, one.fair)
-            one.owed, one.paid = {}, True
-    if any(fair.values()):
-        state.pay(ledger.postings, payment.currency, fair)
-    else:
+    for one in due:
+        fair = added(fair, one.fair)
+    if not any(fair.values()):
         state.share(ledger.postings, state.sizes(payment.symbol) or NOBODY)
+        return
+    state.pay(ledger.postings, payment.currency, fair)
+    left = sum((sum(one.owed.values(), ZERO) for one in due), ZERO) - settled
+    for one in due:
+        one.owed, one.paid = {}, not left
+    if left:
+        due[0].owed = apportioned(left, fair, CENT)
+
+
+def _receivable(ledger: Ledger) -> Decimal:
+    """What was posted to dividends receivable."""
+    postings = ledger.postings
+    return sum((x.amount for x in postings if x.account is Account.DIVIDENDS_RECEIVABLE), ZERO)
 
 
 def split(state: StrategyState, action: Split | StockDividend, ledger: Ledger) -> None:
