@@ -149,3 +149,10 @@ def test_books_add_up_to_the_account_after_every_close(
             kept = msgspec.json.encode(account.fold.state())
             state = msgspec.json.decode(kept, type=FoldState)
             account.fold = BookFold.from_state(state, policy, "USD")
+    # The books of the whole log are those that went on from checkpoints, to the last character.
+    again = BookFold(policy, "USD", account.shares)
+    for record in account.records:
+        again.apply(record)
+    assert msgspec.json.encode(again.strategies.state()) == msgspec.json.encode(
+        account.fold.strategies.state()
+    )

@@ -68,6 +68,7 @@ class Account:
         self.fold = BookFold(self.policy, "USD", self.shares)
         self.session = FIRST
         self.closed: list[ClosedSession] = []
+        self.records: list[EventRecord] = []
         self.intended: set[str] = set()
         self._sequence = 0
 
@@ -91,6 +92,7 @@ class Account:
                 hash="",
                 event=event,
             )
+            self.records.append(record)
             closed = self.fold.apply(record)
             if closed is not None:
                 self.closed.append(closed)
