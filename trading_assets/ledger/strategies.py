@@ -8,9 +8,9 @@ and dividends of each would be right alone and wrong in sum. (2) Books that foll
 books an event, then what it changed is taken apart. Choice: the second. A book is shares, cash,
 dividends owed, flows and fees; every change of the account's is split by `attribution.py`, so that
 after each event the books add up to the account. What it changed is what the ledger posted. The
-books hold no lots: a cross between two
-strategies realises a gain for one of them and nothing in the account, so realised and unrealised
-gain cannot be added up over the books, but their sum can, and is.
+books hold no lots: a cross between two strategies realises a gain for one of them and nothing in
+the account, so realised and unrealised gain cannot be added up over the books, but their sum can,
+and is.
 
 How each fact is split:
 
