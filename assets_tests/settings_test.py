@@ -144,6 +144,12 @@ def test_a_strategy_listed_twice_is_refused(tmp_path: Path) -> None:
     assert "strategy id repeated: value" in _refusal(tmp_path, MINIMAL.replace(line, line * 2))
 
 
+def test_no_strategy_may_be_named_as_what_belongs_to_none(tmp_path: Path) -> None:
+    message = _refusal(tmp_path, MINIMAL.replace("value", "unattributed"))
+
+    assert "'unattributed' is the name of the book of what belongs to no strategy" in message
+
+
 @pytest.mark.parametrize("text", ["", "- a\n- list\n"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     assert "must be a mapping of settings" in _refusal(tmp_path, text)

@@ -24,6 +24,7 @@ DAILY_ASSETS = (
     "positions_eod",
     "reconciliation",
     "pnl_daily",
+    "strategy_pnl",
 )
 REPORT_ASSET = "monthly_report"
 SENSOR_INTERVAL_SECONDS = 30

@@ -13,8 +13,8 @@ from trading_assets.event_log.chain import EMPTY, Head, Row
 from trading_assets.event_log.json_lines import read_record_lines, record_lines
 from trading_assets.event_log.store import EventLog
 from trading_assets.execution.book import counting_records
+from trading_assets.execution.book_start import new_fold
 from trading_assets.ledger.fold import Ledger
-from trading_assets.ledger.history import BookFold
 from trading_assets.ledger.restatement import still_counting
 from trading_assets.model.events import BookRestated, EventRecord, SessionClosed
 from trading_assets.model.money import plain
@@ -121,7 +121,7 @@ def _require_foldable(
     settings: PortfolioSettings, path: Path, restatements: list[EventRecord]
 ) -> None:
     """What cannot be booked must not get in: it could never be taken out again."""
-    fold = BookFold(settings.accounting, settings.currency)
+    fold = new_fold(settings)
     records = (record for _, record in read_record_lines(path, settings.id))
     for record in still_counting(records, restatements):
         rule = ""

@@ -11,14 +11,20 @@ import msgspec
 import pyarrow as pa
 
 from trading_assets.analytics.pnl import daily_result, position_values
+from trading_assets.analytics.strategy_pnl import strategy_session
 from trading_assets.errors import LedgerError, OrderTransitionError
 from trading_assets.event_log.chain import Head
 from trading_assets.event_log.checkpoints import Checkpoint, Checkpoints
 from trading_assets.event_log.store import EventLog
-from trading_assets.execution.book_start import fold_fingerprint, fold_state, restatements_of
+from trading_assets.execution.book_start import (
+    fold_state,
+    new_fold,
+    restatements_of,
+    settings_fingerprint,
+)
 from trading_assets.inspection import write_session_files
 from trading_assets.lake import Lake
-from trading_assets.ledger.history import BookFold, ClosedSession
+from trading_assets.ledger.history import ClosedSession
 from trading_assets.ledger.restatement import still_counting
 from trading_assets.model.events import EventRecord
 from trading_assets.progress import tracked
@@ -32,10 +38,12 @@ from trading_assets.reporting.projections import (
     pnl_table,
     position_table,
     reconciliation_table,
+    strategy_pnl_table,
+    strategy_position_table,
 )
 from trading_assets.settings import Directories, Mode, PortfolioSettings
 
-ROW_NAMES = ("client_order_id", "view", "symbol", "cause", "execution_id", "lot_id")
+ROW_NAMES = ("client_order_id", "view", "strategy_id", "symbol", "cause", "execution_id", "lot_id")
 """Columns that say which row it is, where a table has them."""
 BEFORE_CLOSE = "order_plan"
 """The table that is there as soon as a session is planned."""
@@ -111,7 +119,7 @@ class _Replay:
         self.found = Verification(head=log.head())
         self.tables: dict[str, None] = {}
         self.unseen_heads = dict.fromkeys(heads)
-        self.fold = BookFold(settings.accounting, settings.currency)
+        self.fold = new_fold(settings)
         self.restatements = restatements_of(log, self.found.head.sequence)
         self.checkpoints = self._fitting_checkpoints()
 
@@ -170,7 +178,7 @@ class _Replay:
 
     def _fitting_checkpoints(self) -> dict[int, Checkpoint]:
         kept = Checkpoints(self.log)
-        fingerprint = fold_fingerprint(self.settings.accounting, self.settings.currency)
+        fingerprint = settings_fingerprint(self.settings)
         fitting: dict[int, Checkpoint] = {}
         for sequence in kept.sequences():
             checkpoint = kept.at(sequence)
@@ -256,6 +264,7 @@ def tables_of(closed: ClosedSession, settings: PortfolioSettings) -> dict[str, p
     report = reconcile(closed, sent=settings.mode is not Mode.DRY)
     result = daily_result(closed.previous, closed.activity, closed.close)
     positions = position_values(closed.close, closed.cost_bases)
+    strategies = strategy_session(closed)
     return {
         BEFORE_CLOSE: order_plan_table(closed.planned.plan),
         "execution_log": execution_table(closed, settings.mode.value),
@@ -265,6 +274,8 @@ def tables_of(closed: ClosedSession, settings: PortfolioSettings) -> dict[str, p
         "reconciliation_gaps": gap_table(report),
         "pnl_daily": pnl_table(result),
         "pnl_by_instrument": instrument_pnl_table(result),
+        "strategy_pnl": strategy_pnl_table(strategies),
+        "strategy_positions": strategy_position_table(strategies),
     }
 
 

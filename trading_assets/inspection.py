@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from trading_assets.analytics.pnl import daily_result, position_values
+from trading_assets.analytics.strategy_pnl import strategy_session
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BookError, SessionNotReadyError
 from trading_assets.event_log.store import event_log_to_read
@@ -60,7 +61,7 @@ def planned_targets(plan: OrderPlan) -> TargetPortfolio:
                 contributions=line.contributions,
             )
             for line in plan.lines
-            if line.target_weight
+            if line.contributions
         ),
     )
 
@@ -175,6 +176,7 @@ def write_session_files(
     exports.positions(values, close.cash)
     exports.reconciliation(report, summary)
     exports.pnl(daily_result(closed.previous, closed.activity, close))
+    exports.strategies(strategy_session(closed))
     return exports.folder
 
 

@@ -35,6 +35,7 @@ from trading_assets.model.policies import (
     Select,
     SimulationPolicy,
 )
+from trading_assets.model.target import UNATTRIBUTED
 
 BOOK_DRIVERS = ("postgresql+psycopg", "postgresql")
 """What TRADING_ASSETS_BOOK_URL may begin with; all are opened with the first."""
@@ -136,6 +137,11 @@ class SignalSettings(Policy):
         repeated = sorted({name for name in ids if ids.count(name) > 1})
         if repeated:
             raise ValueError(f"strategy id repeated: {', '.join(repeated)}")
+        if UNATTRIBUTED in ids:
+            raise ValueError(
+                f"strategy id {UNATTRIBUTED!r} is the name of the book of what belongs to no "
+                "strategy; choose another"
+            )
         return self
 
 

@@ -32,6 +32,7 @@ CHECKS = {
     ("reconciliation", "unexplained_is_zero"),
     ("reconciliation", "book_equals_broker"),
     ("pnl_daily", "equity_change_is_explained"),
+    ("strategy_pnl", "strategies_add_up_to_the_account"),
 }
 
 

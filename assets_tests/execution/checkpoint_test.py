@@ -125,6 +125,11 @@ def test_another_accounting_policy_is_not_gone_on_with_from_this_ones_checkpoint
     )
 
 
+def test_other_shares_of_the_strategies_are_not_gone_on_with(desk: Desk) -> None:
+    half = portfolio_settings(combination={"method": "blend", "weights": {"alpha": "0.5"}})
+    assert BookStart(desk.log, half, FRIDAY).checkpoint is None
+
+
 @pytest.mark.parametrize(
     "change",
     [

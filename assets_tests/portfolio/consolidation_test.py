@@ -6,6 +6,7 @@ import datetime as dt
 import random
 from decimal import Decimal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,12 +109,46 @@ def test_long_and_short_of_two_strategies_net() -> None:
 
     target = consolidate(SESSION, [bull, bear], blend, UNBOUND)
 
-    # AAPL 0.4 - 0.25; XOM cancels out.
-    assert _weights(target) == _decimals({"AAPL": "0.15"})
+    # AAPL 0.4 - 0.25
+    assert _weights(target)["AAPL"] == Decimal("0.15")
     assert [part.weight for part in target.weights[0].contributions] == [
         Decimal("-0.25"),
         Decimal("0.4"),
     ]
+
+
+def test_strategies_that_cancel_each_other_out_are_kept_as_a_target_of_nothing() -> None:
+    blend = Blend(weights={"bull": Decimal("0.5"), "bear": Decimal("0.5")})
+    bull = _signal("bull", {"AAPL": "2", "XOM": "0.4"})
+    bear = _signal("bear", {"XOM": "-0.4"})
+    policy = ConstraintPolicy(allow_short=True, max_total_weight=Decimal("0.5"))
+
+    target = consolidate(SESSION, [bull, bear], blend, policy)
+
+    # The total is halved, and so is what they want of XOM against each other: 0.2 to 0.1.
+    assert _weights(target) == _decimals({"AAPL": "0.5", "XOM": "0"})
+    assert {part.strategy_id: part.weight for part in target.weights[1].contributions} == _decimals(
+        {"bear": "-0.1", "bull": "0.1"}
+    )
+
+
+def test_a_strategy_that_cancels_itself_out_has_no_target() -> None:
+    rows = (("id-1", "0.3", 2), ("id-2", "-0.3", 3))
+    signal = msgspec.structs.replace(
+        _signal("value", {}),
+        rows=tuple(
+            SignalRow(
+                strategy_id="value",
+                trade_date=ASOF,
+                asset_id=asset_id,
+                symbol="AAPL",
+                weight=Decimal(weight),
+                row=row,
+            )
+            for asset_id, weight, row in rows
+        ),
+    )
+    assert consolidate(SESSION, [signal], Select(strategy="value"), UNBOUND).weights == ()
 
 
 def test_zero_weights_are_left_out() -> None:
@@ -360,9 +395,9 @@ def test_any_blend_keeps_to_cap_and_total_and_stays_explained(
     gross = sum(abs(line.weight) for line in target.weights)
     assert gross <= total
     for line in target.weights:
-        assert 0 < abs(line.weight) <= cap
+        assert abs(line.weight) <= cap
         assert line.weight == sum(part.weight for part in line.contributions)
-        assert line.weight * asked[line.symbol] > 0
+        assert line.weight * asked[line.symbol] > 0 or len(line.contributions) > 1
         assert line.weight == line.weight.quantize(Decimal("1E-10"))
     names_held = len([weight for weight in asked.values() if weight])
     if redistribute:

@@ -25,6 +25,7 @@ from trading_assets.reporting.monthly_content import (
     ProvenanceRow,
     ReconciliationSummary,
     Series,
+    StrategyLine,
     TradeLine,
     Unit,
     YearOfReturns,
@@ -257,6 +258,23 @@ def sample_content() -> MonthlyContent:
             pnl=Decimal("25110.02"),
             fees=Decimal("88.70"),
             closing_equity=EQUITY,
+        ),
+        strategies=tuple(
+            StrategyLine(
+                strategy=name,
+                opening_equity=Decimal(opening),
+                flows=Decimal(flows),
+                pnl=Decimal(pnl),
+                fees=Decimal(fees),
+                closing_equity=Decimal(closing),
+                market_value=Decimal(value),
+                cash=Decimal(closing) - Decimal(value),
+            )
+            for name, opening, flows, pnl, fees, closing, value in (
+                ("momentum", "600000", "12500", "20110.02", "60.20", "632549.82", "640000"),
+                ("value", "500000", "12500", "4990", "28.50", "517461.50", "510000"),
+                ("unattributed", "54310.55", "0", "10", "0", "54320.55", "0"),
+            )
         ),
         cash=EQUITY - sum((line.position.market_value for line in positions), Decimal(0)),
         equity=EQUITY,

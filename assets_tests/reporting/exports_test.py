@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from assets_tests.execution.small_portfolio import MONDAY, Desk, session_inputs
 from trading_assets.analytics.pnl import daily_result
+from trading_assets.analytics.strategy_pnl import strategy_session
 from trading_assets.execution.book import read_closed_sessions
 from trading_assets.model.order import Side
 from trading_assets.reporting.exports import SessionExports, csv_text
@@ -68,3 +69,24 @@ def test_text_is_that_of_the_csv_module_whatever_the_cells_hold(rows: list[list[
     expected = io.StringIO()
     csv.writer(expected, lineterminator="\n").writerows([("a", "b", "c"), *rows])
     assert csv_text([("a", "b", "c"), *rows]) == expected.getvalue()
+
+
+def test_strategies_end_with_the_portfolio_and_their_positions_are_its_own(tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    desk.run(session_inputs(MONDAY, {"AAA": "0.5"}, {"AAA": "100"}, {"AAA": "102"}))
+    (closed,) = read_closed_sessions(desk.log, desk.settings)
+    desk.close()
+    exports = SessionExports(tmp_path / "exports", "small", MONDAY)
+    exports.strategies(strategy_session(closed))
+    # 50 shares at 102, which is the plan's 5,000 and 100 more.
+    assert (exports.folder / "strategy_pnl_20240304.csv").read_text().splitlines() == [
+        "session,strategy_id,opening_equity,flows,pnl,fees,closing_equity,market_value,cash,"
+        "accruals",
+        "2024-03-04,alpha,0,10000,0,0,10000,5100,4900,0",
+        "2024-03-04,unattributed,0,0,0,0,0,0,0,0",
+        "2024-03-04,TOTAL,0,10000,0,0,10000,5100,4900,0",
+    ]
+    assert (exports.folder / "strategy_positions_20240304.csv").read_text().splitlines() == [
+        "strategy_id,symbol,qty,market_value,weight",
+        "alpha,AAA,50,5100,0.51",
+    ]

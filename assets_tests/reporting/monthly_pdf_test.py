@@ -214,7 +214,7 @@ def test_control_characters_do_not_break_the_page(changed: Changed) -> None:
 def test_pages_are_numbered_and_carry_portfolio_month_head_and_mode(month: MonthlyContent) -> None:
     """Every page can be told apart when it lies alone on a desk."""
     pages = pages_of(month)
-    assert len(pages) == 4
+    assert len(pages) == 5
     for number, page in enumerate(pages, 1):
         assert f"Page {number} of {len(pages)}" in page
         assert "Core Blend of Four Strategies" in page
@@ -309,6 +309,21 @@ def test_statement_that_does_not_add_up_says_by_how_much(
     assert "does not add up" not in text_of(month)
 
 
+def test_the_month_by_strategy_adds_up_to_the_statement(
+    month: MonthlyContent, changed: Changed
+) -> None:
+    """A line for each strategy, what is unattributed among them, and the account below."""
+    text = text_of(month)
+    assert "momentum 600,000.00 +12,500.00 +20,110.02 \u221260.20 632,549.82" in text
+    assert "Unattributed 54,310.55 0.00 +10.00 0.00 54,320.55" in text
+    assert "Account 1,154,310.55 +25,000.00 +25,110.02 \u221288.70 1,204,331.87" in text
+    assert "Unattributed is what no strategy asked for" in text
+    assert "do not add up" not in text
+    fewer = text_of(changed(strategies=month.strategies[:2]))
+    assert "The strategies do not add up to the statement of the month." in fewer
+    assert "Unattributed" not in fewer
+
+
 def test_unknown_shortfall_is_left_out_of_the_total_by_name(changed: Changed) -> None:
     """Unknown is n/a, and the total says what it lacks."""
     costs = CostSummary(
@@ -381,6 +396,7 @@ def test_metadata_outline_and_size(month: MonthlyContent) -> None:
         "Drawdown from the last peak",
         "Returns by month",
         "Statement of the month",
+        "By strategy",
         "Flows",
         "Positions at 2024-03-28",
         "Trades",

@@ -83,6 +83,32 @@ def test_equity_moves_by_profit_flows_and_fees_and_by_nothing_else(
     assert statement.identity_gap == 0
 
 
+def test_the_strategies_month_is_that_of_the_account(closed: list[ClosedSession]) -> None:
+    # One strategy is followed, so that all is its own and nothing is left to nobody.
+    (line,) = content_of(closed).strategies
+    assert line.strategy == "alpha"
+    assert (line.opening_equity, line.flows) == (Decimal(0), Decimal(10000))
+    assert (line.pnl, line.fees, line.closing_equity) == (
+        Decimal("-98.00"),
+        Decimal("1.00"),
+        Decimal("9901.00"),
+    )
+    assert (line.market_value, line.cash) == (Decimal("4900.00"), Decimal("5001.00"))
+
+
+def test_a_month_of_strategies_begins_where_the_one_before_ended(
+    closed: list[ClosedSession],
+) -> None:
+    # Tuesday's and Wednesday's alone: 9,999 at Monday's close.
+    facts = gather_month(SETTINGS, "2024-03", (TUESDAY, WEDNESDAY), closed[1:])
+    (line,) = monthly_content(SETTINGS, facts).strategies
+    assert (line.opening_equity, line.pnl, line.closing_equity) == (
+        Decimal("9999.00"),
+        Decimal("-98.00"),
+        Decimal("9901.00"),
+    )
+
+
 def test_returns_are_chained_and_the_benchmark_runs_close_to_close(
     closed: list[ClosedSession],
 ) -> None:

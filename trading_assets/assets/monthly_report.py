@@ -40,7 +40,7 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=graph.key("monthly_report"),
-        deps=[graph.key("pnl_daily")],
+        deps=[graph.key("pnl_daily"), graph.key("strategy_pnl")],
         partitions_def=graph.months,
         group_name=graph.group("reporting"),
         owners=graph.owners,

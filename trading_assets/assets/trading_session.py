@@ -59,6 +59,8 @@ BOOK_PROJECTIONS = (
     "reconciliation_gaps",
     "pnl_daily",
     "pnl_by_instrument",
+    "strategy_pnl",
+    "strategy_positions",
 )
 """The tables that are made from the book, as against those that a session is decided from."""
 PREVIOUS_SESSION = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)

@@ -16,6 +16,7 @@ import msgspec
 
 from trading_assets.event_log.store import EventLog
 from trading_assets.execution.book import counting_records
+from trading_assets.execution.book_start import new_fold
 from trading_assets.ledger.history import BookFold, ClosedSession, closed_sessions
 from trading_assets.settings import PortfolioSettings
 
@@ -50,7 +51,7 @@ def book_as_of(
         (close.sequence for close in closes if session is None or close.session <= session),
         default=0,
     )
-    fold = BookFold(settings.accounting, settings.currency)
+    fold = new_fold(settings)
     last = None
     for record in counting_records(log, up_to=end):
         if session is None or record.sequence <= through or record.session <= session:
@@ -63,4 +64,6 @@ def closed_sessions_known_at(
 ) -> Iterator[ClosedSession]:
     """The closed sessions of the book as it was known at a moment (aware), oldest first."""
     records = counting_records(log, up_to=log.head_known_at(known_at))
-    return closed_sessions(records, settings.accounting, settings.currency)
+    return closed_sessions(
+        records, settings.accounting, settings.currency, settings.combination.shares
+    )

@@ -11,9 +11,9 @@ from trading_assets.event_log.checkpoints import Checkpoint, Checkpoints
 from trading_assets.event_log.store import EventLog, RecordPlace
 from trading_assets.execution.book_start import (
     BookStart,
-    fold_fingerprint,
     fold_state,
     restatements_of,
+    settings_fingerprint,
 )
 from trading_assets.ledger.history import BookFold, ClosedSession
 from trading_assets.ledger.orders import OrderState
@@ -157,7 +157,7 @@ class Book:
             Checkpoint(
                 sequence=close.sequence,
                 hash=close.hash,
-                fingerprint=fold_fingerprint(self._settings.accounting, self._settings.currency),
+                fingerprint=settings_fingerprint(self._settings),
                 first_session=self.first_session,
                 closed_through=close.session,
                 latest_session=self._latest_session,

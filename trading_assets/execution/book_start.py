@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 
@@ -24,6 +26,7 @@ from trading_assets.event_log.store import EventLog
 from trading_assets.ledger.history import BookFold, FoldState
 from trading_assets.ledger.restatement import still_counting
 from trading_assets.model.events import EventRecord
+from trading_assets.model.money import plain
 from trading_assets.model.policies import AccountingPolicy
 from trading_assets.settings import PortfolioSettings
 
@@ -33,6 +36,11 @@ FOLDING_CODE = ("trading_assets.ledger", "trading_assets.model")
 def restatements_of(log: EventLog, up_to: int) -> list[EventRecord]:
     """All BookRestated records of a log up to a sequence number, oldest first."""
     return list(log.records(event_types=["book_restated"], up_to=up_to))
+
+
+def new_fold(settings: PortfolioSettings) -> BookFold:
+    """A fold of nothing yet, by the rules of a portfolio."""
+    return BookFold(settings.accounting, settings.currency, settings.combination.shares)
 
 
 class BookStart:
@@ -58,13 +66,13 @@ class BookStart:
         self.checkpoint: Checkpoint | None = None
         if since is not None:
             self.checkpoint = Checkpoints(log).newest(
-                fold_fingerprint(settings.accounting, settings.currency),
+                settings_fingerprint(settings),
                 self.restatements,
                 closed_before=since,
                 up_to=self.end,
             )
         if self.checkpoint is None:
-            self.fold = BookFold(settings.accounting, settings.currency)
+            self.fold = new_fold(settings)
         else:
             state = msgspec.json.decode(self.checkpoint.state, type=FoldState)
             self.fold = BookFold.from_state(state, settings.accounting, settings.currency)
@@ -84,9 +92,18 @@ def fold_state(fold: BookFold) -> str:
 _STATE_ENCODER = msgspec.json.Encoder(decimal_format="string")
 
 
-def fold_fingerprint(accounting: AccountingPolicy, currency: str) -> str:
-    """SHA-256 of what decides a fold besides the records: policy, currency and code."""
-    text = "\x1f".join((accounting.model_dump_json(), currency, _code_digest()))
+def settings_fingerprint(settings: PortfolioSettings) -> str:
+    """`fold_fingerprint` of `new_fold`."""
+    return fold_fingerprint(settings.accounting, settings.currency, settings.combination.shares)
+
+
+def fold_fingerprint(
+    accounting: AccountingPolicy, currency: str, shares: Mapping[str, Decimal] | None = None
+) -> str:
+    """SHA-256 of what decides a fold besides the records: policy, currency, the strategies' shares
+    of the portfolio, and code."""
+    allotted = json.dumps({name: plain(share) for name, share in sorted((shares or {}).items())})
+    text = "\x1f".join((accounting.model_dump_json(), currency, allotted, _code_digest()))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

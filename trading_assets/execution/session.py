@@ -501,14 +501,15 @@ class SessionRunner:
         )
 
     def _marks(self, session: dt.date, inputs: SessionInputs) -> dict[str, Mark]:
-        """A price for everything held or traded: the close, else the last mark, else the fill.
+        """A price for everything held or traded, also by strategies against each other: the close,
+        else the last mark, else the fill.
 
         Shares without any of these stay unmarked, which valuing them reports.
         """
         traded = {fill.symbol: fill.price for fill in self.book.fold.orders.fills(session)}
         last = self.book.fold.ledger.marks
         marks: dict[str, Mark] = {}
-        symbols = sorted({*self.book.positions, *traded})
+        symbols = sorted({*self.book.positions, *traded, *self.book.fold.strategies.symbols})
         closes = inputs.closes(symbols)
         for symbol in symbols:
             price = closes.prices.get(symbol)

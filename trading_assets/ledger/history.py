@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 import msgspec
@@ -11,6 +11,8 @@ import msgspec
 from trading_assets.ledger.activity import BookClose, SessionActivity
 from trading_assets.ledger.fold import Ledger, LedgerState
 from trading_assets.ledger.orders import OrderBook, OrderBookState, OrderState
+from trading_assets.ledger.strategies import StrategyBooks
+from trading_assets.ledger.strategy_state import StrategyClose, StrategyState
 from trading_assets.model.events import EventRecord, SessionClosed
 from trading_assets.model.lot import Lot
 from trading_assets.model.order_events import Fill, SessionPlanned
@@ -23,8 +25,10 @@ class ClosedSession(msgspec.Struct, frozen=True, kw_only=True):
 
     `previous` is the book at the close before, None for the first session; `lots` are those open
     at the close, `cost_bases` their signed money by symbol and `round_trips` what was closed in the
-    session, in order; `currency` is the portfolio's. `sequence` and `hash` are those of the
-    SessionClosed record: the head of the book when the session was complete.
+    session, in order. `strategies` are the books of the strategies at the close,
+    `previous_strategies` those at the close before; `currency` is the portfolio's. `sequence` and
+    `hash` are those of the SessionClosed record: the head of the book when the session was
+    complete.
     """
 
     session: dt.date
@@ -37,6 +41,8 @@ class ClosedSession(msgspec.Struct, frozen=True, kw_only=True):
     lots: tuple[Lot, ...]
     round_trips: tuple[RoundTrip, ...]
     cost_bases: dict[str, Decimal]
+    previous_strategies: StrategyClose | None
+    strategies: StrategyClose
     closed: SessionClosed
     currency: str
     sequence: int
@@ -53,17 +59,26 @@ class FoldState(msgspec.Struct, frozen=True, kw_only=True):
 
     ledger: LedgerState
     orders: OrderBookState
+    strategies: StrategyState
     planned: SessionPlanned | None
     round_trips: tuple[RoundTrip, ...]
 
 
 class BookFold:
-    """Feeds ledger and order book together and hands out each session when it closes."""
+    """Feeds ledger, order book and strategies' books together and hands out each session when it
+    closes. `shares` are the strategies' shares of the portfolio; without any, cash is allotted to
+    none."""
 
-    def __init__(self, accounting: AccountingPolicy, currency: str) -> None:
+    def __init__(
+        self,
+        accounting: AccountingPolicy,
+        currency: str,
+        shares: Mapping[str, Decimal] | None = None,
+    ) -> None:
         self._round_trips: list[RoundTrip] = []
         self.ledger = Ledger(accounting, currency, self._round_trips.append)
         self.orders = OrderBook()
+        self.strategies = StrategyBooks(shares or {})
         self.planned: SessionPlanned | None = None
 
     def apply(self, record: EventRecord) -> ClosedSession | None:
@@ -71,9 +86,11 @@ class BookFold:
         event = record.event
         if isinstance(event, SessionPlanned):
             self.planned = event
+            self.strategies.follow(event, self.ledger)
             return None
         self.orders.apply(record)
         self.ledger.apply(record)
+        self.strategies.follow(event, self.ledger)
         if not isinstance(event, SessionClosed):
             return None
         return self._close(record, event)
@@ -83,26 +100,30 @@ class BookFold:
         return FoldState(
             ledger=self.ledger.state(),
             orders=self.orders.state(),
+            strategies=self.strategies.state(),
             planned=self.planned,
             round_trips=tuple(self._round_trips),
         )
 
     @classmethod
     def from_state(cls, state: FoldState, accounting: AccountingPolicy, currency: str) -> BookFold:
-        """The fold that gave `state`, under the same policy and currency."""
+        """The fold that gave `state`, under the same policy, currency and shares."""
         fold = cls(accounting, currency)
         fold._round_trips.extend(state.round_trips)
         fold.ledger = Ledger.from_state(
             state.ledger, accounting, currency, fold._round_trips.append
         )
         fold.orders = OrderBook.from_state(state.orders)
+        fold.strategies = StrategyBooks.from_state(state.strategies)
         fold.planned = state.planned
         return fold
 
     def _close(self, record: EventRecord, closed: SessionClosed) -> ClosedSession:
         close, activity = self.ledger.last_close, self.ledger.last_activity
+        strategies = self.strategies.last_close
         assert close is not None
         assert activity is not None
+        assert strategies is not None
         assert self.planned is not None, "a session closes only after it was planned"
         session = ClosedSession(
             session=record.session,
@@ -115,6 +136,8 @@ class BookFold:
             lots=tuple(lot for name in close.positions for lot in self.ledger.lots(name)),
             round_trips=tuple(self._round_trips),
             cost_bases=self.ledger.cost_bases,
+            previous_strategies=self.strategies.previous_close,
+            strategies=strategies,
             closed=closed,
             currency=self.ledger.currency,
             sequence=record.sequence,
@@ -127,10 +150,13 @@ class BookFold:
 
 
 def closed_sessions(
-    records: Iterable[EventRecord], accounting: AccountingPolicy, currency: str
+    records: Iterable[EventRecord],
+    accounting: AccountingPolicy,
+    currency: str,
+    shares: Mapping[str, Decimal] | None = None,
 ) -> Iterator[ClosedSession]:
     """Fold records that count, oldest first, to their closed sessions, one at a time."""
-    fold = BookFold(accounting, currency)
+    fold = BookFold(accounting, currency, shares)
     for record in records:
         closed = fold.apply(record)
         if closed is not None:

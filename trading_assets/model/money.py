@@ -10,6 +10,7 @@ which takes half the time of giving it by name.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from functools import cache
 
@@ -18,6 +19,7 @@ ONE = Decimal(1)
 CENT = Decimal("0.01")
 BASIS_POINT = Decimal("0.0001")
 QUANTITY_DECIMALS_MAX = 9
+QUANTITY_QUANTUM = Decimal("0.000000001")
 PRICE_QUANTUM = Decimal("0.00000001")
 """The finest price per share that is kept: adjusted closes come with the digits of a float."""
 WEIGHT_QUANTUM = Decimal("0.0000000001")
@@ -80,3 +82,54 @@ def plain(value: Decimal) -> str:
     if "E" in text:
         text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def apportioned(
+    total: Decimal, fair: Mapping[str, Decimal], quantum: Decimal
+) -> dict[str, Decimal]:
+    """Parts near `fair` that are multiples of `quantum` and add up to `total` exactly.
+
+    `total` less Σ `fair` is spread in proportion to |fair|; then each part is cut towards zero and
+    the quanta left over go one by one to the largest remainders, ties by name. Signs may be mixed.
+    A single part is the total. `fair` must not be empty, nor all 0 unless `total` is 0.
+    """
+    if len(fair) == 1:
+        return dict.fromkeys(fair, total)
+    missing = total - sum(fair.values(), ZERO)
+    if missing:
+        gross = sum((abs(part) for part in fair.values()), ZERO)
+        fair = {name: part + missing * abs(part) / gross for name, part in fair.items()}
+    return _cut(total, fair, quantum)
+
+
+def in_proportion(
+    total: Decimal, stakes: Mapping[str, Decimal], quantum: Decimal
+) -> dict[str, Decimal]:
+    """`total` in proportion to `stakes`, whose sum must not be 0; exact as in `apportioned`.
+
+    Where `total` is the stakes' sum and they are multiples of `quantum`, each gets its stake.
+    """
+    if len(stakes) == 1:
+        return dict.fromkeys(stakes, total)
+    whole = sum(stakes.values(), ZERO)
+    if whole == total:
+        return _cut(total, stakes, quantum)
+    ratio = total / whole
+    return _cut(total, {name: ratio * stake for name, stake in stakes.items()}, quantum)
+
+
+def _cut(total: Decimal, fair: Mapping[str, Decimal], quantum: Decimal) -> dict[str, Decimal]:
+    parts, left = {}, total
+    for name, part in fair.items():
+        parts[name] = cut = part.quantize(quantum, ROUND_DOWN)
+        left -= cut
+    if not left:
+        return parts
+    step = quantum.copy_sign(left)
+    count = int(left / step)
+    by_remainder = sorted(fair, key=lambda name: ((parts[name] - fair[name]) / step, name))
+    for place in range(count):
+        parts[by_remainder[place % len(by_remainder)]] += step
+    # A total that is finer than the quantum keeps what is below it.
+    parts[by_remainder[0]] += left - count * step
+    return parts

@@ -45,12 +45,23 @@ class Select(Policy):
     method: Literal["select"] = "select"
     strategy: str
 
+    @property
+    def shares(self) -> dict[str, Decimal]:
+        """Share of equity by strategy."""
+        return {self.strategy: Decimal(1)}
+
 
 class Blend(Policy):
     """Hold each strategy at a share of equity; shares need not add up to 1 (the rest is cash)."""
 
     method: Literal["blend"] = "blend"
     weights: Annotated[dict[str, NotNegative], Field(min_length=1)]
+
+    @property
+    def shares(self) -> dict[str, Decimal]:
+        """Share of equity by strategy; a share of 0 is left out unless all are."""
+        positive = {name: share for name, share in self.weights.items() if share}
+        return positive or self.weights
 
 
 class ConstraintPolicy(Policy):

@@ -91,6 +91,42 @@ class DailyResult(msgspec.Struct, frozen=True, kw_only=True):
         return self.closing_equity - self.opening_equity - (self.pnl + self.flows - self.fees)
 
 
+class StrategyResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One strategy's session in money; `strategy_id` may be that of the book of what is
+    unattributed. Over all books each column adds up to the account's, to the cent.
+
+    closing_equity - opening_equity = pnl + flows - fees, where closing_equity = market_value +
+    cash + accruals. `cash` may be negative, drawn from what other books leave in the account.
+    `flows` is what was allotted of deposits and withdrawals, and the value of adjustments.
+    """
+
+    session: dt.date
+    strategy_id: str
+    opening_equity: Decimal
+    flows: Decimal
+    pnl: Decimal
+    fees: Decimal
+    closing_equity: Decimal
+    market_value: Decimal
+    cash: Decimal
+    accruals: Decimal
+
+
+class StrategyPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """What one strategy holds of one symbol at a session's close: signed shares, signed money.
+
+    `weight` is of the account's equity (0 where that is 0), so that the weights of a symbol add up
+    to the account's.
+    """
+
+    session: dt.date
+    strategy_id: str
+    symbol: str
+    quantity: Decimal
+    market_value: Decimal
+    weight: Decimal
+
+
 class GapCause(StrEnum):
     """Why two numbers that should agree do not."""
 

@@ -11,6 +11,9 @@ from msgspec import Meta
 
 from trading_assets.model.fields import Name, PlanDecimal
 
+UNATTRIBUTED = "unattributed"
+"""Stands for a strategy where there is none: what nobody asked for, cash allotted to nobody."""
+
 
 class SignalRow(msgspec.Struct, frozen=True, kw_only=True):
     """One strategy's wish for one instrument: weight of equity, negative for a short.

@@ -42,15 +42,17 @@ def consolidate(
 
     Each strategy's weights are multiplied by its share of equity (cut to ten decimals) and added
     up by symbol; longs and shorts of different strategies net. The total is then brought within
-    `max_total_weight`, and last each name within `max_weight`. Weights of 0 are left out, so the
-    result may be empty. Signals that the combination does not use are ignored, and so is the order
-    of signals and rows. A symbol with several asset ids shows the one that sorts first.
+    `max_total_weight`, and last each name within `max_weight`. A symbol that no strategy wants is
+    left out, so the result may be empty. One in which strategies want the opposite to the last
+    quantum has weight 0 and the contributions, scaled as the total was: they hold it against each
+    other inside the account. Signals that the combination does not use are ignored, and so is the
+    order of signals and rows. A symbol with several asset ids shows the one that sorts first.
 
     Raises ConfigurationError when a strategy of the combination has no signal, InputError for a
     signal that was not known before `session`, for a short where none is allowed, and for
     constraints that these names cannot meet without cash.
     """
-    shares = _shares(combination)
+    shares = combination.shares
     used = _signals_used(session, signals, shares)
     if not constraints.allow_short:
         _require_no_short(used)
@@ -66,9 +68,20 @@ def consolidate(
                 asset_id=asset_ids[symbol],
                 symbol=symbol,
                 weight=weight,
-                contributions=_scaled(wanted[symbol], weights[symbol], weight),
+                contributions=_scaled(wanted[symbol], weights[symbol], weight, weight),
             )
         )
+    asked, reached = (sum(part.values(), ZERO) for part in (before, after))
+    for symbol, weight in weights.items():
+        # Weight 0 on both sides of the ratio would say nothing, so the total's is taken.
+        parts = () if weight else _scaled(wanted[symbol], asked or ONE, reached or ONE, ZERO)
+        if parts:
+            targets.append(
+                TargetWeight(
+                    asset_id=asset_ids[symbol], symbol=symbol, weight=ZERO, contributions=parts
+                )
+            )
+    targets.sort(key=lambda target: target.symbol)
     return TargetPortfolio(
         session=session,
         asof=min(signal.asof for signal in used),
@@ -76,14 +89,6 @@ def consolidate(
         weights=tuple(targets),
         notes=tuple(notes),
     )
-
-
-def _shares(combination: Select | Blend) -> Mapping[str, Decimal]:
-    """Share of equity by strategy; a share of 0 is left out unless all are."""
-    if isinstance(combination, Select):
-        return {combination.strategy: ONE}
-    positive = {name: share for name, share in combination.weights.items() if share}
-    return positive or combination.weights
 
 
 def _signals_used(
@@ -203,15 +208,15 @@ def _apportioned(weights: Magnitudes, total: Decimal) -> Magnitudes:
 
 
 def _scaled(
-    parts: Mapping[str, Decimal], before: Decimal, after: Decimal
+    parts: Mapping[str, Decimal], before: Decimal, after: Decimal, total: Decimal
 ) -> tuple[Contribution, ...]:
-    """Contributions of a name scaled from its weight `before` to `after`, adding up exactly."""
+    """Contributions of a name scaled as `before` is to `after`, adding up to `total` exactly."""
     if before == after:
         scaled = dict(parts)
     else:
         scaled = {name: _on_grid(part * after / before) for name, part in parts.items()}
         largest = max(sorted(scaled), key=lambda name: abs(parts[name]))
-        scaled[largest] += after - sum(scaled.values(), ZERO)
+        scaled[largest] += total - sum(scaled.values(), ZERO)
     return tuple(
         Contribution(strategy_id=name, weight=part) for name, part in sorted(scaled.items()) if part
     )

@@ -19,6 +19,7 @@ from trading_assets.reporting.number_format import (
     percent,
 )
 from trading_assets.reporting.sections import headed, nothing, together, words
+from trading_assets.reporting.strategy_section import strategy_part
 from trading_assets.reporting.styles import ALERT, BODY, CONTENT_WIDTH, SMALL, paragraph
 from trading_assets.reporting.tables import Column, Kind, TableSpec, data_table
 
@@ -32,6 +33,7 @@ def book_part(content: MonthlyContent) -> list[Flowable]:
     """Statement of the month to trades, in the order of the page."""
     return [
         *_statement(content),
+        *strategy_part(content),
         *_flows(content),
         *_positions(content),
         *_trades(content),

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from trading_assets.analytics.strategy_pnl import StrategySession
 from trading_assets.atomic_file import replace_file
 from trading_assets.lake import DATE, EXACT, TEXT, make_table, parquet_bytes
 from trading_assets.ledger.history import ClosedSession
@@ -144,6 +145,19 @@ PNL_COLUMNS = (
     "daily_return",
     "dividends",
 )
+STRATEGY_PNL_COLUMNS = (
+    "session",
+    "strategy_id",
+    "opening_equity",
+    "flows",
+    "pnl",
+    "fees",
+    "closing_equity",
+    "market_value",
+    "cash",
+    "accruals",
+)
+STRATEGY_POSITION_COLUMNS = ("strategy_id", "symbol", "qty", "market_value", "weight")
 
 INPUT_FILES = ("targets_consolidated_", "real_prices")
 
@@ -325,6 +339,20 @@ class SessionExports:
             )
         )
         self._write(f"pnl_daily_{self.day}.csv", PNL_COLUMNS, rows)
+
+    def strategies(self, found: StrategySession) -> None:
+        """strategy_pnl_YYYYMMDD.csv, whose last row is the portfolio, and
+        strategy_positions_YYYYMMDD.csv, whose weights are of the portfolio's equity."""
+        names = STRATEGY_PNL_COLUMNS
+        rows: list[Row] = [[getattr(one, name) for name in names] for one in found.results]
+        totals = [sum((getattr(one, name) for one in found.results), ZERO) for name in names[2:]]
+        rows.append((found.session, "TOTAL", *totals))
+        self._write(f"strategy_pnl_{self.day}.csv", names, rows)
+        held: list[Row] = [
+            (one.strategy_id, one.symbol, one.quantity, one.market_value, one.weight)
+            for one in found.positions
+        ]
+        self._write(f"strategy_positions_{self.day}.csv", STRATEGY_POSITION_COLUMNS, held)
 
     def _write(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         replace_file(self.folder / name, csv_text([columns, *rows]).encode())

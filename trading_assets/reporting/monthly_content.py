@@ -88,6 +88,22 @@ class EquityStatement(msgspec.Struct, frozen=True, kw_only=True):
         return self.closing_equity - (self.opening_equity + self.flows + self.pnl - self.fees)
 
 
+class StrategyLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One strategy's month in money, signs as in `EquityStatement`; all lines add up to it.
+
+    `market_value` and `cash` are at the month's last close; cash may be negative.
+    """
+
+    strategy: str
+    opening_equity: Decimal
+    flows: Decimal
+    pnl: Decimal
+    fees: Decimal
+    closing_equity: Decimal
+    market_value: Decimal
+    cash: Decimal
+
+
 class PositionLine(msgspec.Struct, frozen=True, kw_only=True):
     """A position at the month's last close; `name` is the instrument's, "" where unknown."""
 
@@ -201,6 +217,7 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     drawdown_series: Series = Series()
     monthly_returns: tuple[YearOfReturns, ...] = ()
     statement: EquityStatement | None = None
+    strategies: tuple[StrategyLine, ...] = ()
     cash: Decimal | None = None
     equity: Decimal | None = None
     positions: tuple[PositionLine, ...] = ()

@@ -30,6 +30,7 @@ from trading_assets.analytics.returns import (
     portfolio_returns,
     yearly_returns,
 )
+from trading_assets.analytics.strategy_pnl import strategy_session
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.money import ZERO, notional
 from trading_assets.model.order import Side
@@ -49,6 +50,7 @@ from trading_assets.reporting.monthly_content import (
     ProvenanceRow,
     ReconciliationSummary,
     Series,
+    StrategyLine,
     TradeLine,
     Unit,
     YearOfReturns,
@@ -152,6 +154,7 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
         drawdown_series=_drawdowns(results),
         monthly_returns=_years(results),
         statement=_statement(month),
+        strategies=_strategies(facts.closed),
         cash=last.close.cash if last else None,
         equity=last.close.equity if last else None,
         positions=_positions(last, facts.names) if last else (),
@@ -303,6 +306,31 @@ def _statement(month: Sequence[DailyResult]) -> EquityStatement | None:
         fees=sum((one.fees for one in month), ZERO),
         closing_equity=month[-1].closing_equity,
     )
+
+
+def _strategies(closed: Sequence[ClosedSession]) -> tuple[StrategyLine, ...]:
+    """Each book over the month, which is one session from the close before it to its last."""
+    if not closed:
+        return ()
+    month = msgspec.structs.replace(
+        closed[-1],
+        previous=closed[0].previous,
+        previous_strategies=closed[0].previous_strategies,
+    )
+    lines = (
+        StrategyLine(
+            strategy=one.strategy_id,
+            opening_equity=one.opening_equity,
+            flows=one.flows,
+            pnl=one.pnl,
+            fees=one.fees,
+            closing_equity=one.closing_equity,
+            market_value=one.market_value,
+            cash=one.cash,
+        )
+        for one in strategy_session(month).results
+    )
+    return tuple(line for line in lines if any(msgspec.structs.astuple(line)[1:]))
 
 
 def _positions(last: ClosedSession, names: Mapping[str, str]) -> tuple[PositionLine, ...]:

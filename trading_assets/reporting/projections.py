@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from trading_assets.analytics.strategy_pnl import StrategySession
 from trading_assets.lake import DATE, EXACT, INTEGER, MOMENT, NUMBER, TEXT, make_table, record_table
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.instrument import Price, PriceSnapshot
@@ -181,6 +182,26 @@ INSTRUMENT_PNL_COLUMNS = {
     "realized_pnl": EXACT,
     "commission": EXACT,
     "dividends": EXACT,
+}
+STRATEGY_PNL_COLUMNS = {
+    "session": DATE,
+    "strategy_id": TEXT,
+    "opening_equity": EXACT,
+    "flows": EXACT,
+    "pnl": EXACT,
+    "fees": EXACT,
+    "closing_equity": EXACT,
+    "market_value": EXACT,
+    "cash": EXACT,
+    "accruals": EXACT,
+}
+STRATEGY_POSITION_COLUMNS = {
+    "session": DATE,
+    "strategy_id": TEXT,
+    "symbol": TEXT,
+    "quantity": EXACT,
+    "market_value": EXACT,
+    "weight": EXACT,
 }
 
 
@@ -388,6 +409,16 @@ def pnl_table(result: DailyResult) -> pa.Table:
 def instrument_pnl_table(result: DailyResult) -> pa.Table:
     """One row for each instrument held or traded."""
     return record_table(INSTRUMENT_PNL_COLUMNS, result.instruments, session=result.session)
+
+
+def strategy_pnl_table(found: StrategySession) -> pa.Table:
+    """One row for each strategy, and one for what is unattributed."""
+    return record_table(STRATEGY_PNL_COLUMNS, found.results)
+
+
+def strategy_position_table(found: StrategySession) -> pa.Table:
+    """One row for each symbol that a strategy holds; weights are of the account's equity."""
+    return record_table(STRATEGY_POSITION_COLUMNS, found.positions)
 
 
 def _exact(value: Decimal) -> Decimal:
