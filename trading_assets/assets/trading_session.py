@@ -256,6 +256,7 @@ class SessionWork:
             plan_prices=plan_prices,
             closes=closes,
             benchmark=self.source.benchmark_close(session),
+            actions=self.source.actions.of(session),
         )
 
     # What came of a session

@@ -1,0 +1,120 @@
+"""Corporate actions of a session on their way into the book: which, under which keys, and what must
+stop before them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+
+from trading_assets.brokers.base import Broker
+from trading_assets.calendar import TradingCalendar
+from trading_assets.errors import BrokerUnknownError
+from trading_assets.execution.book import Book, counting_records
+from trading_assets.ledger.orders import OrderBook
+from trading_assets.model.corporate_actions import (
+    CorporateAction,
+    Dividend,
+    SpinOff,
+    SymbolChange,
+    ex_date_of,
+)
+from trading_assets.model.events import AnyEvent, NewEvent
+from trading_assets.model.order import OrderStatus
+from trading_assets.model.order_events import OrderCanceled
+
+SOURCE = "corporate_actions"
+CORPORATE_ACTION_TYPES = tuple(str(kind.__struct_config__.tag) for kind in CorporateAction.__args__)
+
+
+def concerning(
+    actions: Iterable[CorporateAction], symbols: Iterable[str]
+) -> tuple[CorporateAction, ...]:
+    """Those of `actions`, in their order, that are about one of `symbols`, or about what an action
+    before it turned one of them into."""
+    concerned = set(symbols)
+    found = []
+    for action in actions:
+        if action.symbol in concerned:
+            found.append(action)
+            if isinstance(action, SpinOff | SymbolChange):
+                concerned.add(action.new_symbol)
+    return tuple(found)
+
+
+def new_symbols(actions: Iterable[CorporateAction]) -> set[str]:
+    """What shares come to be called, or are given."""
+    return {action.new_symbol for action in actions if isinstance(action, SpinOff | SymbolChange)}
+
+
+def book_actions(
+    book: Book,
+    broker: Broker,
+    calendar: TradingCalendar,
+    session: dt.date,
+    actions: Sequence[CorporateAction],
+) -> None:
+    """Book what takes effect at the open of `session`, once: of what is held since the last close,
+    or has an order that may still trade. Orders that an action makes wrong are canceled before it.
+
+    Raises BrokerUnknownError where such an order cannot be canceled; nothing is booked then.
+    """
+    if not actions:
+        return
+    orders = book.fold.orders
+    changing = [action for action in actions if not isinstance(action, Dividend)]
+    concerned = {*book.opening_positions}
+    concerned |= {action.symbol for action in changing if orders.open_orders(action.symbol)}
+    due = concerning(actions, concerned)
+    opens_at = calendar.opens_at(session)
+    events: list[tuple[str, AnyEvent]] = [
+        *_canceled(broker, orders, [one for one in due if not isinstance(one, Dividend)]),
+        *((f"{_kind(one)}/{one.symbol}/{ex_date_of(one)}", one) for one in due),
+    ]
+    book.record(
+        [
+            NewEvent(key=key, session=session, occurred_at=opens_at, source=SOURCE, event=event)
+            for key, event in events
+        ]
+    )
+
+
+def recorded_actions(book: Book, session: dt.date) -> tuple[CorporateAction, ...]:
+    """What the book holds of a session's corporate actions; read from the log."""
+    return tuple(
+        record.event
+        for record in counting_records(book.log, CORPORATE_ACTION_TYPES)
+        if record.session == session and isinstance(record.event, CorporateAction)
+    )
+
+
+def unrecorded_actions(
+    book: Book, session: dt.date, actions: Iterable[CorporateAction]
+) -> tuple[CorporateAction, ...]:
+    """Those of `actions` that concern what is held and are not booked in `session` yet."""
+    recorded = recorded_actions(book, session)
+    due = concerning(actions, book.opening_positions)
+    return tuple(action for action in due if action not in recorded)
+
+
+def _kind(action: CorporateAction) -> str:
+    return str(type(action).__struct_config__.tag)
+
+
+def _canceled(
+    broker: Broker, orders: OrderBook, actions: Sequence[CorporateAction]
+) -> list[tuple[str, AnyEvent]]:
+    """Cancel at the broker what must not trade after these actions; the facts to record."""
+    events: dict[str, AnyEvent] = {}
+    for action in actions:
+        for order in orders.open_orders(action.symbol):
+            name = order.client_order_id
+            what = f"{_kind(action)} of {action.symbol}, {ex_date_of(action)}"
+            found = broker.cancel(name).require()
+            if found.status is not OrderStatus.CANCELED:
+                raise BrokerUnknownError(
+                    f"order {name} is {found.status.value} at the broker and was to be canceled "
+                    f"before the {what}: its quantity and prices would be wrong after it. Settle "
+                    "it at the broker, then run the session again."
+                )
+            events[name] = OrderCanceled(client_order_id=name, reason=f"canceled before {what}")
+    return list(events.items())
