@@ -425,6 +425,19 @@ def test_an_open_order_is_canceled_before_a_split_makes_it_wrong(tmp_path: Path)
     assert record.source == "corporate_actions"
 
 
+def test_an_order_that_was_canceled_before_the_process_died_is_recorded_by_the_next(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    settled(desk, monday({"AAA": "0.5"}))
+    name = good_till_canceled(desk, "AAA")
+    desk.broker.cancel(name)
+    desk.close()
+    desk = Desk(tmp_path)
+    settled(desk, on(TUESDAY, {"AAA": "0.5"}, {"AAA": "25"}, {"AAA": "25"}, SPLIT))
+    assert event_types(desk, TUESDAY)[:2] == ["order_canceled", "split"]
+
+
 def test_a_dividend_leaves_an_open_order_alone(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     settled(desk, monday({"AAA": "0.5"}))

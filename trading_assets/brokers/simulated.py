@@ -50,6 +50,7 @@ from trading_assets.model.account import (
     CashActivity,
     Execution,
     Known,
+    Unknown,
 )
 from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.model.instrument import PriceSnapshot
@@ -179,7 +180,9 @@ class SimulatedBroker:
 
     def cancel(self, client_order_id: str) -> Answer[BrokerOrder]:
         """Stop the rest of an order from trading."""
-        order = self._orders[client_order_id]
+        order = self._orders.get(client_order_id) or self._stored_order(client_order_id)
+        if order is None:
+            return Unknown(f"no order {client_order_id} was ever sent to this account")
         if order.status in WORKING:
             order = msgspec.structs.replace(order, status=OrderStatus.CANCELED)
             self._store([order], [])

@@ -10,7 +10,6 @@ from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.book import Book, counting_records
-from trading_assets.ledger.orders import OrderBook
 from trading_assets.model.corporate_actions import (
     CorporateAction,
     Dividend,
@@ -60,14 +59,12 @@ def book_actions(
     """
     if not actions:
         return
-    orders = book.fold.orders
-    changing = [action for action in actions if not isinstance(action, Dividend)]
-    concerned = {*book.opening_positions}
-    concerned |= {action.symbol for action in changing if orders.open_orders(action.symbol)}
+    outdated = _outdated_orders(book, session, actions)
+    concerned = {*book.opening_positions, *(action.symbol for action in outdated.values())}
     due = concerning(actions, concerned)
     opens_at = calendar.opens_at(session)
     events: list[tuple[str, AnyEvent]] = [
-        *_canceled(broker, orders, [one for one in due if not isinstance(one, Dividend)]),
+        *((name, _canceled(broker, name, action)) for name, action in outdated.items()),
         *((f"{_kind(one)}/{one.symbol}/{ex_date_of(one)}", one) for one in due),
     ]
     book.record(
@@ -100,21 +97,28 @@ def _kind(action: CorporateAction) -> str:
     return str(type(action).__struct_config__.tag)
 
 
-def _canceled(
-    broker: Broker, orders: OrderBook, actions: Sequence[CorporateAction]
-) -> list[tuple[str, AnyEvent]]:
-    """Cancel at the broker what must not trade after these actions; the facts to record."""
-    events: dict[str, AnyEvent] = {}
-    for action in actions:
-        for order in orders.open_orders(action.symbol):
-            name = order.client_order_id
-            what = f"{_kind(action)} of {action.symbol}, {ex_date_of(action)}"
-            found = broker.cancel(name).require()
-            if found.status is not OrderStatus.CANCELED:
-                raise BrokerUnknownError(
-                    f"order {name} is {found.status.value} at the broker and was to be canceled "
-                    f"before the {what}: its quantity and prices would be wrong after it. Settle "
-                    "it at the broker, then run the session again."
-                )
-            events[name] = OrderCanceled(client_order_id=name, reason=f"canceled before {what}")
-    return list(events.items())
+def _outdated_orders(
+    book: Book, session: dt.date, actions: Iterable[CorporateAction]
+) -> dict[str, CorporateAction]:
+    """Client order ids of earlier sessions' orders that may still trade, and the action that makes
+    their quantity and prices wrong. Orders of `session` itself were planned after it."""
+    return {
+        order.client_order_id: action
+        for action in actions
+        if not isinstance(action, Dividend)
+        for order in book.fold.orders.open_orders(action.symbol)
+        if order.session < session
+    }
+
+
+def _canceled(broker: Broker, client_order_id: str, action: CorporateAction) -> OrderCanceled:
+    """Cancel an order at the broker; the fact to record."""
+    what = f"{_kind(action)} of {action.symbol}, {ex_date_of(action)}"
+    found = broker.cancel(client_order_id).require()
+    if found.status is not OrderStatus.CANCELED:
+        raise BrokerUnknownError(
+            f"order {client_order_id} is {found.status.value} at the broker and was to be "
+            f"canceled before the {what}: its quantity and prices would be wrong after it. "
+            "Settle it at the broker, then run the session again."
+        )
+    return OrderCanceled(client_order_id=client_order_id, reason=f"canceled before {what}")
