@@ -210,10 +210,10 @@ def test_rule_9_a_pay_date_that_is_no_session_is_the_next_one(tmp_path: Path) ->
     assert account.activities == [("dividend/AAA/2024-03-04", Decimal(10))]
 
 
-def test_rule_9_a_dividend_before_a_split_is_for_the_shares_of_before(tmp_path: Path) -> None:
+def test_rule_9_a_dividend_of_the_day_of_a_split_is_per_new_share(tmp_path: Path) -> None:
     account = Account(tmp_path).day(FRIDAY, {"AAA": "100"}, AAA="10")
-    account.night(MONDAY, dividend("1"), SPLIT)
-    assert account.activities == [("dividend/AAA/2024-03-04", Decimal(10))]
+    account.night(MONDAY, SPLIT, dividend("1"))
+    assert account.activities == [("dividend/AAA/2024-03-04", Decimal(40))]
     assert account.positions == {"AAA": Decimal(40)}
 
 

@@ -268,11 +268,13 @@ def test_a_short_position_through_a_dividend_and_a_split(tmp_path: Path) -> None
     desk = Desk(tmp_path)
     settled(desk, monday({"AAA": "-0.5"}))
     assert desk.book.positions == shares(AAA="-50")
-    dividend = Dividend(symbol="AAA", ex_date=TUESDAY, amount_per_share=Decimal(1), currency="USD")
-    closed = settled(
-        desk, on(TUESDAY, {"AAA": "-0.5"}, {"AAA": "25"}, {"AAA": "24"}, dividend, SPLIT)
+    dividend = Dividend(
+        symbol="AAA", ex_date=TUESDAY, amount_per_share=Decimal("0.25"), currency="USD"
     )
-    # 50 owed and paid; 200 shares at 24 are 4,800 to buy back instead of 5,000.
+    closed = settled(
+        desk, on(TUESDAY, {"AAA": "-0.5"}, {"AAA": "25"}, {"AAA": "24"}, SPLIT, dividend)
+    )
+    # 0.25 on each of 200 new shares, owed and paid at once; they cost 24 to buy back, not 25.
     assert desk.book.positions == shares(AAA="-199")
     result = result_of(closed)
     assert (result.dividends, result.accruals) == exact(-50, 0)

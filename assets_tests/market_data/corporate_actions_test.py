@@ -55,13 +55,7 @@ def test_each_kind_of_action_is_read_with_what_it_needs(tmp_path: Path) -> None:
         + "2021-01-20,LEH,delisting,,,,,,,,0,\n",
     )
     assert actions.of(THURSDAY) == (
-        Dividend(
-            symbol="KO",
-            ex_date=THURSDAY,
-            amount_per_share=Decimal("0.41"),
-            currency="USD",
-            pay_date=dt.date(2021, 4, 1),
-        ),
+        Split(symbol="AAPL", ex_date=THURSDAY, new_shares=4, old_shares=1),
         StockDividend(
             symbol="TR",
             ex_date=THURSDAY,
@@ -69,7 +63,13 @@ def test_each_kind_of_action_is_read_with_what_it_needs(tmp_path: Path) -> None:
             old_shares=100,
             cash_in_lieu_price=Decimal("31.5"),
         ),
-        Split(symbol="AAPL", ex_date=THURSDAY, new_shares=4, old_shares=1),
+        Dividend(
+            symbol="KO",
+            ex_date=THURSDAY,
+            amount_per_share=Decimal("0.41"),
+            currency="USD",
+            pay_date=dt.date(2021, 4, 1),
+        ),
     )
     assert actions.of(FRIDAY) == (
         SpinOff(
@@ -126,7 +126,7 @@ def test_amounts_in_pence_become_pounds(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "value", "rule"),
     [
-        ("2021-01-14,KO,rights_issue,,,,,,,,,", "rights_issue", "action must be one of dividend, "),
+        ("2021-01-14,KO,rights_issue,,,,,,,,,", "rights_issue", "action must be one of split, "),
         ("2021-01-18,KO,split,,,,2,1,,,,", "2021-01-18", "nearest are 2021-01-15 and 2021-01-19"),
         ("soon,KO,split,,,,2,1,,,,", "soon", "ex_date must be a date"),
         (",KO,split,,,,2,1,,,,", "", "ex_date, which must not be empty"),

@@ -10,8 +10,9 @@
 | `cash_merger`    | price                                               |                    |
 | `delisting`      | price (0 where it is worthless)                     |                    |
 
-A row names the symbol, and counts in shares, as they were before the session. `currency` may stand
-in every row; pence become pounds here.
+A row names the symbol of before the session. What is per share (a dividend, a price, the ratio of a
+spin-off) is per share of after a split or stock dividend of the same session, as prices of that
+session are. `currency` may stand in every row; pence become pounds here.
 """
 
 from __future__ import annotations
@@ -353,14 +354,14 @@ def _delisting(row: _RowReader) -> CorporateAction:
 
 _RATIO = ("new_shares", "old_shares", "cash_in_lieu_price")
 _BUILDERS: dict[str, tuple[Callable[[_RowReader], CorporateAction], tuple[str, ...]]] = {
-    "dividend": (_dividend, ("amount_per_share", "pay_date")),
-    "spin_off": (_spin_off, ("new_symbol", "basis_fraction", *_RATIO)),
-    "stock_dividend": (_stock_dividend, _RATIO),
     "split": (_split, _RATIO),
+    "stock_dividend": (_stock_dividend, _RATIO),
+    "spin_off": (_spin_off, ("new_symbol", "basis_fraction", *_RATIO)),
+    "dividend": (_dividend, ("amount_per_share", "pay_date")),
     "symbol_change": (_symbol_change, ("new_symbol",)),
     "cash_merger": (_cash_merger, ("price",)),
     "delisting": (_delisting, ("price",)),
 }
 """What makes each kind of action, and the columns it knows."""
 _ORDER = tuple(_BUILDERS)
-"""Within a session: first what is counted in the shares of before, then what changes them."""
+"""Within a session: first what changes the shares, then what is counted in them, then their end."""
