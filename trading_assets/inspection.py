@@ -176,7 +176,7 @@ def write_session_files(
     exports.plan(closed.planned.plan)
     exports.execution(closed, settings.mode.value)
     values = position_values(close, closed.cost_bases)
-    exports.positions(values, close.cash)
+    exports.positions(values, close.cash, close.accruals)
     exports.reconciliation(report, summary)
     exports.pnl(daily_result(closed.previous, closed.activity, close))
     return exports.folder

@@ -68,17 +68,9 @@ def write_market(folder: Path, market: dict[str, Security]) -> None:
                 writer.writerow((bar.session, symbol, bar.close))
     with (folder / "actions.csv").open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            [
-                "ex_date",
-                "symbol",
-                "action",
-                "amount_per_share",
-                "currency",
-                "new_shares",
-                "old_shares",
-            ]
-        )
+        dividend = ("amount_per_share", "currency")
+        split = ("new_shares", "old_shares")
+        writer.writerow(("ex_date", "symbol", "action", *dividend, *split))
         for symbol in WEIGHTS:
             for session, amounts in market[symbol].dividends.items():
                 writer.writerow((session, symbol, "dividend", sum(amounts), "USD", "", ""))
