@@ -23,6 +23,7 @@ from trading_assets.reporting.styles import ALERT, BODY, CONTENT_WIDTH, SMALL, p
 from trading_assets.reporting.tables import Column, Kind, TableSpec, data_table
 
 _GUTTER = 7 * mm
+_INDENT = 3 * "\u00a0"
 
 TRADES_SHOWN_MAX = 200
 """A month with more trades shows its largest, and counts and sums the others."""
@@ -74,7 +75,7 @@ def _equity(content: MonthlyContent) -> list[Flowable]:
         ("Equity at the start", money(found.opening_equity)),
         ("Deposits less withdrawals", money(found.flows, signed=True)),
         ("Profit and loss before costs", money(found.pnl, signed=True)),
-        *((label, money(part, signed=True)) for label, part in income if part),
+        *((_INDENT + label, money(part, signed=True)) for label, part in income if part),
         ("Commissions, fees and taxes", money(-found.fees, signed=True)),
         ("Equity at the end", money(found.closing_equity)),
     )
