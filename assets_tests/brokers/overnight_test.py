@@ -176,6 +176,28 @@ def test_rule_8_a_spin_off_gives_new_shares_and_pays_for_the_fraction(tmp_path: 
     assert paid.cash - account.cash == 40
 
 
+def test_rule_8_only_what_was_given_is_paid_out_not_what_was_a_fraction_before(
+    tmp_path: Path,
+) -> None:
+    account = Account(tmp_path).day(FRIDAY, {"AAA": "100", "NEW": "80"}, AAA="10", NEW="0.25")
+    before = account.cash
+    # 2.5 are given beside the quarter that was there, and half a share is paid.
+    account.night(MONDAY, spin_off("80"))
+    assert account.positions == {"AAA": Decimal(10), "NEW": Decimal("2.25")}
+    assert account.cash - before == 40
+    given = StockDividend(
+        symbol="AAA",
+        ex_date=TUESDAY,
+        new_shares=1,
+        old_shares=4,
+        cash_in_lieu_price=Decimal(80),
+    )
+    # 2.5 are added to 10.
+    account.day(MONDAY, {"AAA": "100", "NEW": "80"}).night(TUESDAY, given)
+    assert account.positions["AAA"] == 12
+    assert account.cash - before == 80
+
+
 def test_rule_9_a_dividend_is_paid_on_what_was_held_at_the_open_of_its_ex_date(
     tmp_path: Path,
 ) -> None:

@@ -19,7 +19,7 @@ from assets_tests.execution.small_portfolio import (
 )
 from trading_assets.analytics.pnl import daily_result
 from trading_assets.brokers.simulated import SimulatedBroker
-from trading_assets.errors import BrokerUnknownError, LedgerError
+from trading_assets.errors import BookContractError, BrokerUnknownError
 from trading_assets.execution.cash_activities import booked_as
 from trading_assets.execution.session import SessionStatus
 from trading_assets.model.account import (
@@ -212,7 +212,7 @@ def test_a_payment_without_an_ex_date_settles_the_dividend_that_is_owed(tmp_path
 
 def test_a_deposit_of_a_negative_amount_is_refused_and_nothing_is_booked(tmp_path: Path) -> None:
     desk, _ = desk_with(tmp_path, activity("in1", CashActivityKind.DEPOSIT, "-5"))
-    with pytest.raises(LedgerError, match="a deposit must be above 0"):
+    with pytest.raises(BookContractError, match="amount: '-5': it must be: decimal above 0"):
         desk.run(session_inputs(TUESDAY, {"AAA": "0.5"}, PRICES))
     assert cash_records(desk) == []
 

@@ -89,7 +89,8 @@ class Holdings:
         if symbol in marks:
             marks[symbol] = marks[symbol] * action.old_shares / new_shares
         total = _shares(held, new_shares, action.old_shares)
-        return self._hold(symbol, total, action.cash_in_lieu_price)
+        given = total - held if isinstance(action, StockDividend) else total
+        return self._hold(symbol, total, given, action.cash_in_lieu_price)
 
     def _spin_off(self, action: SpinOff, held: Decimal, marks: dict[str, Decimal]) -> Decimal:
         given = _shares(held, action.new_shares, action.old_shares)
@@ -101,14 +102,16 @@ class Holdings:
             marks[symbol] -= value
             marks.setdefault(new_symbol, value * action.old_shares / action.new_shares)
         total = self.positions.get(new_symbol, ZERO) + given
-        return self._hold(new_symbol, total, action.cash_in_lieu_price)
+        return self._hold(new_symbol, total, given, action.cash_in_lieu_price)
 
-    def _hold(self, symbol: str, quantity: Decimal, cash_in_lieu_price: Decimal | None) -> Decimal:
-        """Hold `quantity`, or the whole shares of it and cash for the rest."""
+    def _hold(
+        self, symbol: str, quantity: Decimal, given: Decimal, cash_in_lieu_price: Decimal | None
+    ) -> Decimal:
+        """Hold `quantity`; with a price, cash for what is no whole share of what was `given`."""
         cash = ZERO
         if cash_in_lieu_price is not None:
-            whole = truncate_quantity(quantity, 0)
-            cash, quantity = notional(quantity - whole, cash_in_lieu_price), whole
+            fraction = given - truncate_quantity(given, 0)
+            cash, quantity = notional(fraction, cash_in_lieu_price), quantity - fraction
         self.positions[symbol] = quantity
         if not quantity:
             del self.positions[symbol]

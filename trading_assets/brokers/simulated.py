@@ -20,7 +20,8 @@ How it matches (each rule has a test):
 
 What happens before a session opens, once (`overnight.py`), in the order of the actions given:
  8. A split or stock dividend multiplies the shares, cut to nine decimals; a spin-off gives shares
-    of the new symbol. With a price for cash in lieu, whole shares remain and the rest is paid out.
+    of the new symbol. With a price for cash in lieu, what is no whole share is paid out: of all
+    shares after a split, of the shares added by a stock dividend or given by a spin-off.
  9. A dividend goes to who holds at the open of its ex-date (who is short owes it), and is paid at
     the first session from its pay date on; on the ex-date where no pay date is known.
 10. A symbol change renames shares and dividends owed.

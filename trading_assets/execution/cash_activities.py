@@ -107,7 +107,7 @@ def booked_as(activity: CashActivity, owed_ex_date: dt.date) -> AnyEvent:
 
     A cost is negative at the broker and positive in the book. A borrow fee that names no symbol is
     a fee. What has the wrong sign for its kind (a withdrawal that brought money) is a
-    LedgerError when it is booked.
+    BookContractError when it is booked.
     """
     return _EVENTS[activity.kind](activity, owed_ex_date)
 

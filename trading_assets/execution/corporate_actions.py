@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BrokerUnknownError
-from trading_assets.execution.book import Book, counting_records
+from trading_assets.execution.book import Book
+from trading_assets.execution.book_start import restatements_of
+from trading_assets.ledger.restatement import still_counting
 from trading_assets.model.corporate_actions import (
     CorporateAction,
     Dividend,
@@ -76,10 +78,12 @@ def book_actions(
 
 
 def recorded_actions(book: Book, session: dt.date) -> tuple[CorporateAction, ...]:
-    """What the book holds of a session's corporate actions; read from the log."""
+    """What the book holds of the corporate actions of a session that is open; read from the log."""
+    after = 0 if book.last_closed is None else book.last_closed.sequence
+    records = book.log.records(after=after, up_to=book.sequence, event_types=CORPORATE_ACTION_TYPES)
     return tuple(
         record.event
-        for record in counting_records(book.log, CORPORATE_ACTION_TYPES)
+        for record in still_counting(records, restatements_of(book.log, book.sequence))
         if record.session == session and isinstance(record.event, CorporateAction)
     )
 
