@@ -28,8 +28,9 @@ ALLOWED = {
     "data_files": {"errors", "model"},
     "signal_files": {"errors", "model", "portfolio", "settings", "data_files"},
     "market_data": {"errors", "model", "settings", "data_files"},
-    # The simulated broker charges by the planner's own commission function.
-    "brokers": {"errors", "model", "portfolio"},
+    # The simulated broker charges by the planner's own commission function, and accrues interest
+    # by the ledger's day counts.
+    "brokers": {"errors", "model", "portfolio", "ledger"},
     "event_log": {"errors", "model"},
     "bus": {"errors", "model"},
     "execution": {

@@ -76,13 +76,22 @@ def read_file(path: Path, remedy: str) -> DataFile:
     return DataFile(name=name, sha256=hashlib.sha256(content).hexdigest(), content=content)
 
 
-def read_table(path: Path, columns: Sequence[str], *, sheet: str | None, remedy: str) -> Table:
-    """The named `columns` of a .csv, .xlsx or .parquet file (header in the first line).
+def read_table(
+    path: Path,
+    columns: Sequence[str],
+    *,
+    sheet: str | None,
+    remedy: str,
+    optional: Sequence[str] = (),
+    may_be_empty: bool = False,
+) -> Table:
+    """The named `columns` of a .csv, .xlsx or .parquet file (header in the first line), and after
+    them those of `optional`, whose cells are None where the file has no such column.
 
     `sheet` is the Excel worksheet, None for the first; other kinds have none. `remedy` is what to
-    do when the file is missing or empty. Raises InputError for a missing, empty, damaged or unknown
-    kind of file, a missing worksheet, a missing or repeated column and a line with more cells than
-    the header.
+    do when the file is missing or empty; with `may_be_empty` a header alone will do. Raises
+    InputError for a missing, empty, damaged or unknown kind of file, a missing worksheet, a missing
+    or repeated column and a line with more cells than the header.
     """
     file = read_file(path, remedy)
     suffix = path.suffix.lower()
@@ -106,8 +115,8 @@ def read_table(path: Path, columns: Sequence[str], *, sheet: str | None, remedy:
             rule="the file's suffix must be .csv, .xlsx or .parquet",
             remedy="Save it in one of these formats",
         )
-    rows = tuple(_rows(file.name, lines, columns))
-    if not rows:
+    rows = tuple(_rows(file.name, lines, columns, optional))
+    if not rows and not may_be_empty:
         raise InputError(file=file.name, rule="there must be a row below the header", remedy=remedy)
     return Table(name=file.name, sha256=file.sha256, rows=rows)
 
@@ -135,12 +144,20 @@ def require_columns(file: str, header: Sequence[object], columns: Iterable[str])
             )
 
 
-def _rows(file: str, lines: Iterable[Sequence[object]], columns: Sequence[str]) -> Iterator[Row]:
+def _rows(
+    file: str,
+    lines: Iterable[Sequence[object]],
+    columns: Sequence[str],
+    optional: Sequence[str],
+) -> Iterator[Row]:
     numbered = enumerate(lines, start=1)
     _, header = next(numbered, (1, ()))
     names = [cell.strip() if isinstance(cell, str) else cell for cell in header]
-    require_columns(file, names, columns)
-    places = [names.index(column) for column in columns]
+    there = [column for column in optional if column in names]
+    require_columns(file, names, (*columns, *there))
+    places = [
+        names.index(column) if column in names else len(names) for column in (*columns, *optional)
+    ]
     for number, line in numbered:
         if all(is_blank(cell) for cell in line):
             continue

@@ -17,11 +17,12 @@ from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BookError, SessionNotReadyError
 from trading_assets.event_log.store import event_log_to_read
 from trading_assets.execution.book import Book, closed_session_dates, read_closed_sessions
+from trading_assets.execution.corporate_actions import unrecorded_actions
 from trading_assets.execution.halt import is_halted
 from trading_assets.execution.session import plan_inputs
 from trading_assets.lake import Lake
 from trading_assets.ledger.history import ClosedSession
-from trading_assets.market_data.files import FilePriceSource
+from trading_assets.market_data.files import open_file_prices
 from trading_assets.model.money import plain
 from trading_assets.model.plan import OrderPlan
 from trading_assets.model.result import ReconciliationReport
@@ -86,8 +87,11 @@ def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) 
             )
         if book.planned is not None:
             return book.planned.plan
-        prices = FilePriceSource(settings.prices, settings.currency, calendar.history)
+        prices = open_file_prices(settings, calendar.history)
         snapshot = prices.before(session, prices.symbols)
+        # As the session will: what takes effect at its open comes before its plan.
+        for action in unrecorded_actions(book, session, prices.actions.of(session)):
+            book.fold.ledger.apply_event(session, action)
         inputs = plan_inputs(settings, book, targets_of(settings, session), snapshot)
         if book.closed_through is None and not book.fold.ledger.flows:
             # The first session pays the initial cash in before it plans.
@@ -173,7 +177,7 @@ def write_session_files(
     exports.plan(closed.planned.plan)
     exports.execution(closed, settings.mode.value)
     values = position_values(close, closed.cost_bases)
-    exports.positions(values, close.cash)
+    exports.positions(values, close.cash, close.accruals)
     exports.reconciliation(report, summary)
     exports.pnl(daily_result(closed.previous, closed.activity, close))
     exports.strategies(strategy_session(closed))

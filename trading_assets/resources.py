@@ -22,14 +22,8 @@ from trading_assets.event_log.store import EventLog, event_log_to_read, open_eve
 from trading_assets.execution.halt import is_halted
 from trading_assets.execution.session import Surroundings
 from trading_assets.lake import Lake
-from trading_assets.market_data.files import FilePriceSource
-from trading_assets.settings import (
-    Directories,
-    FilePrices,
-    PortfolioSettings,
-    book_url,
-    live_account,
-)
+from trading_assets.market_data.files import FilePriceSource, open_file_prices
+from trading_assets.settings import Directories, PortfolioSettings, book_url, live_account
 
 SUBMITTER_WAIT_SECONDS = 30.0
 
@@ -38,17 +32,20 @@ class MarketDataResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Prices of a portfolio, from the source that its settings name."""
 
     def open(self, settings: PortfolioSettings, calendar: TradingCalendar) -> FilePriceSource:
-        """The price source; read once a process for as long as its file stays the same."""
-        path = settings.prices.path
-        stamp = path.stat().st_mtime_ns if path.exists() else 0
+        """The price source with its corporate actions; read once a process for as long as their
+        files stay the same."""
+        actions = settings.corporate_actions
+        files = [settings.prices.path, *([] if actions is None else [actions.path])]
+        stamps = [path.stat().st_mtime_ns if path.exists() else 0 for path in files]
+        version = (settings.prices, actions, tuple(stamps))
         cached = _PRICES.get(settings.id)
-        if cached is None or cached[0] != (settings.prices, stamp):
-            source = FilePriceSource(settings.prices, settings.currency, calendar.history)
-            cached = _PRICES[settings.id] = ((settings.prices, stamp), source)
+        if cached is None or cached[0] != version:
+            source = open_file_prices(settings, calendar.history)
+            cached = _PRICES[settings.id] = (version, source)
         return cached[1]
 
 
-_PRICES: dict[str, tuple[tuple[FilePrices, int], FilePriceSource]] = {}
+_PRICES: dict[str, tuple[tuple[object, ...], FilePriceSource]] = {}
 
 
 class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]

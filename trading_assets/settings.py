@@ -89,6 +89,17 @@ class FilePrices(Policy):
         return self.benchmark_name or self.benchmark_symbol
 
 
+class FileCorporateActions(Policy):
+    """Corporate actions from a file (CSV, Excel or Parquet), for prices that are not adjusted.
+
+    Long format: ex_date, symbol, action, and the columns that the actions in it need; see
+    `market_data/corporate_actions.py`.
+    """
+
+    kind: Literal["files"] = "files"
+    path: Path
+
+
 class ColumnMapping(Policy):
     """Names of the columns in a signal file."""
 
@@ -156,6 +167,7 @@ class PortfolioSettings(Policy):
     initial_cash: Positive
     sessions: SessionSettings
     prices: FilePrices
+    corporate_actions: FileCorporateActions | None = None
     signals: SignalSettings
     combination: Annotated[Select | Blend, Field(discriminator="method")]
     constraints: ConstraintPolicy = ConstraintPolicy()
@@ -382,5 +394,9 @@ def _resolve_paths(settings: PortfolioSettings, root: Path) -> PortfolioSettings
         update={
             "signals": settings.signals.model_copy(update={"strategies": strategies}),
             "prices": settings.prices.model_copy(update={"path": root / settings.prices.path}),
+            "corporate_actions": settings.corporate_actions
+            and settings.corporate_actions.model_copy(
+                update={"path": root / settings.corporate_actions.path}
+            ),
         }
     )

@@ -22,6 +22,7 @@ from trading_assets.execution.session import (
     SessionRunner,
     Surroundings,
 )
+from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.model.instrument import Price, PriceSnapshot
 from trading_assets.model.target import Contribution, TargetPortfolio, TargetWeight
 from trading_assets.settings import PortfolioSettings, SessionSettings
@@ -109,6 +110,7 @@ def session_inputs(
     plan_prices: Mapping[str, str],
     closes: Mapping[str, str] | None = None,
     volume: str | None = None,
+    actions: tuple[CorporateAction, ...] = (),
 ) -> SessionInputs:
     """What a session is decided from; its closes are its plan prices where not given."""
     at_close = plan_prices if closes is None else closes
@@ -118,6 +120,7 @@ def session_inputs(
         plan_prices=lambda symbols: snapshot(session, plan_prices, symbols),
         closes=lambda symbols: snapshot(session, at_close, symbols, volume),
         benchmark=None,
+        actions=actions,
     )
 
 

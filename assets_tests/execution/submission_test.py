@@ -21,6 +21,7 @@ from trading_assets.model.account import (
     AccountStatement,
     Answer,
     BrokerOrder,
+    CashActivity,
     Execution,
     Known,
     Unknown,
@@ -121,6 +122,9 @@ class ScriptedBroker:
         raise NotImplementedError
 
     def cancel(self, client_order_id: str) -> Answer[BrokerOrder]:
+        raise NotImplementedError
+
+    def cash_activities_since(self, moment: dt.datetime) -> Answer[tuple[CashActivity, ...]]:
         raise NotImplementedError
 
     def fills_since(self, moment: dt.datetime) -> Answer[tuple[Execution, ...]]:

@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from trading_assets.errors import InputError
+from trading_assets.market_data.corporate_actions import CorporateActions
 from trading_assets.market_data.files import FilePriceSource
+from trading_assets.model.corporate_actions import Split, SymbolChange
 from trading_assets.settings import FilePrices
 
 # The week of Martin Luther King Day: Monday 2021-01-18 is no session.
@@ -285,3 +287,60 @@ def test_five_hundred_symbols_over_a_year_stay_quick(tmp_path: Path) -> None:
     assert snapshot.price_of("S499") == Decimal(100 + days[-2].day) + Decimal("0.125")
     # Half a millisecond at the time of writing; the median, so that a busy machine does not fail.
     assert sorted(durations)[len(durations) // 2] < 0.005
+
+
+def test_closes_in_pence_become_pounds_exactly(tmp_path: Path) -> None:
+    text = (
+        "session,symbol,close,currency\n"
+        "2021-01-14,VOD,128.46,GBX\n2021-01-15,VOD,1.2852,GBP\n"
+        "2021-01-14,HSBA,402.05,GBp\n2021-01-15,HSBA,0.1,GBX\n"
+    )
+    prices = _source(tmp_path, text, currency="GBP").before(TUESDAY, ["VOD", "HSBA"]).prices
+    assert (prices["VOD"].price, prices["VOD"].reference_price) == (
+        Decimal("1.2852"),
+        Decimal("1.2846"),
+    )
+    assert (prices["HSBA"].price, prices["HSBA"].reference_price) == (
+        Decimal("0.001"),
+        Decimal("4.0205"),
+    )
+    assert prices["HSBA"].currency == "GBP"
+
+
+def test_pence_are_refused_where_the_portfolio_is_not_in_pounds(tmp_path: Path) -> None:
+    error = _refusal(tmp_path, "session,symbol,close,currency\n2021-01-14,VOD,128.46,GBX\n")
+    assert (error.row, error.value) == (2, "GBX")
+
+
+def test_closes_from_before_a_split_are_planned_with_in_new_shares(tmp_path: Path) -> None:
+    """The price goes down to a quarter and nothing is refused for a jump: the closes of the session
+    itself stay as they are quoted."""
+    path = tmp_path / "closes.csv"
+    path.write_text(
+        "session,symbol,close\n2021-01-14,AAPL,500\n2021-01-15,AAPL,512\n2021-01-19,AAPL,130\n"
+        "2021-01-20,AAPL,132\n"
+    )
+    split = Split(symbol="AAPL", ex_date=TUESDAY, new_shares=4, old_shares=1)
+    actions = CorporateActions([split])
+    source = FilePriceSource(FilePrices(path=path), "USD", SESSIONS, actions)
+
+    def before(session: dt.date) -> tuple[Decimal, Decimal | None]:
+        price = source.before(session, ["AAPL"]).prices["AAPL"]
+        return price.price, price.reference_price
+
+    assert before(FRIDAY) == (Decimal(500), None)
+    assert before(TUESDAY) == (Decimal(128), Decimal(125))
+    assert before(WEDNESDAY) == (Decimal(130), Decimal(128))
+    assert source.at_close(FRIDAY, ["AAPL"]).price_of("AAPL") == Decimal(512)
+
+
+def test_what_a_symbol_turns_into_is_priced_though_the_file_does_not_have_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "closes.csv"
+    path.write_text(CLOSES)
+    change = SymbolChange(symbol="XOM", effective_date=FRIDAY, new_symbol="EXX")
+    source = FilePriceSource(FilePrices(path=path), "USD", SESSIONS, CorporateActions([change]))
+    assert source.symbols == ("AAPL", "EXX", "SP500", "XOM")
+    # The file goes on under the old name, and has nothing of the new one.
+    assert source.before(FRIDAY, source.symbols).price_of("EXX") == Decimal("45.5")

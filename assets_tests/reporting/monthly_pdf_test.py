@@ -20,6 +20,7 @@ from pypdf import PdfReader
 from trading_assets.errors import ReportError
 from trading_assets.model.order import Side
 from trading_assets.reporting.monthly_content import (
+    AccountLine,
     CostSummary,
     KeyFigure,
     MonthlyContent,
@@ -91,6 +92,52 @@ def test_performance_shows_portfolio_and_benchmark_and_undefined_as_not_availabl
     assert "Volatility, annualised 9.12% 8.55% 10.34% 9.90%" in text
     assert "Sharpe ratio n/a n/a n/a n/a 2.41 3.95 1.17 1.63" in text
     assert "Turnover 14.32% \u2013 44.10% \u2013" in text
+
+
+def test_income_and_corporate_actions_are_shown_where_there_are_any(
+    month: MonthlyContent, changed: Changed
+) -> None:
+    """By session, what is charged daily as one sum; the statement says what part of it is income,
+    the positions what is owed."""
+    assert "Income and corporate actions" not in text_of(month)
+    assert month.statement is not None
+    assert month.costs is not None
+    assert month.equity is not None
+    lines = (
+        AccountLine(
+            session=dt.date(2024, 3, 7), symbol="KO", kind="Dividend", amount=Decimal("48.50")
+        ),
+        AccountLine(
+            session=dt.date(2024, 3, 11),
+            symbol="WMT",
+            kind="Corporate action",
+            quantity=Decimal(-1200),
+        ),
+        AccountLine(session=None, symbol="", kind="Interest", amount=Decimal("-3.25")),
+    )
+    text = text_of(
+        changed(
+            account_lines=lines,
+            accruals=Decimal("48.50"),
+            equity=month.equity + Decimal("48.50"),
+            statement=msgspec.structs.replace(
+                month.statement, dividends=Decimal("48.50"), interest=Decimal("-3.25")
+            ),
+            costs=msgspec.structs.replace(month.costs, borrow_fees=Decimal("1.75")),
+        )
+    )
+    for shown in (
+        "2024-03-07 KO Dividend +48.50",
+        "2024-03-11 WMT Corporate action \u22121,200",
+        "Month Interest \u22123.25",
+        "Net +45.25",
+        "of which dividends +48.50",
+        "of which interest \u22123.25",
+        "Borrow fees 1.75",
+        "Accrued 48.50",
+    ):
+        assert shown in text, shown
+    assert "Taxes 0.00" not in text
 
 
 def test_nan_is_shown_as_not_available(changed: Changed) -> None:

@@ -58,6 +58,15 @@ from trading_assets.execution.session import (
 )
 from trading_assets.ledger.fold import Ledger
 from trading_assets.model.account import Answer, BrokerOrder, Unknown
+from trading_assets.model.corporate_actions import (
+    CashMerger,
+    CorporateAction,
+    Dividend,
+    SpinOff,
+    Split,
+    StockDividend,
+    SymbolChange,
+)
 from trading_assets.model.instrument import Price, PriceSnapshot
 from trading_assets.model.order import OrderRequest
 from trading_assets.model.order_events import OrderIntended
@@ -65,6 +74,8 @@ from trading_assets.settings import PortfolioSettings
 
 KILLED = 137
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD", "EEE", "FFF")
+GIVEN_SYMBOLS = ("NEW", "RENAMED")
+"""What corporate actions turn symbols into."""
 MOST_KILLS = 3
 MOST_ATTEMPTS = 400
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -72,6 +83,7 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 _NOW = dt.datetime(2024, 3, 20, tzinfo=dt.UTC)
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order="sorted")
 
+Actions = dict[dt.date, tuple[CorporateAction, ...]]
 Closes = dict[dt.date, dict[str, Decimal]]
 Weights = dict[dt.date, dict[str, str]]
 
@@ -115,11 +127,17 @@ def make_scenario(seed: int) -> Scenario:
     versions = [(closes, weights)]
     if random.random() < 0.3:
         versions.append(_corrected(random, closes, weights))
+    # Drawn last, and only for some seeds.
+    actions: Actions = {}
+    if seed % 3 == 0:
+        actions = _actions(seed, random, symbols, sessions)
+        rules["simulation"] |= {"credit_rate": "0.05", "debit_rate": "0.08", "borrow_rate": "0.3"}
 
     def day(version: tuple[Closes, Weights], session: dt.date) -> Day:
         simulation = rules["simulation"] | {"reject_symbols": refused[session]}
+        inputs = _inputs(session, *version, volume)
         return Day(
-            _inputs(session, *version, volume),
+            msgspec.structs.replace(inputs, actions=actions.get(session, ())),
             portfolio_settings(**rules | {"simulation": simulation}),
             stops[session],
         )
@@ -184,6 +202,65 @@ def _weights(random: Random, symbols: tuple[str, ...]) -> dict[str, str]:
     }
 
 
+def _actions(
+    seed: int, random: Random, symbols: tuple[str, ...], sessions: tuple[dt.date, ...]
+) -> Actions:
+    """Dividends, splits with and without cash in lieu, a spin-off into a symbol that has no target
+    of its own, and takeovers; what is taken over may be bought again, as nothing forbids it."""
+    actions: Actions = {}
+    for place, session in enumerate(sessions[1:], start=1):
+        drawn: list[CorporateAction] = []
+        for symbol in symbols:
+            kind = random.choice(("", "", "", "dividend", "split", "stock_dividend", "merger"))
+            price = random.choice((None, Decimal("12.34")))
+            if kind == "dividend":
+                drawn.append(
+                    Dividend(
+                        symbol=symbol,
+                        ex_date=session,
+                        amount_per_share=Decimal(random.randint(1, 400)) / 100,
+                        currency="USD",
+                        pay_date=random.choice((None, sessions[min(place + 2, len(sessions) - 1)])),
+                    )
+                )
+            elif kind == "split":
+                new_shares, old_shares = random.choice(((4, 1), (1, 8), (3, 2)))
+                drawn.append(
+                    Split(
+                        symbol=symbol,
+                        ex_date=session,
+                        new_shares=new_shares,
+                        old_shares=old_shares,
+                        cash_in_lieu_price=price,
+                    )
+                )
+            elif kind == "stock_dividend":
+                drawn.append(
+                    StockDividend(
+                        symbol=symbol,
+                        ex_date=session,
+                        new_shares=1,
+                        old_shares=20,
+                        cash_in_lieu_price=price,
+                    )
+                )
+            elif kind == "merger" and random.random() < 0.3:
+                drawn.append(CashMerger(symbol=symbol, effective_date=session, price=Decimal(55)))
+        actions[session] = tuple(drawn)
+    last = sessions[-1]
+    spin_off = SpinOff(
+        symbol=symbols[0],
+        ex_date=last,
+        new_symbol="NEW",
+        new_shares=1,
+        old_shares=3,
+        basis_fraction=Decimal("0.25"),
+    )
+    renamed = SymbolChange(symbol=symbols[1], effective_date=last, new_symbol="RENAMED")
+    actions[last] = (*actions[last], spin_off if seed % 2 else renamed)
+    return actions
+
+
 def _corrected(random: Random, closes: Closes, weights: Weights) -> tuple[Closes, Weights]:
     session = random.choice(list(weights))
     if random.random() < 0.5:
@@ -197,6 +274,8 @@ def _inputs(
 ) -> SessionInputs:
     days = [day for day in closes if day < session]
     plan = {symbol: _price(symbol, closes, days, None) for symbol in closes[BEFORE]}
+    for name in GIVEN_SYMBOLS:
+        plan[name] = msgspec.structs.replace(plan[SYMBOLS[0]], symbol=name, price=Decimal(20))
 
     def at_close(symbols: Any) -> PriceSnapshot:
         asked = tuple(symbols)
@@ -362,6 +441,7 @@ class Result(msgspec.Struct, frozen=True):
     events: tuple[str, ...]
     broker_orders: tuple[str, ...]
     executions: tuple[str, ...]
+    nights: tuple[str, ...]
     projections: dict[str, str]
 
 
@@ -389,6 +469,7 @@ def result_of(folder: Path) -> Result:
     with sqlite3.connect(folder / "broker.sqlite") as database:
         orders = database.execute("SELECT client_order_id, body FROM orders").fetchall()
         executions = [body for (body,) in database.execute("SELECT body FROM executions")]
+        nights = [body for (body,) in database.execute("SELECT body FROM overnights")]
     database.close()
     intended = sorted(
         record.event.request.client_order_id
@@ -406,6 +487,7 @@ def result_of(folder: Path) -> Result:
         ),
         tuple(sorted(body.decode() for _, body in orders)),
         tuple(sorted(body.decode() for body in executions)),
+        tuple(sorted(body.decode() for body in nights)),
         {
             path.name: _whole(path.read_bytes())
             for path in sorted((folder / "projections").glob("*.json"))

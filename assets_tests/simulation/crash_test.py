@@ -58,6 +58,10 @@ def test_the_scenarios_hold_what_they_are_meant_to_try(tmp_path: Path) -> None:
             )
     for kind in ("book_restated", "order_expired", "part", "short", "NOT_TRADABLE"):
         assert found[kind] > 0, kind
+    for kind in ("dividend", "dividend_payment", "split", "stock_dividend", "spin_off"):
+        assert found[kind] > 0, kind
+    for kind in ("symbol_change", "cash_merger", "interest", "borrow_fee"):
+        assert found[kind] > 0, kind
     assert found["fill"] > 100
 
 

@@ -166,6 +166,7 @@ def _prices_used(
 ) -> tuple[ProvenanceRow, ...]:
     """Where the closes came from that the book was valued at, and the price file as it is now."""
     sources = {mark.source for one in closed for mark in one.close.marks.values()}
+    corporate: tuple[ProvenanceRow, ...] = ()
     try:
         prices = open_prices()
     except InputError as error:
@@ -173,9 +174,17 @@ def _prices_used(
     else:
         # The hash first, so that it stands on one line.
         now = f"{prices.sha256} {prices.name}"
+        actions = prices.actions
+        if actions.name:
+            corporate = (
+                _row(
+                    "Corporate actions file, as of this report", f"{actions.sha256} {actions.name}"
+                ),
+            )
     return (
         _row("Sources of closing prices", ", ".join(sorted(sources)) or "none"),
         _row("Prices file, as of this report", now),
+        *corporate,
     )
 
 
@@ -195,6 +204,8 @@ def settings_digest(settings: PortfolioSettings) -> str:
     """SHA-256 of a portfolio's settings, without the places where its files lie."""
     content = settings.model_dump(mode="json")
     content["prices"].pop("path")
+    if content["corporate_actions"]:
+        content["corporate_actions"].pop("path")
     for strategy in content["signals"]["strategies"]:
         strategy.pop("path")
         if strategy["id_mapping"]:

@@ -260,6 +260,7 @@ class SessionWork:
             plan_prices=plan_prices,
             closes=closes,
             benchmark=self.source.benchmark_close(session),
+            actions=self.source.actions.of(session),
         )
 
     # What came of a session
@@ -309,7 +310,7 @@ class SessionWork:
                 self.rows[asset] += table.num_rows
         exports = SessionExports(self.exports, self.graph.settings.id, session)
         exports.execution(closed, mode)
-        exports.positions(positions, closed.close.cash)
+        exports.positions(positions, closed.close.cash, closed.close.accruals)
         yield self.checks.sent_once.add(_sent_once(closed))
         yield self.checks.balance.add(_balance(closed))
 
@@ -379,6 +380,7 @@ class SessionWork:
         return {
             "equity": plain(closed.close.equity),
             "cash": plain(closed.close.cash),
+            "accruals": plain(closed.close.accruals),
             "positions": len(closed.close.positions),
             "book_sequence": closed.sequence,
             "book_hash": closed.hash,

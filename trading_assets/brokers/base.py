@@ -1,18 +1,19 @@
 """What every broker adapter offers, and what it promises.
 
-| method               | answers                                    | when it cannot know        |
-|----------------------|--------------------------------------------|----------------------------|
-| `account`            | cash and account number                    | `Unknown`                  |
-| `positions`          | signed shares by symbol, empty when flat   | `Unknown`, never empty     |
-| `open_orders`        | orders still working                       | `Unknown`, never empty     |
-| `order_by_client_id` | the order, or None when there is none      | `Unknown`                  |
-| `submit`             | the order as accepted or rejected          | `Unknown`: look it up      |
-| `cancel`             | the order after the request                | `Unknown`: look it up      |
-| `fills_since`        | executions after a moment, oldest first    | `Unknown`, never empty     |
+| method                  | answers                                  | when it cannot know    |
+|-------------------------|------------------------------------------|------------------------|
+| `account`               | cash and account number                  | `Unknown`              |
+| `positions`             | signed shares by symbol, empty when flat | `Unknown`, never empty |
+| `open_orders`           | orders still working                     | `Unknown`, never empty |
+| `order_by_client_id`    | the order, or None when there is none    | `Unknown`              |
+| `submit`                | the order as accepted or rejected        | `Unknown`: look it up  |
+| `cancel`                | the order after the request              | `Unknown`: look it up  |
+| `fills_since`           | executions after a moment, oldest first  | `Unknown`, never empty |
+| `cash_activities_since` | other cash after a moment, oldest first  | `Unknown`, never empty |
 
 An adapter never retries `submit` by itself, sets a time limit on every call, translates the
-vendor's words at its edge, and keys every execution by the broker's own execution id. Executions
-may be reported more than once; whoever books them does so by that id.
+vendor's words at its edge (pence become pounds there), and keys every execution and cash activity
+by the broker's own id. Both may be reported more than once; whoever books them does so by that id.
 """
 
 from __future__ import annotations
@@ -23,7 +24,13 @@ from typing import Protocol
 
 import msgspec
 
-from trading_assets.model.account import AccountStatement, Answer, BrokerOrder, Execution
+from trading_assets.model.account import (
+    AccountStatement,
+    Answer,
+    BrokerOrder,
+    CashActivity,
+    Execution,
+)
 from trading_assets.model.order import OrderRequest
 
 DUPLICATE_ID = "DUPLICATE_ID"
@@ -82,4 +89,10 @@ class Broker(Protocol):
 
     def fills_since(self, moment: dt.datetime) -> Answer[tuple[Execution, ...]]:
         """Executions later than `moment` (aware), oldest first, foreign ones included."""
+        ...
+
+    def cash_activities_since(self, moment: dt.datetime) -> Answer[tuple[CashActivity, ...]]:
+        """Cash that moved without an execution later than `moment` (aware), oldest first: dividends
+        paid, interest, fees, taxes, deposits and withdrawals. Not what a corporate action pays for
+        the shares that it takes."""
         ...

@@ -17,25 +17,43 @@ How it matches (each rule has a test):
  6. An order must not cross from long to short or back, nor sell what is not held without being an
     opening order.
  7. The legs of a bracket are DAY orders: the entry fills at the close, so they expire with it.
+
+What happens before a session opens, once (`overnight.py`), in the order of the actions given:
+ 8. A split or stock dividend multiplies the shares, cut to nine decimals; a spin-off gives shares
+    of the new symbol. With a price for cash in lieu, what is no whole share is paid out: of all
+    shares after a split, of the shares added by a stock dividend or given by a spin-off.
+ 9. A dividend goes to who holds at the open of its ex-date (who is short owes it), and is paid at
+    the first session from its pay date on; on the ex-date where no pay date is known.
+10. A symbol change renames shares and dividends owed.
+11. A merger for cash or a delisting ends every share at its price.
+12. Cash of the previous close bears interest (`credit_rate`, `debit_rate`), shares sold short cost
+    `borrow_rate` of their value at that close, for the calendar days since.
+13. Dividends paid, interest and borrow fees are reported as cash activities; cash in lieu and
+    take-over money are not, they belong to their corporate action.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 
 import msgspec
 
 from trading_assets.brokers.base import DUPLICATE_ID, BrokerCapabilities
+from trading_assets.brokers.overnight import Holdings, Night, Overnight, charges
 from trading_assets.model.account import (
     AccountStatement,
     Answer,
     BrokerOrder,
+    CashActivity,
     Execution,
     Known,
+    Unknown,
 )
+from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import BASIS_POINT, ONE, ZERO, notional, truncate_quantity
 from trading_assets.model.order import OrderRequest, OrderStatus, PositionEffect, Side
@@ -54,6 +72,7 @@ CREATE TABLE IF NOT EXISTS executions (
 CREATE TABLE IF NOT EXISTS cash_movements (
     reference TEXT PRIMARY KEY, session TEXT NOT NULL, amount TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS marks (session TEXT PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS overnights (session TEXT PRIMARY KEY, body BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS restarts (revision INTEGER PRIMARY KEY, session TEXT NOT NULL);
 """
 
@@ -87,6 +106,8 @@ class SimulatedBroker:
         self.currency = currency
         self.simulation = simulation
         self.fees = fees
+        self._session = dt.date.min
+        self._last_session: dt.date | None = None
         self._read()
 
     # The account
@@ -125,6 +146,15 @@ class SimulatedBroker:
             found.append(execution)
         return Known(tuple(reversed(found)))
 
+    def cash_activities_since(self, moment: dt.datetime) -> Answer[tuple[CashActivity, ...]]:
+        """Dividends, interest and borrow fees later than `moment`, oldest first."""
+        found: list[CashActivity] = []
+        for activity in reversed(self._activities):
+            if activity.occurred_at <= moment:
+                break
+            found.append(activity)
+        return Known(tuple(reversed(found)))
+
     # Orders
 
     def submit(self, request: OrderRequest) -> Answer[BrokerOrder]:
@@ -151,7 +181,9 @@ class SimulatedBroker:
 
     def cancel(self, client_order_id: str) -> Answer[BrokerOrder]:
         """Stop the rest of an order from trading."""
-        order = self._orders[client_order_id]
+        order = self._orders.get(client_order_id) or self._stored_order(client_order_id)
+        if order is None:
+            return Unknown(f"no order {client_order_id} was ever sent to this account")
         if order.status in WORKING:
             order = msgspec.structs.replace(order, status=OrderStatus.CANCELED)
             self._store([order], [])
@@ -194,6 +226,67 @@ class SimulatedBroker:
         )
 
     # The market
+
+    def pass_night(
+        self, session: dt.date, opens_at: dt.datetime, actions: Sequence[CorporateAction] = ()
+    ) -> None:
+        """Rules 8 to 13, once for each session, in one durable step; before `begin_session`.
+
+        `actions` are those that take effect at the session's open, in order, whoever holds them.
+        """
+        if session in self._nights or not (actions or self._holdings.owed or self._bears_interest):
+            return
+        # Whoever traded by hand has entered the session: what was before it is read again.
+        is_entered = session <= self._session
+        if is_entered:
+            self._read(before=session)
+        night = self._overnight(session, opens_at, actions)
+        if night.actions or night.activities:
+            with self._transaction():
+                self._database.execute(
+                    "INSERT INTO overnights VALUES (?, ?)",
+                    (session.isoformat(), msgspec.json.encode(night)),
+                )
+        if is_entered:
+            self._read()
+        elif night.actions or night.activities:
+            self._take_night(session, night)
+
+    def _overnight(
+        self, session: dt.date, opens_at: dt.datetime, actions: Iterable[CorporateAction]
+    ) -> Overnight:
+        """What the night before `session` brings; changes nothing."""
+        activities: list[CashActivity] = []
+        if self._last_session is not None:
+            night = Night(
+                previous=self._last_session, session=session, at=opens_at, currency=self.currency
+            )
+            activities += charges(night, self._cash, self._positions, self._marks, self.simulation)
+        trial, marks = self._holdings.copy(), dict(self._marks)
+        taken = []
+        for action in actions:
+            if trial.concerns(action):
+                trial.take(action, marks)
+                taken.append(action)
+        activities += trial.payments(session, opens_at, self.currency)
+        return Overnight(actions=tuple(taken), activities=tuple(activities))
+
+    @property
+    def _bears_interest(self) -> bool:
+        rules = self.simulation
+        return bool(rules.credit_rate or rules.debit_rate or rules.borrow_rate)
+
+    def _take_night(self, session: dt.date, night: Overnight) -> None:
+        # Prices that were noted after it, at a later close, are in its shares already.
+        is_marked = self._last_session is not None and session <= self._last_session
+        marks = {} if is_marked else self._marks
+        for action in night.actions:
+            self._cash += self._holdings.take(action, marks)
+        for activity in night.activities:
+            self._cash += activity.amount
+            self._holdings.owed.pop(activity.activity_id, None)
+        self._activities += night.activities
+        self._nights.add(session)
 
     def begin_session(
         self, session: dt.date, closes_at: dt.datetime, closes: PriceSnapshot
@@ -248,6 +341,7 @@ class SimulatedBroker:
             )
             self._update(expired)
         self._database.execute("PRAGMA synchronous=NORMAL")
+        self._last_session = self._session
         for order in expired:
             self._remember(order)
 
@@ -259,7 +353,7 @@ class SimulatedBroker:
         if done:
             return
         with self._transaction():
-            for table in ("orders", "executions", "cash_movements", "marks"):
+            for table in ("orders", "executions", "cash_movements", "marks", "overnights"):
                 self._database.execute(
                     f"DELETE FROM {table} WHERE session >= ?", (session.isoformat(),)
                 )
@@ -386,25 +480,52 @@ class SimulatedBroker:
         ).fetchone()
         return None if row is None else msgspec.json.decode(row[0], type=BrokerOrder)
 
-    def _read(self) -> None:
+    def _read(self, before: dt.date = dt.date.max) -> None:
+        """The account as the file has it, up to but not including session `before`."""
+        day = before.isoformat()
         self._cash = ZERO
         self._positions: dict[str, Decimal] = {}
         self._marks: dict[str, Decimal] = {}
         self._executions: list[Execution] = []
         self._orders: dict[str, BrokerOrder] = {}
         self._working: dict[str, None] = {}
+        self._activities: list[CashActivity] = []
+        self._nights: set[dt.date] = set()
+        self._last_session = None
         marked = self._database.execute(
-            "SELECT body FROM marks ORDER BY session DESC LIMIT 1"
+            "SELECT session, body FROM marks WHERE session < ? ORDER BY session DESC LIMIT 1",
+            (day,),
         ).fetchone()
         if marked is not None:
-            self._marks = msgspec.json.decode(marked[0], type=dict[str, Decimal])
-        for (amount,) in self._database.execute("SELECT amount FROM cash_movements"):
+            self._last_session = dt.date.fromisoformat(marked[0])
+            self._marks = msgspec.json.decode(marked[1], type=dict[str, Decimal])
+        self._holdings = Holdings(self._positions)
+        for (amount,) in self._database.execute(
+            "SELECT amount FROM cash_movements WHERE session < ?", (day,)
+        ):
             self._cash += Decimal(amount)
-        decoder = msgspec.json.Decoder(Execution)
-        for (body,) in self._database.execute("SELECT body FROM executions ORDER BY place"):
-            self._book(decoder.decode(body))
+        self._read_executions(day)
         for (body,) in self._database.execute("SELECT body FROM orders ORDER BY place"):
             self._remember(msgspec.json.decode(body, type=BrokerOrder))
+
+    def _read_executions(self, day: str) -> None:
+        """Executions of sessions before `day`, and before those of each session its night."""
+        nights = self._database.execute(
+            "SELECT session, body FROM overnights WHERE session < ? ORDER BY session DESC", (day,)
+        ).fetchall()
+        decoder = msgspec.json.Decoder(Execution)
+        for session, body in self._database.execute(
+            "SELECT session, body FROM executions WHERE session < ? ORDER BY place", (day,)
+        ):
+            while nights and nights[-1][0] <= session:
+                self._read_night(*nights.pop())
+            self._book(decoder.decode(body))
+        while nights:
+            self._read_night(*nights.pop())
+
+    def _read_night(self, session: str, body: bytes) -> None:
+        night = msgspec.json.decode(body, type=Overnight)
+        self._take_night(dt.date.fromisoformat(session), night)
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self._database)

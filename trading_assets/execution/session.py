@@ -9,15 +9,18 @@ from there; a first run, a recovery and a re-run are the same code. In order:
  1. Ready? Every earlier session is closed, otherwise the error names the one to run first.
  2. Recorded already with the same inputs: nothing to do. With other inputs: a simulated portfolio
     is restated from this session on; a real one keeps what it did.
- 3. Opening check, until the first order is intended: the last closed session is reconciled,
-    executions that the book does not have are booked as foreign, then the broker's positions and
-    cash equal the book's, or nothing goes on.
- 4. Plan, recorded whole, for everything targeted or held by then. One that was recorded before and
+ 3. Corporate actions that take effect at the open are booked, orders that they make wrong canceled
+    before.
+ 4. Opening check, until the first order is intended: the last closed session is reconciled,
+    executions that the book does not have are booked as foreign, cash that moved without one for
+    what it is, then the broker's positions and cash equal the book's, or nothing goes on.
+ 5. Plan, recorded whole, for everything targeted or held by then. One that was recorded before and
     starts from other positions or cash is made anew; a real portfolio's is refused instead.
- 5. Gate: the plan's limits and the guard; a refusal ends the run with nothing sent.
- 6. Closing leg, then opening leg: intend (durable), send, match, book the fills. Opening orders
+ 6. Gate: the plan's limits and the guard; a refusal ends the run with nothing sent.
+ 7. Closing leg, then opening leg: intend (durable), send, match, book the fills. Opening orders
     are cut to the cash that is really there and dropped where a flip's closing leg did not fill.
- 7. Close: expire what is left, value the positions, take the broker's statement, record.
+ 8. Close: expire what is left, book the last fills and cash, value the positions, take the
+    broker's statement, record.
 """
 
 from __future__ import annotations
@@ -30,12 +33,19 @@ import msgspec
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import (
-    BrokerUnknownError,
     ConfigurationError,
     SessionNotReadyError,
     SubmissionRefusedError,
 )
 from trading_assets.execution.book import Book
+from trading_assets.execution.cash_activities import CashActivityBooking
+from trading_assets.execution.closing import broker_statement, closing_marks, ending_of
+from trading_assets.execution.corporate_actions import (
+    book_actions,
+    concerning,
+    new_symbols,
+    recorded_actions,
+)
 from trading_assets.execution.guard import SubmissionRequest, authorize
 from trading_assets.execution.opening import (
     moved_since,
@@ -51,18 +61,17 @@ from trading_assets.execution.session_parts import (
     Surroundings,
 )
 from trading_assets.execution.submission import Submitter, order_request
-from trading_assets.ledger.orders import OrderState
 from trading_assets.model.cash_events import CashFlow, CashFlowKind
-from trading_assets.model.events import AnyEvent, BrokerStatement, Mark, NewEvent, SessionClosed
+from trading_assets.model.corporate_actions import CorporateAction
+from trading_assets.model.events import AnyEvent, NewEvent, SessionClosed
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, money
-from trading_assets.model.order import OrderRequest, OrderStatus
+from trading_assets.model.order import OrderRequest
 from trading_assets.model.order_events import (
     Fill,
     OrderCanceled,
     OrderExpired,
     OrderIntended,
-    OrderRejected,
     SessionPlanned,
 )
 from trading_assets.model.plan import OrderPlan, PlannedOrder
@@ -102,6 +111,8 @@ class SessionRunner:
         self.book = book
         self.broker = broker
         self.surroundings = surroundings
+        self._cash_activities = CashActivityBooking(book, calendar)
+        self._is_resuming = True
 
     def run(self, inputs: SessionInputs, *, stop_after_plan: bool = False) -> SessionOutcome:
         """Bring one session as far as it can go; see the module's steps.
@@ -196,9 +207,11 @@ class SessionRunner:
             raise ValueError(f"open the book with keep={session} to run a closed session again")
         recorded = closed.planned if closed is not None else self.book.planned
         digest = ""
+        held = self.book.opening_positions if closed is None else closed.opening_positions
+        actions = concerning(inputs.actions, held)
         if recorded is not None and not self.settings.mode.is_real:
             symbols = sorted(self._planned_symbols(inputs, recorded.plan))
-            digest = self._inputs_digest(inputs, symbols, inputs.plan_prices(symbols))
+            digest = self._inputs_digest(inputs, symbols, inputs.plan_prices(symbols), actions)
         if closed is not None and (
             closed.planned.inputs_digest == digest or self.settings.mode.is_real
         ):
@@ -208,13 +221,15 @@ class SessionRunner:
                 plan=closed.planned.plan,
                 closed=closed,
             )
-        reason = self._change(session, recorded, digest)
+        reason = self._change(inputs, recorded, digest)
         if reason and not self.settings.mode.is_real:
             self.book.restate(session, self.calendar.opens_at(session), reason)
         return None
 
-    def _change(self, session: dt.date, recorded: SessionPlanned | None, digest: str) -> str:
+    def _change(self, inputs: SessionInputs, recorded: SessionPlanned | None, digest: str) -> str:
         """Why what is recorded of a session does not hold any more; empty where it does."""
+        session = inputs.session
+        is_resuming, self._is_resuming = self._is_resuming, False
         if recorded is not None:
             if recorded.inputs_digest == digest:
                 return ""
@@ -223,6 +238,12 @@ class SessionRunner:
         paid_in, wanted = self.book.fold.ledger.flows, money(self.settings.initial_cash)
         if session == self.calendar.first and paid_in not in (ZERO, wanted):
             return f"initial cash changed from {paid_in} to {wanted} before the first plan"
+        if is_resuming:
+            # Only a process that died after booking them leaves any without a plan.
+            held = self.book.opening_positions
+            booked = concerning(recorded_actions(self.book, session), held)
+            if booked and booked != concerning(inputs.actions, held):
+                return f"corporate actions of {session} changed before its plan"
         return ""
 
     def _enter(self, inputs: SessionInputs) -> None:
@@ -233,11 +254,13 @@ class SessionRunner:
         session = inputs.session
         for restated in self.book.restatements:
             self.broker.restart_from(restated.from_session, restated.revision)
-        tradable = self._targeted(inputs) | set(self.book.positions)
+        tradable = self._targeted(inputs) | set(self.book.positions) | new_symbols(inputs.actions)
         if self.book.planned is not None:
             tradable |= self._planned_symbols(inputs, self.book.planned.plan)
         closes = inputs.closes(sorted(tradable | set(self.broker.positions().require())))
         self._require_market_data(session, closes)
+        book_actions(self.book, self.broker, self.calendar, session, inputs.actions)
+        self.broker.pass_night(session, self.calendar.opens_at(session), inputs.actions)
         self.broker.begin_session(session, self.calendar.closes_at(session), closes)
         if session == self.calendar.first:
             amount = money(self.settings.initial_cash)
@@ -263,7 +286,10 @@ class SessionRunner:
         )
         if not gaps:
             self._book_fills(session)
-            gaps = compare_statement(self.book.positions, self.book.cash, self._statement())
+            self._cash_activities.book(self.broker, session)
+            gaps = compare_statement(
+                self.book.positions, self.book.cash, broker_statement(self.broker)
+            )
             code = "OPENING_BREAK"
             message = (
                 "book and broker differ before the session; nothing was sent. "
@@ -288,9 +314,14 @@ class SessionRunner:
         return self._targeted(inputs) | {line.symbol for line in plan.lines}
 
     def _inputs_digest(
-        self, inputs: SessionInputs, symbols: list[str], prices: PriceSnapshot
+        self,
+        inputs: SessionInputs,
+        symbols: list[str],
+        prices: PriceSnapshot,
+        actions: tuple[CorporateAction, ...],
     ) -> str:
-        """SHA-256 of all that decides a session besides the book before it."""
+        """SHA-256 of all that decides a session besides the book before it; `actions` are those of
+        what was held."""
         closes = inputs.closes(symbols)
         self._require_market_data(inputs.session, closes)
         rules = self.settings.model_dump(
@@ -302,8 +333,8 @@ class SessionRunner:
         rules["simulation"]["reject_symbols"] = sorted(self.settings.simulation.reject_symbols)
         if inputs.session == self.calendar.first:
             rules["initial_cash"] = str(self.settings.initial_cash)
-        content = _ENCODER.encode([rules, inputs.targets, prices.prices, closes, inputs.benchmark])
-        return hashlib.sha256(content).hexdigest()
+        parts = [rules, inputs.targets, prices.prices, closes, actions, inputs.benchmark]
+        return hashlib.sha256(_ENCODER.encode(parts)).hexdigest()
 
     # Plan
 
@@ -317,7 +348,8 @@ class SessionRunner:
         symbols = sorted(self._targeted(inputs) | set(self.book.positions))
         prices = inputs.plan_prices(symbols)
         plan = make_plan(plan_inputs(self.settings, self.book, inputs.targets, prices))
-        digest = self._inputs_digest(inputs, symbols, prices)
+        actions = concerning(inputs.actions, self.book.opening_positions)
+        digest = self._inputs_digest(inputs, symbols, prices, actions)
         event = SessionPlanned(plan=plan, inputs_digest=digest)
         # A plan that takes the place of another is news, even where it is one of before again.
         key = plan.digest if recorded is None else f"{plan.digest}/{self.book.log.head()[0]}"
@@ -456,12 +488,15 @@ class SessionRunner:
     def _close(self, session: dt.date, inputs: SessionInputs) -> None:
         self.broker.end_session()
         self._book_fills(session)
+        self._cash_activities.book(self.broker, session)
         endings = [
-            self._new(order.client_order_id, session, self._ending(order), order.client_order_id)
+            self._new(
+                order.client_order_id, session, ending_of(self.broker, order), order.client_order_id
+            )
             for order in self.book.orders(session)
             if order.is_open
         ]
-        marks = self._marks(session, inputs)
+        marks = closing_marks(self.book, inputs)
         ledger = self.book.fold.ledger
         fx_rates = {name: ledger.fx_rates[name] for name in sorted(ledger.currencies_in_use)}
         value = ledger.valued(marks, fx_rates)
@@ -473,61 +508,10 @@ class SessionRunner:
             cash_balances=ledger.cash_balances,
             fx_rates=fx_rates,
             accruals=value.accruals,
-            statement=self._statement(),
+            statement=broker_statement(self.broker),
             benchmark=inputs.benchmark,
         )
         self.book.record([*endings, self._new(f"{session}/close", session, closed)])
-
-    def _ending(self, order: OrderState) -> AnyEvent:
-        """How an order that the book holds as open ended at the broker."""
-        name = order.client_order_id
-        found = self.broker.order_by_client_id(name).require()
-        if found is None:
-            raise BrokerUnknownError(
-                f"order {name} was accepted and the broker no longer knows it. "
-                "Compare the account with the book before trading on."
-            )
-        if found.status is OrderStatus.REJECTED:
-            return OrderRejected(
-                client_order_id=name, code=found.reject_code, reason=found.reject_reason
-            )
-        if found.status is OrderStatus.CANCELED:
-            return OrderCanceled(client_order_id=name, reason="canceled at the broker")
-        if found.status is OrderStatus.EXPIRED:
-            return OrderExpired(client_order_id=name)
-        raise BrokerUnknownError(
-            f"order {name} is {found.status.value} at the broker after the close, "
-            f"{order.status.value} in the book. Run the session again."
-        )
-
-    def _marks(self, session: dt.date, inputs: SessionInputs) -> dict[str, Mark]:
-        """A price for everything held or traded, also by strategies against each other: the close,
-        else the last mark, else the fill.
-
-        Shares without any of these stay unmarked, which valuing them reports.
-        """
-        traded = {fill.symbol: fill.price for fill in self.book.fold.orders.fills(session)}
-        last = self.book.fold.ledger.marks
-        marks: dict[str, Mark] = {}
-        symbols = sorted({*self.book.positions, *traded, *self.book.fold.strategies.symbols})
-        closes = inputs.closes(symbols)
-        for symbol in symbols:
-            price = closes.prices.get(symbol)
-            if price is not None:
-                marks[symbol] = Mark(price=price.price, session=price.session, source=price.source)
-            elif symbol in last:
-                marks[symbol] = last[symbol]
-            elif symbol in traded:
-                marks[symbol] = Mark(price=traded[symbol], session=session, source="fill")
-        return marks
-
-    def _statement(self) -> BrokerStatement:
-        account = self.broker.account().require()
-        return BrokerStatement(
-            account_number=account.account_number,
-            positions=dict(sorted(self.broker.positions().require().items())),
-            cash=account.cash,
-        )
 
     def _new(
         self, key: str, session: dt.date, event: AnyEvent, correlation_id: str = ""

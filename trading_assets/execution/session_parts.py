@@ -10,6 +10,7 @@ from enum import StrEnum
 import msgspec
 
 from trading_assets.ledger.history import ClosedSession
+from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.plan import OrderPlan
 from trading_assets.model.result import Gap
@@ -21,7 +22,9 @@ class SessionInputs(msgspec.Struct, frozen=True, kw_only=True):
 
     For the symbols asked, `plan_prices` gives what is known before the session and `closes` the
     session's own closes (what is missing is listed). Which symbols is known only when trades made
-    outside are booked. `benchmark` is the benchmark's close, None if unknown.
+    outside are booked. `actions` are the corporate actions that take effect at the session's open,
+    in the order in which they are booked, whoever holds them. `benchmark` is the benchmark's close,
+    None if unknown.
     """
 
     session: dt.date
@@ -29,6 +32,7 @@ class SessionInputs(msgspec.Struct, frozen=True, kw_only=True):
     plan_prices: Callable[[Iterable[str]], PriceSnapshot]
     closes: Callable[[Iterable[str]], PriceSnapshot]
     benchmark: Decimal | None
+    actions: tuple[CorporateAction, ...] = ()
 
 
 class SessionStatus(StrEnum):

@@ -210,6 +210,14 @@ class Ledger:
         owed = self._ledger.dividends.values()
         return sum((self._valued(one.amount, one.currency, rates) for one in owed), ZERO)
 
+    def dividends_owed(self, symbol: str) -> list[dt.date]:
+        """Ex-dates of the dividends of `symbol` that are accrued and not paid, oldest first."""
+        return sorted(
+            claims.ex_date
+            for claims in self._ledger.dividends.values()
+            if claims.symbol == symbol and claims.owed
+        )
+
     def _own_accruals(self) -> Decimal:
         """The part of them that is in the portfolio's own currency."""
         return sum(

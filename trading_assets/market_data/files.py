@@ -19,6 +19,8 @@ from functools import cached_property
 import msgspec
 
 from trading_assets.errors import InputError
+from trading_assets.market_data.adjustment import adjusted_for_actions
+from trading_assets.market_data.corporate_actions import CorporateActions, read_corporate_actions
 from trading_assets.market_data.price_columns import PriceColumns, read_price_columns
 from trading_assets.model.instrument import Price, PriceSnapshot
 from trading_assets.model.money import (
@@ -26,7 +28,15 @@ from trading_assets.model.money import (
     price_per_share,
     truncate_quantity,
 )
-from trading_assets.settings import FilePrices
+from trading_assets.settings import FilePrices, PortfolioSettings
+
+
+def open_file_prices(settings: PortfolioSettings, sessions: Sequence[dt.date]) -> FilePriceSource:
+    """A portfolio's prices with its corporate actions, both from the files that it names."""
+    actions = None
+    if settings.corporate_actions is not None:
+        actions = read_corporate_actions(settings.corporate_actions, settings.currency, sessions)
+    return FilePriceSource(settings.prices, settings.currency, sessions, actions)
 
 
 class _Series(msgspec.Struct, frozen=True):
@@ -48,15 +58,24 @@ class FilePriceSource:
     """Prices of one file, in the portfolio's `currency`.
 
     `sessions` are the calendar's, ascending, and must reach back as far as prices are wanted:
-    rows dated outside of them are checked but not used.
+    rows dated outside of them are checked but not used. With `actions` the file's closes are taken
+    as they were quoted, and those known before a session are adjusted for what goes ex by then.
 
     Raises InputError, on construction, for a file that is missing, empty, damaged or of an unknown
     kind; a missing column; a session that is no date or not in the calendar; an empty symbol; a
     close that is not a positive number; a volume that is not a number of at least 0; another
-    currency; a session and symbol that occur twice; and a benchmark that the file does not have.
+    currency than the portfolio's or its minor unit (pence become pounds); a session and symbol
+    that occur twice; and a benchmark that the file does not have.
     """
 
-    def __init__(self, settings: FilePrices, currency: str, sessions: Sequence[dt.date]) -> None:
+    def __init__(
+        self,
+        settings: FilePrices,
+        currency: str,
+        sessions: Sequence[dt.date],
+        actions: CorporateActions | None = None,
+    ) -> None:
+        self.actions = CorporateActions() if actions is None else actions
         self._settings = settings
         self._currency = currency
         self._sessions = tuple(sessions)
@@ -85,16 +104,28 @@ class FilePriceSource:
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
-        """Every symbol that the file prices, sorted; the benchmark too, for it may be held."""
-        return tuple(sorted(self._series))
+        """Every symbol that the file prices, sorted; the benchmark too, for it may be held, and
+        what corporate actions turn a symbol into."""
+        return tuple(sorted({*self._series, *self.actions.new_symbols}))
 
     def before(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
         """The latest close of each symbol strictly before `session`: what is known at its open.
 
         `age_sessions` counts the calendar's sessions between that close and the last session before
-        `session`. A symbol without an earlier close is missing.
+        `session`. A symbol without an earlier close is missing. A close from before a corporate
+        action is adjusted, its `source` says so; see `adjustment.py`.
         """
-        return self._snapshot(session, symbols, bisect_left(self._sessions, session), own=False)
+        end = bisect_left(self._sessions, session)
+        snapshot = self._snapshot(session, symbols, end, own=False)
+        if not self.actions.by_symbol:
+            return snapshot
+        return adjusted_for_actions(snapshot, self.actions.by_symbol, self._reference_session)
+
+    def _reference_session(self, price: Price) -> dt.date | None:
+        """The session of the close before `price`; None where there is none."""
+        places = self._series[price.symbol].places
+        index = bisect_left(places, bisect_left(self._sessions, price.session)) - 1
+        return self._sessions[places[index]] if index >= 0 else None
 
     def at_close(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
         """The close of `session` itself, age 0; a symbol without one is missing."""

@@ -11,6 +11,7 @@ import gzip
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,8 @@ from trading_assets.data_files import (
     require_columns,
 )
 from trading_assets.errors import InputError
-from trading_assets.model.money import PRICE_QUANTUM
+from trading_assets.model.currency import MINOR_UNITS, in_major_unit
+from trading_assets.model.money import PRICE_QUANTUM, plain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,7 +71,9 @@ def read_price_columns(path: Path, currency: str, sessions: Sequence[dt.date]) -
             rule="there must be a price below the header",
             remedy="Put the price file there, or correct prices.path in the portfolio",
         )
-    _check_values(file.name, table, currency)
+    minor_units = [code for code, major in MINOR_UNITS.items() if major == currency]
+    _check_values(file.name, table, currency, minor_units)
+    table = _in_major_unit(table, minor_units)
     place_of_row = _places(file.name, table["session"], sessions)
     symbols, code_of_row = _encoded(table["symbol"])
     order = np.lexsort((place_of_row, code_of_row))
@@ -165,7 +169,30 @@ def _read_csv(file: DataFile, *, compressed: bool) -> Arrow:
     return table
 
 
-def _check_values(name: str, table: Arrow, currency: str) -> None:
+def _in_major_unit(table: Arrow, minor_units: Sequence[str]) -> Arrow:
+    """The closes in pence turned into pounds, exactly; the others as they are written."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not minor_units or "currency" not in table.column_names:
+        return table
+    is_minor = pc.is_in(table["currency"], value_set=pa.array(minor_units, pa.string()))
+    if not pc.any(is_minor).as_py():
+        return table
+    closes = [
+        plain(in_major_unit(Decimal(close), code)[0]) if minor else close
+        for close, code, minor in zip(
+            table["close"].to_pylist(),
+            table["currency"].to_pylist(),
+            is_minor.to_pylist(),
+            strict=True,
+        )
+    ]
+    place = table.column_names.index("close")
+    return table.set_column(place, "close", pa.array(closes, pa.string()))
+
+
+def _check_values(name: str, table: Arrow, currency: str, minor_units: Sequence[str]) -> None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -203,10 +230,11 @@ def _check_values(name: str, table: Arrow, currency: str) -> None:
             "Correct the volume, or leave it empty where it is unknown",
         )
     if "currency" in table.column_names:
+        taken = [currency, *minor_units]
         reject(
             "currency",
-            pc.equal(table["currency"], currency),
-            f"prices must be in the portfolio's currency, {currency}",
+            pc.is_in(table["currency"], value_set=pa.array(taken, pa.string())),
+            f"prices must be in the portfolio's currency, {' or '.join(taken)}",
             "Convert the closes, or correct the portfolio's currency",
         )
 

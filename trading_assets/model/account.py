@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from enum import StrEnum
 from typing import Generic, NoReturn, TypeVar
 
 import msgspec
 
 from trading_assets.errors import BrokerUnknownError
+from trading_assets.model.cash_events import DayCount
 from trading_assets.model.order import OrderRequest, OrderStatus, Side
 
 T = TypeVar("T")
@@ -75,3 +77,45 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     commission: Decimal
     currency: str
     executed_at: dt.datetime
+
+
+class CashActivityKind(StrEnum):
+    """Why cash moved at the broker without a trade."""
+
+    DIVIDEND = "dividend"
+    INTEREST = "interest"
+    BORROW_FEE = "borrow_fee"
+    FEE = "fee"
+    TAX = "tax"
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+
+
+class ChargeBasis(msgspec.Struct, frozen=True, kw_only=True):
+    """What interest or a borrow fee was computed on: a balance of cash (signed) or the value of
+    the shares borrowed (positive), at an annual rate (a fraction), from `start` up to but not
+    including `end`."""
+
+    balance: Decimal
+    annual_rate: Decimal
+    start: dt.date
+    end: dt.date
+    day_count: DayCount
+
+
+class CashActivity(msgspec.Struct, frozen=True, kw_only=True):
+    """One movement of cash that is no execution, keyed by the broker's own `activity_id`.
+
+    `amount` is signed money in `currency` (ISO 4217, never pence): positive where it came in.
+    `symbol` is empty where it is for no instrument; `ex_date` says which dividend it is, None where
+    the broker does not; `basis` is None where it does not say either. `occurred_at` is UTC.
+    """
+
+    activity_id: str
+    kind: CashActivityKind
+    amount: Decimal
+    currency: str
+    occurred_at: dt.datetime
+    symbol: str = ""
+    ex_date: dt.date | None = None
+    basis: ChargeBasis | None = None

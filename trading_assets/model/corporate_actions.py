@@ -125,3 +125,19 @@ class CashMerger(Event, frozen=True, kw_only=True, tag="cash_merger"):
 
 CorporateAction = Dividend | Split | StockDividend | SpinOff | SymbolChange | Delisting | CashMerger
 """What changes a holding without a trade; a DividendPayment is the cash of one of them."""
+
+
+def ex_date_of(action: CorporateAction) -> dt.date:
+    """The session at whose open the action takes effect, whatever it is called there."""
+    return (
+        action.effective_date
+        if isinstance(action, SymbolChange | Delisting | CashMerger)
+        else action.ex_date
+    )
+
+
+def share_ratio(action: Split | StockDividend) -> tuple[int, int]:
+    """(shares after, shares before): a 5 % stock dividend of (1, 20) is (21, 20)."""
+    if isinstance(action, StockDividend):
+        return action.old_shares + action.new_shares, action.old_shares
+    return action.new_shares, action.old_shares

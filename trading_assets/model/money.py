@@ -60,7 +60,11 @@ def price_per_share(text: str) -> Decimal:
 
     Fewer decimals stay as they are written: 10.5 is not turned into 10.50000000.
     """
-    price = Decimal(text)
+    return rounded_price(Decimal(text))
+
+
+def rounded_price(price: Decimal) -> Decimal:
+    """`price` per share to at most eight decimals, half to even; fewer stay as they are."""
     if price >= PRICE_QUANTUM and price == price.quantize(PRICE_QUANTUM):
         return price
     return price.quantize(PRICE_QUANTUM, ROUND_HALF_EVEN)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from trading_assets.model.cash_events import DayCount
 from trading_assets.model.money import QUANTITY_DECIMALS_MAX
 
 
@@ -156,13 +157,19 @@ class SimulationPolicy(Policy):
 
     `slippage_bps` moves each fill against the order; `volume_cap` is the fraction of the session's
     volume that one order may take (needs volumes); `reject_symbols` are refused, for trials;
-    `margin_multiplier` x equity is what positions may cost before a buy is refused.
+    `margin_multiplier` x equity is what positions may cost before a buy is refused. `credit_rate`
+    is received on cash, `debit_rate` paid on borrowed cash, `borrow_rate` on the market value of
+    shares sold short: annual fractions for calendar days by `day_count`.
     """
 
     slippage_bps: NotNegative = Decimal(0)
     volume_cap: Annotated[Exact, Field(gt=0, le=1)] | None = None
     reject_symbols: frozenset[str] = frozenset()
     margin_multiplier: Annotated[Exact, Field(ge=1)] = Decimal(1)
+    credit_rate: NotNegative = Decimal(0)
+    debit_rate: NotNegative = Decimal(0)
+    borrow_rate: NotNegative = Decimal(0)
+    day_count: DayCount = DayCount.ACTUAL_360
 
 
 class LotMethod(StrEnum):

@@ -114,11 +114,14 @@ def _holdings(
         session.close.positions,
         session.close.marks,
     )
+    converted = {
+        item.symbol: item.corporate_action_quantity for item in session.activity.instruments
+    }
     return [
         Holding(
             symbol=symbol,
             line=lines.get(symbol),
-            opening_quantity=opening.get(symbol, ZERO),
+            opening_quantity=opening.get(symbol, ZERO) + converted.get(symbol, ZERO),
             planned_quantity=wanted.get(symbol, ZERO),
             shortfalls=tuple(shortfalls.get(symbol, ())),
             outside_quantity=outside.get(symbol, ZERO),

@@ -50,6 +50,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     """One instrument on its way from target to close; quantities in signed shares.
 
     `line` is None where the plan does not know the instrument; its target is then 0.
+    `opening_quantity` is after the corporate actions of the session's open;
     `planned_quantity` is what the plan's orders would have traded, `shortfalls` their gaps
     (planned - filled), `outside_quantity` what came in without the plan, `mark` the closing price
     per share (None only where nothing is held).

@@ -24,6 +24,7 @@ from trading_assets.reporting.styles import ALERT, BODY, CONTENT_WIDTH, SMALL, p
 from trading_assets.reporting.tables import Column, Kind, TableSpec, data_table
 
 _GUTTER = 7 * mm
+_INDENT = 3 * "\u00a0"
 
 TRADES_SHOWN_MAX = 200
 """A month with more trades shows its largest, and counts and sums the others."""
@@ -35,6 +36,7 @@ def book_part(content: MonthlyContent) -> list[Flowable]:
         *_statement(content),
         *strategy_part(content),
         *_flows(content),
+        *_account_lines(content),
         *_positions(content),
         *_trades(content),
     ]
@@ -66,11 +68,17 @@ def _equity(content: MonthlyContent) -> list[Flowable]:
     found = content.statement
     if found is None:
         return [nothing("No session of this month is closed.")]
+    income = (
+        ("of which dividends", found.dividends),
+        ("of which interest", found.interest),
+        ("of which exchange rates", found.fx_pnl),
+    )
     rows = (
         ("Equity at the start", money(found.opening_equity)),
         ("Deposits less withdrawals", money(found.flows, signed=True)),
         ("Profit and loss before costs", money(found.pnl, signed=True)),
-        ("Commissions and fees", money(-found.fees, signed=True)),
+        *((_INDENT + label, money(part, signed=True)) for label, part in income if part),
+        ("Commissions, fees and taxes", money(-found.fees, signed=True)),
         ("Equity at the end", money(found.closing_equity)),
     )
     body: list[Flowable] = [_amounts("Equity", content.currency, rows)]
@@ -85,12 +93,17 @@ def _costs(content: MonthlyContent) -> list[Flowable]:
     if found is None:
         return [nothing("No costs are on record for this month.")]
     known = found.shortfall if found.shortfall is not None else ZERO
-    total = found.commissions + found.other_fees + known
+    total = found.commissions + found.other_fees + found.borrow_fees + found.taxes + known
     share = f"{fixed(total / found.traded * 10_000, 1)} bps" if found.traded else UNDEFINED
     label = "Total" if found.shortfall is not None else "Total without shortfall"
     rows = (
         ("Traded notional", money(found.traded)),
         ("Commissions", money(found.commissions)),
+        *(
+            (label, money(cost))
+            for label, cost in (("Borrow fees", found.borrow_fees), ("Taxes", found.taxes))
+            if cost
+        ),
         ("Other fees", money(found.other_fees)),
         ("Implementation shortfall", money(found.shortfall)),
         (f"{label} ({share} of traded)", money(total)),
@@ -128,6 +141,42 @@ def _flows(content: MonthlyContent) -> list[Flowable]:
         totals=1,
     )
     return headed("Flows", [data_table(spec)], room=30 * mm)
+
+
+def _account_lines(content: MonthlyContent) -> list[Flowable]:
+    """Dividends, interest and corporate actions; left out of a month that has none."""
+    lines = content.account_lines
+    if not lines:
+        return []
+    quantity = decimals_of((one.quantity for one in lines if one.quantity), least=0, most=6)
+    rows = [
+        (
+            "Month" if one.session is None else one.session.isoformat(),
+            one.symbol,
+            one.kind,
+            "" if one.quantity is None else fixed(one.quantity, quantity, signed=True),
+            "" if one.amount is None else money(one.amount, signed=True),
+        )
+        for one in lines
+    ]
+    net = money(sum((one.amount for one in lines if one.amount is not None), ZERO), signed=True)
+    spec = TableSpec(
+        columns=(
+            Column("Session", Kind.TEXT),
+            Column("Symbol", Kind.TEXT),
+            Column("Kind", Kind.TEXT, 90),
+            Column("Shares"),
+            Column(f"Amount, {content.currency}"),
+        ),
+        rows=(*rows, ("Net", "", "", "", net)),
+        totals=1,
+    )
+    note = (
+        "Dividends are income by the portfolio's accounting policy: on the ex-date, or when the "
+        "broker pays them. Shares are what a split, spin-off or takeover added or took."
+    )
+    title = "Income and corporate actions"
+    return headed(title, [data_table(spec), paragraph(note, SMALL)], room=30 * mm)
 
 
 def _positions(content: MonthlyContent) -> list[Flowable]:
@@ -194,7 +243,9 @@ def _position_totals(content: MonthlyContent) -> list[tuple[str, ...]]:
     ]
     equity = content.equity
     rest = _not_shown(content)
-    for symbol, amount in (("Cash", content.cash), ("Other", rest), ("Equity", equity)):
+    accruals = content.accruals or None
+    others = (("Cash", content.cash), ("Accrued", accruals), ("Other", rest), ("Equity", equity))
+    for symbol, amount in others:
         if amount is not None:
             share = percent(amount / equity) if equity is not None and equity > 0 else UNDEFINED
             rows.append((symbol, "", "", "", "", "", money(amount), "", share))
@@ -202,11 +253,11 @@ def _position_totals(content: MonthlyContent) -> list[tuple[str, ...]]:
 
 
 def _not_shown(content: MonthlyContent) -> Decimal | None:
-    """The part of equity that is neither positions nor cash (accruals); None where it is 0."""
+    """The part of equity that is neither positions, cash nor accruals; None where it is 0."""
     if content.cash is None or content.equity is None:
         return None
     held = sum((line.position.market_value for line in content.positions), ZERO)
-    return (content.equity - held - content.cash) or None
+    return (content.equity - held - content.cash - content.accruals) or None
 
 
 def _trades(content: MonthlyContent) -> list[Flowable]:

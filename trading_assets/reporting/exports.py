@@ -144,6 +144,11 @@ PNL_COLUMNS = (
     "flows",
     "daily_return",
     "dividends",
+    "interest",
+    "fx_pnl",
+    "borrow_fees",
+    "taxes",
+    "accruals",
 )
 STRATEGY_PNL_COLUMNS = (
     "session",
@@ -240,9 +245,12 @@ class SessionExports:
         ]
         self._write("filled_orders.csv", FILL_COLUMNS, fills)
 
-    def positions(self, positions: Sequence[PositionValue], cash: Decimal) -> None:
-        """positions_eod_YYYYMMDD.csv; the last row is cash."""
-        equity = sum((p.market_value for p in positions), cash)
+    def positions(
+        self, positions: Sequence[PositionValue], cash: Decimal, accruals: Decimal
+    ) -> None:
+        """positions_eod_YYYYMMDD.csv; the last row is cash, before it dividends owed (ACCRUED)
+        where there are any."""
+        equity = sum((p.market_value for p in positions), cash + accruals)
         rows: list[Row] = [
             (
                 p.symbol,
@@ -256,7 +264,10 @@ class SessionExports:
             )
             for p in positions
         ]
-        rows.append(("CASH", None, None, None, None, cash, None, _fraction(cash, equity)))
+        for name, amount in (("ACCRUED", accruals), ("CASH", cash)):
+            if amount or name == "CASH":
+                share = _fraction(amount, equity)
+                rows.append((name, None, None, None, None, amount, None, share))
         self._write(f"positions_eod_{self.day}.csv", POSITION_COLUMNS, rows)
 
     def reconciliation(self, report: ReconciliationReport, summary: str) -> None:
@@ -304,7 +315,11 @@ class SessionExports:
         replace_file(self.folder / f"recon_summary_{self.day}.txt", summary.encode())
 
     def pnl(self, result: DailyResult) -> None:
-        """pnl_daily_YYYYMMDD.csv; the last row is the portfolio, its fees as commission."""
+        """pnl_daily_YYYYMMDD.csv; the last row is the portfolio, all its fees as commission.
+
+        Interest and what exchange rates did to cash are in the portfolio's row alone, borrow fees
+        and taxes are among its fees, accruals the dividends owed at the close.
+        """
         rows: list[Row] = [
             (
                 result.session,
@@ -319,6 +334,7 @@ class SessionExports:
                 None,
                 None,
                 part.dividends,
+                *[None] * 5,
             )
             for part in result.instruments
         ]
@@ -336,6 +352,11 @@ class SessionExports:
                 result.flows,
                 result.daily_return,
                 result.dividends,
+                result.interest,
+                result.fx_pnl,
+                result.borrow_fees,
+                result.taxes,
+                result.accruals,
             )
         )
         self._write(f"pnl_daily_{self.day}.csv", PNL_COLUMNS, rows)

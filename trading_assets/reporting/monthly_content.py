@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from trading_assets.errors import ReportError
+from trading_assets.model.money import ZERO
 from trading_assets.model.order import Side
 from trading_assets.model.result import GapCause, PositionValue
 
@@ -74,6 +75,7 @@ class EquityStatement(msgspec.Struct, frozen=True, kw_only=True):
     """How equity moved over the month, in money: closing = opening + flows + pnl - fees.
 
     `pnl` is gross of `fees` (positive is a cost); `flows` are deposits less withdrawals.
+    `dividends`, `interest` (both signed) and `fx_pnl` are parts of `pnl`.
     """
 
     opening_equity: Decimal
@@ -81,6 +83,9 @@ class EquityStatement(msgspec.Struct, frozen=True, kw_only=True):
     pnl: Decimal
     fees: Decimal
     closing_equity: Decimal
+    dividends: Decimal = ZERO
+    interest: Decimal = ZERO
+    fx_pnl: Decimal = ZERO
 
     @property
     def identity_gap(self) -> Decimal:
@@ -137,17 +142,35 @@ class FlowLine(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class AccountLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to the account without a trade: `kind` in words.
+
+    `amount` is signed money, positive where it was earned; `quantity` signed shares that a
+    corporate action brought or took. None where the one or the other does not apply; `session` None
+    for a sum over the month, `symbol` empty where it is for no instrument.
+    """
+
+    session: dt.date | None
+    symbol: str
+    kind: str
+    quantity: Decimal | None = None
+    amount: Decimal | None = None
+
+
 class CostSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The month's costs in money, positive is a cost; `traded` is Σ |notional|.
 
     `shortfall` is implementation shortfall, the fills against plan prices; None where it is not
-    known.
+    known. `borrow_fees` are for shares sold short, `taxes` withheld at the source; `other_fees`
+    holds neither.
     """
 
     traded: Decimal
     commissions: Decimal
     other_fees: Decimal
     shortfall: Decimal | None
+    borrow_fees: Decimal = ZERO
+    taxes: Decimal = ZERO
 
 
 class GapSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,7 +216,8 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     `month` is any day of it. `mode` is the portfolio's (simulated, dry, paper, live) and is shown
     on every page. `prepared_from` says in a sentence what the report was computed from.
     `benchmark_name` None means that there is no benchmark: its columns and lines are left out.
-    `cash` and `equity` are at `as_of`, the last closed session (None: no session was closed).
+    `cash`, `accruals` (dividends owed to the portfolio less those it owes) and `equity` are at
+    `as_of`, the last closed session (None: no session was closed).
     None for `statement`, `costs` or `reconciliation` is said on the page.
     """
 
@@ -219,10 +243,12 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     statement: EquityStatement | None = None
     strategies: tuple[StrategyLine, ...] = ()
     cash: Decimal | None = None
+    accruals: Decimal = ZERO
     equity: Decimal | None = None
     positions: tuple[PositionLine, ...] = ()
     trades: tuple[TradeLine, ...] = ()
     flows: tuple[FlowLine, ...] = ()
+    account_lines: tuple[AccountLine, ...] = ()
     costs: CostSummary | None = None
     reconciliation: ReconciliationSummary | None = None
     definitions: tuple[Definition, ...] = ()

@@ -38,6 +38,7 @@ from trading_assets.model.policies import ReportPolicy
 from trading_assets.model.result import DailyResult, Gap, GapCause
 from trading_assets.reconciliation import reconcile
 from trading_assets.reporting.monthly_content import (
+    AccountLine,
     CostSummary,
     Definition,
     EquityStatement,
@@ -156,10 +157,12 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
         statement=_statement(month),
         strategies=_strategies(facts.closed),
         cash=last.close.cash if last else None,
+        accruals=last.close.accruals if last else ZERO,
         equity=last.close.equity if last else None,
         positions=_positions(last, facts.names) if last else (),
         trades=tuple(_trades(facts.closed)),
         flows=_flows(month),
+        account_lines=tuple(_account_lines(facts.closed)),
         costs=_costs(facts.closed, month),
         reconciliation=_reconciliation(facts),
         definitions=_definitions(settings),
@@ -305,6 +308,9 @@ def _statement(month: Sequence[DailyResult]) -> EquityStatement | None:
         pnl=sum((one.pnl for one in month), ZERO),
         fees=sum((one.fees for one in month), ZERO),
         closing_equity=month[-1].closing_equity,
+        dividends=sum((one.dividends for one in month), ZERO),
+        interest=sum((one.interest for one in month), ZERO),
+        fx_pnl=sum((one.fx_pnl for one in month), ZERO),
     )
 
 
@@ -331,6 +337,33 @@ def _strategies(closed: Sequence[ClosedSession]) -> tuple[StrategyLine, ...]:
         for one in strategy_session(month).results
     )
     return tuple(line for line in lines if any(msgspec.structs.astuple(line)[1:]))
+
+
+def _account_lines(closed: Sequence[ClosedSession]) -> Iterator[AccountLine]:
+    """Dividends and corporate actions one by one in their order, then what is charged daily as sums
+    over the month."""
+    for one in closed:
+        for item in one.activity.instruments:
+            if item.corporate_action_quantity:
+                yield AccountLine(
+                    session=one.session,
+                    symbol=item.symbol,
+                    kind="Corporate action",
+                    quantity=item.corporate_action_quantity,
+                )
+            if item.dividends:
+                kind = "Dividend" if item.dividends > 0 else "Dividend owed on a short"
+                yield AccountLine(
+                    session=one.session, symbol=item.symbol, kind=kind, amount=item.dividends
+                )
+    activities = [one.activity for one in closed]
+    for kind, amount in (
+        ("Interest", sum((one.interest for one in activities), ZERO)),
+        ("Borrow fees", -sum((one.borrow_fees for one in activities), ZERO)),
+        ("Taxes withheld", -sum((one.taxes for one in activities), ZERO)),
+    ):
+        if amount:
+            yield AccountLine(session=None, symbol="", kind=kind, amount=amount)
 
 
 def _positions(last: ClosedSession, names: Mapping[str, str]) -> tuple[PositionLine, ...]:
@@ -388,11 +421,17 @@ def _costs(closed: Sequence[ClosedSession], month: Sequence[DailyResult]) -> Cos
             if fill.client_order_id in plan_prices:
                 moved = fill.price - plan_prices[fill.client_order_id]
                 shortfall += notional(fill.side.sign * fill.quantity, moved)
+    fees, borrow_fees, taxes = (
+        sum((getattr(one, name) for one in month), ZERO)
+        for name in ("fees", "borrow_fees", "taxes")
+    )
     return CostSummary(
         traded=sum((one.traded for one in month), ZERO),
         commissions=commissions,
-        other_fees=sum((one.fees for one in month), ZERO) - commissions,
+        other_fees=fees - commissions - borrow_fees - taxes,
         shortfall=shortfall,
+        borrow_fees=borrow_fees,
+        taxes=taxes,
     )
 
 
