@@ -15,6 +15,8 @@ from trading_assets.reporting.styles import ALERT, SMALL, paragraph
 from trading_assets.reporting.tables import Column, Kind, TableSpec, data_table
 
 TITLE = "By strategy"
+COMMON_TO_BOTH = ("opening_equity", "flows", "pnl", "fees", "closing_equity")
+"""What the lines and the month's statement both state."""
 
 
 def strategy_part(content: MonthlyContent) -> list[Flowable]:
@@ -49,7 +51,7 @@ def strategy_part(content: MonthlyContent) -> list[Flowable]:
     body = [data_table(spec), paragraph(note, SMALL)]
     account = content.statement
     if account is not None and any(
-        getattr(total, name) != getattr(account, name) for name in account.__struct_fields__
+        getattr(total, name) != getattr(account, name) for name in COMMON_TO_BOTH
     ):
         body.append(paragraph("The strategies do not add up to the statement of the month.", ALERT))
     return together(TITLE, body)
