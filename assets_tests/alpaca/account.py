@@ -1,4 +1,4 @@
-"""The account: its orders and everything that can happen to them.
+"""The account: what a client asks of it and what else a test makes happen to it.
 
 The public methods are what a test drives the broker with; the server calls the same ones. Every
 method takes the account's lock, so that a test may drive it while requests are under way.
@@ -7,122 +7,25 @@ method takes the account's lock, so that a test may drive it while requests are 
 from __future__ import annotations
 
 import datetime as dt
-import random
-import threading
-import uuid
-from collections.abc import Callable, Mapping
-from decimal import Decimal, localcontext
+from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from assets_tests.alpaca import rules
-from assets_tests.alpaca.activities import Activity, cash_activity, fill_activity
-from assets_tests.alpaca.clock import BrokerClock, new_york, stamp
-from assets_tests.alpaca.holdings import Holdings
-from assets_tests.alpaca.market import ListedAsset, Market, PricePoint
-from assets_tests.alpaca.matching import execution_price
+from assets_tests.alpaca.activities import Activity, cash_activity
+from assets_tests.alpaca.executions import ExecutingAccount
+from assets_tests.alpaca.market import ListedAsset
+from assets_tests.alpaca.order_ask import UNPROCESSABLE, OrderAsk, RefusalError, read_order
 from assets_tests.alpaca.orders import REPLACEABLE, BrokerOrder, text
-from assets_tests.alpaca.rules import INVALID, UNPROCESSABLE, OrderAsk, RefusalError
-
-NANO = Decimal("0.000000001")
-TradeUpdateListener = Callable[[dict[str, object]], None]
 
 
-class BrokerAccount:
-    """One account, its market and its clock. Amounts in USD, quantities in shares, all exact."""
-
-    def __init__(
-        self,
-        cash: Decimal = Decimal(100_000),
-        now: dt.datetime | None = None,
-        multiplier: int = 1,
-        number: str = "PA3STANDIN01",
-        seed: int = 0,
-    ) -> None:
-        self.lock = threading.RLock()
-        self.clock = BrokerClock(now or new_york("2024-06-03 10:00"))
-        self.market = Market(self.clock)
-        self.holdings = Holdings(cash)
-        self.initial_cash = cash
-        self.number = number
-        self.multiplier = multiplier
-        self.shorting_enabled = multiplier > 1
-        self.trading_blocked = False
-        self.orders: dict[str, BrokerOrder] = {}
-        self.by_client_id: dict[str, BrokerOrder] = {}
-        self.activities: list[Activity] = []
-        self.announcements: list[dict[str, object]] = []
-        # (status, code) of the answer to a client order id that was used before.
-        self.duplicate_id_answer = (422, INVALID)
-        # False: nothing executes, orders rest until the test fills them.
-        self.matches_by_itself = True
-        # The most shares of one execution by symbol; what is left rests until `match`.
-        self.largest_execution: dict[str, Decimal] = {}
-        # True: a cancel only reaches pending_cancel, a replace pending_replace.
-        self.cancels_wait = False
-        self.replaces_wait = False
-        self.update_listeners: list[TradeUpdateListener] = []
-        self._rejections: dict[str, str] = {}
-        self._random = random.Random(seed)
-        self.id = self.new_id()
-        self.created_at = self.clock.now
-        previous = self.clock.last_close_before(self.clock.now)
-        if previous is not None:
-            self.holdings.closing_equity[previous.day] = cash
-
-    # What is held
-
-    def new_id(self) -> str:
-        """A UUID that depends only on the seed and on how many were made before."""
-        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
-
-    def quantity(self, symbol: str) -> Decimal:
-        """Signed shares held."""
-        return self.holdings.quantity(symbol)
-
-    def market_value(self, symbol: str) -> Decimal:
-        """Signed value at the last price; at cost where there is none."""
-        position = self.holdings.positions[symbol]
-        price = self.market.price(symbol)
-        return position.cost if price is None else position.quantity * price
-
-    def equity(self) -> Decimal:
-        """Cash and every position at its last price."""
-        values = (self.market_value(symbol) for symbol in self.holdings.positions)
-        return self.holdings.cash + sum(values, Decimal(0))
-
-    def buying_power(self) -> Decimal:
-        """Equity times the multiplier less every position's value and what open orders reserve."""
-        positions = (abs(self.market_value(symbol)) for symbol in self.holdings.positions)
-        reserved = (
-            rules.reserve(self, order)
-            for order in self.orders.values()
-            if order.is_open and order.opening and order.parent is None
-        )
-        used = sum(positions, Decimal(0)) + sum(reserved, Decimal(0))
-        return max(Decimal(0), self.equity() * self.multiplier - used)
-
-    def open_orders(self, symbol: str) -> list[BrokerOrder]:
-        """Open orders of a symbol, oldest first."""
-        return [o for o in self.orders.values() if o.symbol == symbol and o.is_open]
-
-    def held_for_orders(self, symbol: str, side: str) -> Decimal:
-        """Shares that open closing orders hold; the legs of a bracket hold theirs once."""
-        total = Decimal(0)
-        for order in self.open_orders(symbol):
-            holds = order.role != "stop_loss" and order.status != "held"
-            if order.side == side and not order.opening and holds:
-                if order.leaves is not None:
-                    total += order.leaves
-                elif order.notional is not None:
-                    total += order.notional / (self.market.price(symbol) or Decimal(1))
-        return total
-
-    # Orders
+class BrokerAccount(ExecutingAccount):
+    """One account of the broker; amounts in USD, quantities in shares."""
 
     def submit(self, body: Mapping[str, object], foreign: bool = False) -> BrokerOrder:
         """Accepts an order or raises RefusalError; nothing executes before `settle` is called."""
         with self.lock:
-            ask = rules.read_order(body)
+            ask = read_order(body)
             if ask.client_order_id is not None and ask.client_order_id in self.by_client_id:
                 status, code = self.duplicate_id_answer
                 raise RefusalError(status, code, "client_order_id must be unique")
@@ -131,17 +34,6 @@ class BrokerAccount:
             order = self._new_order(ask, asset, opening, foreign)
             self._publish(order.status, order)
             return order
-
-    def settle(self, order: BrokerOrder) -> None:
-        """What happens after the answer: routed, then rejected or executed as far as it can be."""
-        with self.lock:
-            reason = self._rejections.pop(order.symbol, None)
-            if reason is not None:
-                self.reject(order)
-            elif self.clock.is_open or (self.clock.is_extended and order.extended_hours):
-                self._route(order)
-                if self.matches_by_itself:
-                    self._match(order)
 
     def place_by_hand(self, symbol: str, side: str, quantity: str, **fields: str) -> BrokerOrder:
         """An order that somebody placed in the same account: a market order unless told."""
@@ -162,13 +54,6 @@ class BrokerAccount:
                 self._move(order, "pending_cancel", "pending_cancel")
             else:
                 self.confirm_cancel(order)
-
-    def confirm_cancel(self, order: BrokerOrder) -> None:
-        """The exchange confirms: the order and its legs are canceled."""
-        with self.lock:
-            order.canceled_at = self.clock.tick()
-            self._move(order, "canceled", "canceled")
-            self._cancel_related(order)
 
     def replace(self, order: BrokerOrder, change: Mapping[str, object]) -> BrokerOrder:
         """Replaces quantity, prices or duration; returns the order that takes its place.
@@ -208,8 +93,6 @@ class BrokerAccount:
             if order.status == "pending_replace":
                 self._move(order, "partially_filled" if order.filled else "new", "new")
 
-    # What the test makes happen
-
     def list_asset(self, symbol: str, price: str | Decimal | None = None, **traits: Any) -> None:
         """Lists an asset (traits of `ListedAsset`) and lets it trade at a price."""
         with self.lock:
@@ -217,52 +100,6 @@ class BrokerAccount:
             if price is not None:
                 self.set_price(symbol, price)
                 self.market.closes[symbol] = Decimal(price)
-
-    def set_price(self, symbol: str, price: str | Decimal, size: str = "100") -> None:
-        """A trade at this price now; open orders that it reaches execute."""
-        with self.lock:
-            at = self.clock.tick()
-            self.market.trades[symbol] = PricePoint(Decimal(price), at, Decimal(size))
-            if self.matches_by_itself:
-                self.match(symbol)
-
-    def match(self, symbol: str | None = None) -> None:
-        """Executes what can be at the present quotes, at most `largest_execution` per order."""
-        with self.lock:
-            for order in list(self.orders.values()):
-                if order.is_open and symbol in (None, order.symbol):
-                    self._match(order)
-
-    def fill(
-        self, order: BrokerOrder, quantity: str | Decimal | None = None, price: str | None = None
-    ) -> str:
-        """One execution of `quantity` (what is left) at `price` (the last); returns its id."""
-        with self.lock:
-            given = self.market.price(order.symbol) if price is None else Decimal(price)
-            assert given is not None, f"{order.symbol} has no price: give one"
-            return self._execute(order, None if quantity is None else Decimal(quantity), given)
-
-    def reject(self, order: BrokerOrder) -> None:
-        """The exchange rejects an order that the broker had accepted."""
-        with self.lock:
-            order.failed_at = self.clock.tick()
-            self._move(order, "rejected", "rejected")
-            self._cancel_related(order)
-
-    def reject_next(self, symbol: str, reason: str = "rejected by the exchange") -> None:
-        """The next order of the symbol is accepted, then rejected."""
-        self._rejections[symbol] = reason
-
-    def halt(self, symbol: str) -> None:
-        """Trading in the symbol stops: orders are accepted and rest."""
-        self.market.assets[symbol].halted = True
-
-    def resume(self, symbol: str) -> None:
-        """Trading goes on, and what can be executed is."""
-        with self.lock:
-            self.market.assets[symbol].halted = False
-            if self.matches_by_itself:
-                self.match(symbol)
 
     def book_cash(
         self, kind: str, amount: str, day: dt.date | None = None, **details: str | None
@@ -318,22 +155,6 @@ class BrokerAccount:
             "new_rate": "1",
         }
         self.announcements.append(announcement | fields)
-
-    def advance_to(self, moment: dt.datetime | str) -> None:
-        """Moves the clock (a time in New York where it is text); opens and closes on the way
-        happen: queued orders go out at the open, day orders expire at the close."""
-        until = new_york(moment) if isinstance(moment, str) else moment
-        with self.lock:
-            assert until >= self.clock.now, "the clock does not go back"
-            while (turn := self.clock.next_turn(until)) is not None:
-                self.clock.now = turn[0]
-                if turn[1] == "open":
-                    self._open_session()
-                else:
-                    self._close_session()
-            self.clock.now = max(until, self.clock.now)
-
-    # How it happens
 
     def _new_order(
         self, ask: OrderAsk, asset: ListedAsset, opening: bool, foreign: bool
@@ -413,7 +234,7 @@ class BrokerAccount:
             "client_order_id": change.get("client_order_id"),
             "extended_hours": order.extended_hours,
         }
-        ask = rules.read_order(body)
+        ask = read_order(body)
         assert ask.quantity is not None
         if ask.client_order_id is not None and ask.client_order_id in self.by_client_id:
             status, code = self.duplicate_id_answer
@@ -437,124 +258,3 @@ class BrokerAccount:
         elif ask.quantity > order.quantity:
             more = ask.quantity - order.quantity
             rules.check_available(self, order.symbol, order.side, more)
-
-    def _route(self, order: BrokerOrder) -> None:
-        if order.status in ("pending_new", "accepted"):
-            self._move(order, "new", "new")
-
-    def _match(self, order: BrokerOrder) -> None:
-        """Executes as much as the quote and `largest_execution` allow; IOC and FOK end here."""
-        asset = self.market.assets[order.symbol]
-        working = order.status in ("new", "partially_filled", "pending_cancel", "pending_replace")
-        if order.status == "held" and order.parent is not None:
-            # A stop stays held after its entry was filled, and works all the same.
-            working = order.role == "stop_loss" and order.parent.status == "filled"
-        trading = self.clock.is_open or (self.clock.is_extended and order.extended_hours)
-        bid, ask = self.market.bid(order.symbol), self.market.ask(order.symbol)
-        if not working or order.time_in_force == "cls":
-            return
-        if trading and not asset.halted and bid is not None and ask is not None:
-            price = execution_price(order, bid, ask)
-            most = self.largest_execution.get(order.symbol)
-            leaves = order.leaves
-            whole = most is None or (leaves is not None and leaves <= most)
-            if price is not None and (whole or order.time_in_force != "fok"):
-                limited = most if leaves is None or most is None else min(most, leaves)
-                self._execute(order, limited, price)
-        if order.time_in_force in ("ioc", "fok") and order.is_open:
-            self.confirm_cancel(order)
-
-    def _execute(self, order: BrokerOrder, quantity: Decimal | None, price: Decimal) -> str:
-        assert order.is_open, f"order {order.client_order_id} is {order.status}"
-        self._route(order)
-        if order.quantity is None:
-            assert order.notional is not None
-            with localcontext(prec=50):
-                order.quantity = (order.notional / price).quantize(NANO, rounding="ROUND_DOWN")
-        leaves = order.quantity - order.filled
-        shares = leaves if quantity is None else quantity
-        assert 0 < shares <= leaves, f"{shares} of {leaves} that are left"
-        at, execution_id = self.clock.tick(), self.new_id()
-        order.filled += shares
-        order.value += shares * price
-        order.filled_at = at
-        self.holdings.book_fill(order.symbol, shares if order.is_buy else -shares, price)
-        done = order.filled == order.quantity
-        if done:
-            order.status = "filled"
-        elif order.status not in ("pending_cancel", "pending_replace"):
-            order.status = "partially_filled"
-        order.updated_at = at
-        self.activities.append(fill_activity(order, execution_id, shares, price, at))
-        self._publish(
-            "fill" if done else "partial_fill",
-            order,
-            at=at,
-            execution_id=execution_id,
-            price=text(price),
-            qty=text(shares),
-            position_qty=text(self.quantity(order.symbol)),
-        )
-        if done:
-            self._after_fill(order)
-        return execution_id
-
-    def _after_fill(self, order: BrokerOrder) -> None:
-        for leg in order.legs:
-            if leg.status == "held" and leg.role == "take_profit":
-                self._move(leg, "new", "new")
-        if order.parent is not None:
-            for other in order.parent.legs:
-                if other is not order and other.is_open:
-                    self.confirm_cancel(other)
-        for other in self.orders.values():
-            # A replacement that comes too late is rejected.
-            if other.replaces == order.id and other.status == "accepted":
-                self.reject(other)
-                break
-
-    def _cancel_related(self, order: BrokerOrder) -> None:
-        related = order.legs if order.parent is None else order.parent.legs
-        for other in related:
-            # Legs outlive an entry that was executed in part: they protect those shares.
-            if other is not order and other.is_open:
-                other.canceled_at = self.clock.tick()
-                self._move(other, "canceled", "canceled")
-
-    def _open_session(self) -> None:
-        for order in list(self.orders.values()):
-            if order.status == "accepted" and order.replaces is None:
-                self._route(order)
-        if self.matches_by_itself:
-            self.match()
-        for order in list(self.orders.values()):
-            if order.is_open and order.time_in_force == "opg":
-                self.confirm_cancel(order)
-
-    def _close_session(self) -> None:
-        day = self.clock.today
-        for order in list(self.orders.values()):
-            if order.is_open and order.time_in_force == "cls" and self.matches_by_itself:
-                price = self.market.price(order.symbol)
-                if price is not None and not self.market.assets[order.symbol].halted:
-                    self._execute(order, None, price)
-        for order in list(self.orders.values()):
-            if order.is_open and order.time_in_force in ("day", "cls"):
-                order.expired_at = self.clock.tick()
-                self._move(order, "expired", "expired")
-        for symbol in self.market.trades:
-            self.market.closes[symbol] = self.market.trades[symbol].price
-        self.holdings.closing_equity[day] = self.equity()
-
-    def _move(self, order: BrokerOrder, status: str, event: str) -> None:
-        order.status = status
-        order.updated_at = self.clock.tick()
-        self._publish(event, order)
-
-    def _publish(
-        self, event: str, order: BrokerOrder, at: dt.datetime | None = None, **fields: object
-    ) -> None:
-        when = stamp(at or self.clock.now)
-        update = {"event": event, "timestamp": when, "order": order.answer(), **fields}
-        for listener in self.update_listeners:
-            listener(update)

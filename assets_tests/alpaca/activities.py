@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from assets_tests.alpaca.clock import NEW_YORK, stamp
+from assets_tests.alpaca.order_ask import INVALID, RefusalError
 from assets_tests.alpaca.orders import BrokerOrder, text
-from assets_tests.alpaca.rules import INVALID, RefusalError
 
 PAGE_LIMIT = 100
 TRANSFERS = ("CSD", "CSW")

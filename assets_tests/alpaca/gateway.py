@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from assets_tests.alpaca.faults import Fault, Faults
-from assets_tests.alpaca.rules import FORBIDDEN, INVALID, RefusalError
+from assets_tests.alpaca.order_ask import FORBIDDEN, INVALID, RefusalError
 
 Answer = tuple[int, object]
 Endpoint = Callable[[Request], Awaitable[Response]]

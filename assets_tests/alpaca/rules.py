@@ -1,97 +1,24 @@
 """The broker's rules for an order, each with the status, code and body it answers.
 
-`read_order` reads the request, `check_form` judges it alone, `check_against_account` judges it
+`check_form` judges a request alone, `check_against_account` judges it
 against what is held, open and affordable. The first rule that is broken answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from assets_tests.alpaca.market import ListedAsset
+from assets_tests.alpaca.order_ask import FORBIDDEN, INVALID, UNPROCESSABLE, OrderAsk, RefusalError
 from assets_tests.alpaca.orders import BrokerOrder, text
 
 if TYPE_CHECKING:
-    from assets_tests.alpaca.account import BrokerAccount
+    from assets_tests.alpaca.account_state import AccountState
 
-INVALID, UNPROCESSABLE, FORBIDDEN = 40010001, 42210000, 40310000
 MINIMUM_VALUE = Decimal(1)
 MINIMUM_EQUITY_TO_SHORT = Decimal(2000)
 CENT, SUB_CENT = Decimal("0.01"), Decimal("0.0001")
-ORDER_TYPES = ("market", "limit", "stop", "stop_limit")
-
-
-class RefusalError(Exception):
-    """An answer other than 2xx: HTTP status, the broker's code, message and further fields."""
-
-    def __init__(self, status: int, code: int | None, message: str, **fields: object) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body: dict[str, object] = {**fields, "message": message}
-        if code is not None:
-            self.body["code"] = code
-
-
-@dataclass(frozen=True)
-class OrderAsk:
-    """A request for an order, read; prices in USD per share, quantity in shares."""
-
-    symbol: str
-    side: str
-    type: str
-    time_in_force: str
-    quantity: Decimal | None
-    notional: Decimal | None
-    limit_price: Decimal | None
-    stop_price: Decimal | None
-    client_order_id: str | None
-    extended_hours: bool
-    order_class: str
-    take_profit: Decimal | None
-    stop_loss: Decimal | None
-    stop_loss_limit: Decimal | None
-    position_intent: str | None
-
-    @property
-    def is_fractional(self) -> bool:
-        """An order by value, or for a part of a share."""
-        return self.quantity is None or self.quantity != self.quantity.to_integral_value()
-
-
-def read_order(body: Mapping[str, object]) -> OrderAsk:
-    """Reads the body of POST /v2/orders; what cannot be read is 422 / 40010001."""
-    legs = {name: body.get(name) for name in ("take_profit", "stop_loss")}
-    for name, leg in legs.items():
-        if leg is not None and not isinstance(leg, Mapping):
-            raise RefusalError(422, INVALID, f"{name} must be an object")
-    profit, loss = (leg if isinstance(leg, Mapping) else {} for leg in legs.values())
-    ask = OrderAsk(
-        symbol=str(body.get("symbol") or ""),
-        side=_one_of(body, "side", ("buy", "sell")),
-        type=_one_of(body, "type", ORDER_TYPES),
-        time_in_force=_one_of(body, "time_in_force", ("day", "gtc", "ioc", "fok", "opg", "cls")),
-        quantity=_positive(body, "qty"),
-        notional=_positive(body, "notional"),
-        limit_price=_positive(body, "limit_price"),
-        stop_price=_positive(body, "stop_price"),
-        client_order_id=_client_id(body),
-        extended_hours=body.get("extended_hours") is True,
-        order_class=str(body.get("order_class") or "simple"),
-        take_profit=_positive(profit, "limit_price"),
-        stop_loss=_positive(loss, "stop_price"),
-        stop_loss_limit=_positive(loss, "limit_price"),
-        position_intent=None
-        if body.get("position_intent") is None
-        else str(body["position_intent"]),
-    )
-    if not ask.symbol:
-        raise RefusalError(422, INVALID, "symbol is required")
-    if (ask.quantity is None) == (ask.notional is None):
-        raise RefusalError(422, INVALID, "qty or notional is required, and only one of them")
-    return ask
 
 
 def check_form(ask: OrderAsk, asset: ListedAsset | None) -> ListedAsset:
@@ -208,7 +135,7 @@ def check_bracket_prices(ask: OrderAsk, base: Decimal) -> None:
         raise RefusalError(422, UNPROCESSABLE, message)
 
 
-def check_against_account(ask: OrderAsk, asset: ListedAsset, account: BrokerAccount) -> bool:
+def check_against_account(ask: OrderAsk, asset: ListedAsset, account: AccountState) -> bool:
     """The rules that ask what is held, open and affordable; returns whether the order opens."""
     if account.trading_blocked:
         raise RefusalError(403, FORBIDDEN, "new orders are rejected by user request")
@@ -285,7 +212,7 @@ def check_wash_trade(
         )
 
 
-def _check_short(ask: OrderAsk, asset: ListedAsset, account: BrokerAccount) -> None:
+def _check_short(ask: OrderAsk, asset: ListedAsset, account: AccountState) -> None:
     if ask.is_fractional:
         raise RefusalError(422, UNPROCESSABLE, "fractional orders cannot be sold short")
     if not (asset.shortable and asset.easy_to_borrow):
@@ -294,7 +221,7 @@ def _check_short(ask: OrderAsk, asset: ListedAsset, account: BrokerAccount) -> N
         raise RefusalError(403, FORBIDDEN, "account is not allowed to short")
 
 
-def check_available(account: BrokerAccount, symbol: str, side: str, shares: Decimal) -> None:
+def check_available(account: AccountState, symbol: str, side: str, shares: Decimal) -> None:
     """What closes may not exceed what is held less what open orders hold: no crossing of zero."""
     existing = abs(account.quantity(symbol))
     held = account.held_for_orders(symbol, side)
@@ -315,7 +242,7 @@ def check_available(account: BrokerAccount, symbol: str, side: str, shares: Deci
     )
 
 
-def check_buying_power(account: BrokerAccount, needed: Decimal, cost: Decimal) -> None:
+def check_buying_power(account: AccountState, needed: Decimal, cost: Decimal) -> None:
     """What opens may not need more than the buying power, which is net of open orders."""
     power = account.buying_power()
     if needed > power:
@@ -328,7 +255,7 @@ def check_buying_power(account: BrokerAccount, needed: Decimal, cost: Decimal) -
         )
 
 
-def reserve(account: BrokerAccount, order: OrderAsk | BrokerOrder) -> Decimal:
+def reserve(account: AccountState, order: OrderAsk | BrokerOrder) -> Decimal:
     """USD of buying power that an opening order takes while it is open.
 
     Buys at their limit (stop, or the ask where they have neither); short sales at the higher of
@@ -343,36 +270,6 @@ def reserve(account: BrokerAccount, order: OrderAsk | BrokerOrder) -> Decimal:
     if order.side == "buy":
         return shares * (ask if own is None else own)
     return shares * max(own or Decimal(0), ask * Decimal("1.03"))
-
-
-def _one_of(body: Mapping[str, object], name: str, allowed: tuple[str, ...]) -> str:
-    value = body.get(name)
-    if value not in allowed:
-        raise RefusalError(422, INVALID, f"invalid {name}: {value}")
-    return str(value)
-
-
-def _client_id(body: Mapping[str, object]) -> str | None:
-    value = body.get("client_order_id")
-    if value is None or value == "":
-        return None
-    if len(str(value)) > 128:
-        message = "client_order_id must be no more than 128 characters"
-        raise RefusalError(422, INVALID, message)
-    return str(value)
-
-
-def _positive(body: Mapping[str, object], name: str) -> Decimal | None:
-    value = body.get(name)
-    if value is None:
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        raise RefusalError(422, INVALID, f"{name} is not a number: {value}") from None
-    if not number.is_finite() or number <= 0:
-        raise RefusalError(422, INVALID, f"{name} must be > 0")
-    return number
 
 
 def _decimals(number: Decimal) -> int:

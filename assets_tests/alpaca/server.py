@@ -22,8 +22,8 @@ alpaca        base_url (REST of trading and market data), stream_url (trade upda
   .trade_updates  drop(), duplicates, disorder, flush(), mute, accepts, connected
   .stock_data     publish_bar / publish_trade of the stand-in; drop(), accepts
   .requests   every request with its answer; posts(client_order_id)
-`invariants.violations(alpaca.account)` says whether any intent has two live orders and whether cash,
-positions and fills agree.
+`invariants.violations(alpaca.account)` says whether any intent has two live orders and whether
+cash, positions and fills agree.
 
 A market order executes at the last price right after its answer was written ("pending_new"), so
 that a client sees the fill only by asking again or by the stream. While the market is closed an
@@ -45,11 +45,12 @@ from starlette.websockets import WebSocket
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from assets_tests.alpaca.account import BrokerAccount
-from assets_tests.alpaca.endpoints import DataEndpoints, TradingEndpoints
+from assets_tests.alpaca.data_endpoints import DataEndpoints
 from assets_tests.alpaca.faults import Faults
 from assets_tests.alpaca.gateway import Gateway, RateLimit, RequestRecord
 from assets_tests.alpaca.market import BarPoint, bar_answer
 from assets_tests.alpaca.streams import StockData, TradeUpdates
+from assets_tests.alpaca.trading_endpoints import TradingEndpoints
 
 START_SECONDS = 10.0
 
