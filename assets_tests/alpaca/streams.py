@@ -37,6 +37,11 @@ class Stream:
         self.accepts = True
         self.connected = 0
 
+    @property
+    def listeners(self) -> list[Connection]:
+        """The connections that subscribed to anything."""
+        return [each for each in list(self.connections) if any(each.subscribed.values())]
+
     def drop(self) -> None:
         """Hangs up on every client; they may come back."""
         for connection in list(self.connections):

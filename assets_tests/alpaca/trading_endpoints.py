@@ -1,4 +1,4 @@
-"""The REST endpoints of the trading API: from a request's parameters to the account's methods and back."""
+"""The REST endpoints of the trading API: from a request to the account and back."""
 
 from __future__ import annotations
 
