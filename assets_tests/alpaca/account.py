@@ -136,7 +136,7 @@ class BrokerAccount(ExecutingAccount):
             self.book_cash("SPLIT", "0", day, symbol=symbol, qty=added)
 
     def announce(self, kind: str, symbol: str, ex_date: dt.date, **fields: str) -> None:
-        """A corporate action announcement; kind dividend, split, spinoff or merger."""
+        """Announces a dividend (cash=), a split (new_rate=, old_rate=) or a spinoff."""
         announcement: dict[str, object] = {
             "id": self.new_id(),
             "corporate_action_id": self.new_id(),

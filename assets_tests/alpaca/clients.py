@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 import time
@@ -30,10 +31,13 @@ class Trader:
     def __init__(self, alpaca: AlpacaStandIn) -> None:
         self.client = TradingClient(alpaca.api_key, alpaca.secret_key, url_override=alpaca.base_url)
         self.client._retry = 0
+        self._numbers = itertools.count(1)
 
     def ask(self, symbol: str, side: str, quantity: str, **fields: object) -> Order:
-        """Sends an order: a day market order unless the fields say otherwise."""
+        """Sends an order: a day market order under a new client id unless the fields say
+        otherwise."""
         body: dict[str, object] = {"symbol": symbol, "side": side, "qty": quantity}
+        body["client_order_id"] = f"ask-{next(self._numbers)}"
         return self.post(body | {"type": "market", "time_in_force": "day"} | fields)
 
     def post(self, body: Mapping[str, object]) -> Order:

@@ -44,7 +44,10 @@ def stamp(moment: dt.datetime) -> str:
 
 
 class BrokerClock:
-    """`now` moves only by `tick` (a microsecond per thing that happens) and by the account.
+    """`now` moves only by `tick` (by `step`, per thing that happens) and by the account.
+
+    Ids of activities tell milliseconds apart. With a `step` below that, the fills of one
+    millisecond come in the order of their random ids, not of time.
 
     `skew` is added to what GET /v2/clock reports and to nothing else: the wrong clock of one of
     the broker's machines. The market keeps true time.
@@ -52,11 +55,12 @@ class BrokerClock:
 
     def __init__(self, now: dt.datetime) -> None:
         self.now = now.astimezone(dt.UTC)
+        self.step = dt.timedelta(milliseconds=1)
         self.skew = dt.timedelta()
 
     def tick(self) -> dt.datetime:
         """The present, different each time it is asked for, so that no two things coincide."""
-        self.now += dt.timedelta(microseconds=1)
+        self.now += self.step
         return self.now
 
     @property

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import json
 from collections.abc import Mapping
+from decimal import Decimal
 
 from assets_tests.alpaca.account import BrokerAccount
 from assets_tests.alpaca.activities import moment
@@ -32,6 +33,7 @@ class DataEndpoints:
             ("GET", "/v2/stocks/bars/latest", self.get_latest_bars),
             ("GET", "/v2/stocks/snapshots", self.get_snapshots),
             ("GET", "/v2/stocks/bars", self.get_bars),
+            ("GET", "/v1/corporate-actions", self.get_corporate_actions),
         ]
 
     def get_latest_trades(self, _params: Params, query: Query, _body: Body) -> Answer:
@@ -87,6 +89,23 @@ class DataEndpoints:
         following = first + limit if first + limit < len(points) else None
         return 200, {"bars": pages, "next_page_token": _token(following)}
 
+    def get_corporate_actions(self, _params: Params, query: Query, _body: Body) -> Answer:
+        """Those with an ex-date from `start` to `end` (today if not told), by kind."""
+        today = self.account.clock.today.isoformat()
+        start, end = query.get("start", today), query.get("end", today)
+        found: dict[str, list[object]] = {}
+        for announcement in self.account.announcements:
+            kind, row = corporate_action(announcement)
+            symbol = str(announcement["initiating_symbol"])
+            wanted = (
+                start <= str(announcement["ex_date"]) <= end
+                and symbol in query.get("symbols", symbol).split(",")
+                and kind in query.get("types", kind).split(",")
+            )
+            if wanted:
+                found.setdefault(f"{kind}s", []).append(row)
+        return 200, {"corporate_actions": found, "next_page_token": None}
+
     def _last_bar(self, symbol: str, timeframe: str, back: int = 1) -> dict[str, object] | None:
         now = self.account.clock.now
         bars = [bar for at, bar in self.market.bar_answers(symbol, timeframe, "raw") if at <= now]
@@ -99,6 +118,27 @@ class DataEndpoints:
         if feed == "sip" and recent and not self.market.sip_subscription:
             message = "subscription does not permit querying recent SIP data"
             raise RefusalError(403, FORBIDDEN, message)
+
+
+def corporate_action(announcement: dict[str, object]) -> tuple[str, dict[str, object]]:
+    """An announcement as the market data API describes it: its kind and its row."""
+    told = {name: announcement[name] for name in ("id", "ex_date", "record_date", "payable_date")}
+    symbol, cusip = announcement["initiating_symbol"], announcement["initiating_original_cusip"]
+    row = told | {"process_date": announcement["payable_date"], "symbol": symbol, "cusip": cusip}
+    new, old = Decimal(str(announcement["new_rate"])), Decimal(str(announcement["old_rate"]))
+    rates = {"new_rate": float(new), "old_rate": float(old)}
+    if announcement["ca_type"] == "dividend":
+        rate = float(str(announcement["cash"]))
+        return "cash_dividend", row | {"rate": rate, "special": False, "foreign": False}
+    if announcement["ca_type"] == "spinoff":
+        parties = {"source_symbol": symbol, "source_cusip": cusip, "source_rate": float(old)}
+        target = announcement["target_symbol"], announcement["target_original_cusip"]
+        given = {"new_symbol": target[0], "new_cusip": target[1], "new_rate": float(new)}
+        return "spin_off", told | {"process_date": row["process_date"]} | parties | given
+    assert announcement["ca_type"] == "split", f"{announcement['ca_type']} is not served here"
+    if new >= old:
+        return "forward_split", row | rates
+    return "reverse_split", row | rates | {"old_cusip": cusip, "new_cusip": cusip}
 
 
 def _symbols(query: Query) -> list[str]:

@@ -106,7 +106,7 @@ class Gateway:
 
     async def _answer(self, request: Request, handler: Handler) -> Response:
         record = RequestRecord(
-            request.method, request.url.path, dict(request.query_params), {}, time.monotonic()
+            request.method, request.url.path, _query(request), {}, time.monotonic()
         )
         raw = await request.body()
         self.requests.append(record)
@@ -165,6 +165,12 @@ class Gateway:
         while (await request.receive())["type"] != "http.disconnect":
             await asyncio.sleep(0)
         return Response(status_code=500)
+
+
+def _query(request: Request) -> dict[str, str]:
+    """Parameters by name; one that is given several times is joined by commas."""
+    names = request.query_params.keys()
+    return {name: ",".join(request.query_params.getlist(name)) for name in names}
 
 
 def _read(raw: bytes) -> dict[str, object]:

@@ -13,7 +13,8 @@ alpaca        base_url (REST of trading and market data), stream_url (trade upda
               switches matches_by_itself, largest_execution[symbol], cancels_wait,
               replaces_wait, duplicate_id_answer; what is true: holdings.cash,
               holdings.positions[symbol].quantity, orders, by_client_id[id], activities
-  .account.clock   stands still but for `advance_to`; `skew` shifts GET /v2/clock only
+  .account.clock   stands still but for `advance_to` and a `step` (1 ms) per thing that
+              happens; `skew` shifts GET /v2/clock only
   .account.market  quotes[symbol] = (bid, ask), add_bars, split/dividend adjustments of bars,
               sip_subscription
   .faults     add(Fault(kind, method, path, stage, ...)), seeded = SeededFaults(seed),
