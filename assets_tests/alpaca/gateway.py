@@ -34,6 +34,7 @@ class RequestRecord:
     at_seconds: float
     status: int | None = None
     answer: object = None
+    raw: bytes = b""
     fault: Fault | None = None
 
     @property
@@ -108,11 +109,11 @@ class Gateway:
         record = RequestRecord(
             request.method, request.url.path, _query(request), {}, time.monotonic()
         )
-        raw = await request.body()
+        record.raw = await request.body()
         self.requests.append(record)
         headers: dict[str, str] = {}
         try:
-            record.body = _read(raw)
+            record.body = _read(record.raw)
             self._check_credentials(request)
             passes, headers = self.rate_limit.take()
             if not passes:

@@ -347,6 +347,21 @@ def test_a_bracket_protects_what_its_entry_bought(alpaca: AlpacaStandIn, trader:
     assert violations(alpaca.account) == []
 
 
+def test_canceling_everything_frees_the_shares_that_legs_hold(trader: Trader) -> None:
+    fields: dict[str, Any] = {
+        "order_class": "bracket",
+        "take_profit": {"limit_price": "200"},
+        "stop_loss": {"stop_price": "175"},
+    }
+    trader.ask("AAPL", "buy", "2", client_order_id="a", **fields)
+    assert trader.get("/positions/AAPL")["qty_available"] == "0"
+
+    trader.client.close_all_positions(cancel_orders=True)
+
+    assert [leg.status for leg in trader.order("a").legs or []] == ["canceled", "canceled"]
+    assert trader.quantities() == {}
+
+
 def test_a_canceled_entry_takes_its_legs_along(trader: Trader) -> None:
     fields: dict[str, Any] = {
         "order_class": "bracket",

@@ -255,7 +255,8 @@ class TradingEndpoints:
     def _cancel_all(self) -> list[object]:
         answers: list[object] = []
         for order in list(self.account.orders.values()):
-            if order.is_open and order.parent is None:
+            # Canceling an entry or a leg has canceled the other legs on the way.
+            if order.is_open:
                 self.account.cancel(order)
                 answers.append({"id": order.id, "status": 200})
         return answers
