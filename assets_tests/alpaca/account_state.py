@@ -59,8 +59,7 @@ class AccountState:
         self.id = self.new_id()
         self.created_at = self.clock.now
         previous = self.clock.last_close_before(self.clock.now)
-        if previous is not None:
-            self.holdings.closing_equity[previous.day] = cash
+        self.holdings.closing_equity[previous.day] = cash
 
     def new_id(self) -> str:
         """A UUID that depends only on the seed and on how many were made before."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from bisect import bisect_right
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -71,46 +72,50 @@ class BrokerClock:
     @property
     def is_open(self) -> bool:
         """Whether the regular session is on."""
-        return any(session.open <= self.now < session.close for session in self._near())
+        session = sessions()[self._place()]
+        return session.open <= self.now < session.close
 
     @property
     def is_extended(self) -> bool:
         """Whether extended hours are on: 04:00 to 20:00 in New York outside the session."""
         local = self.now.astimezone(NEW_YORK)
-        trading_day = any(session.day == local.date() for session in self._near())
-        return trading_day and 4 <= local.hour < 20 and not self.is_open
+        place = self._place()
+        near = {session.day for session in sessions()[max(0, place - 1) : place + 1]}
+        return local.date() in near and 4 <= local.hour < 20 and not self.is_open
 
-    def session(self, day: dt.date) -> Session | None:
-        """The session of a date, or None on a holiday or weekend."""
-        return next((session for session in sessions() if session.day == day), None)
-
-    def last_close_before(self, moment: dt.datetime) -> Session | None:
+    def last_close_before(self, moment: dt.datetime) -> Session:
         """The latest session whose close is not after `moment`."""
-        done = [session for session in sessions() if session.close <= moment]
-        return done[-1] if done else None
+        return sessions()[_place(moment) - 1]
 
     def next_turn(self, until: dt.datetime) -> tuple[dt.datetime, str] | None:
         """The next open or close after now and not after `until`, and which of the two it is."""
-        for session in sessions():
-            for moment, name in ((session.open, "open"), (session.close, "close")):
-                if self.now < moment <= until:
-                    return moment, name
-        return None
+        session = sessions()[self._place()]
+        moment, name = session.close, "close"
+        if session.open > self.now:
+            moment, name = session.open, "open"
+        return (moment, name) if moment <= until else None
 
     def answer(self) -> dict[str, object]:
         """The body of GET /v2/clock, in New York's offset."""
-        later = [session for session in sessions() if session.close > self.now]
-        opens = next(session.open for session in later if session.open > self.now)
+        place = self._place()
+        current, following = sessions()[place], sessions()[place + 1]
+        opens = current.open if current.open > self.now else following.open
         return {
             "timestamp": (self.now + self.skew).astimezone(NEW_YORK).isoformat(),
             "is_open": self.is_open,
             "next_open": opens.astimezone(NEW_YORK).isoformat(),
-            "next_close": later[0].close.astimezone(NEW_YORK).isoformat(),
+            "next_close": current.close.astimezone(NEW_YORK).isoformat(),
         }
 
-    def _near(self) -> list[Session]:
-        day = self.today
-        return [session for session in sessions() if abs((session.day - day).days) <= 1]
+    def _place(self) -> int:
+        return _place(self.now)
+
+
+def _place(moment: dt.datetime) -> int:
+    """Where the first session stands that closes after `moment`."""
+    place = bisect_right(sessions(), moment, key=lambda session: session.close)
+    assert 0 < place < len(sessions()) - 1, f"{moment} is outside {FIRST} to {LAST}"
+    return place
 
 
 def calendar_days(start: dt.date, end: dt.date) -> list[dict[str, str]]:

@@ -157,7 +157,7 @@ def test_what_alpaca_py_does_by_itself_after_a_504(alpaca: AlpacaStandIn, trader
 
 
 def submit_once(trader: Trader, client_order_id: str) -> None:
-    """The recipe that brokers.md found to work: one id, look up after whatever is unknown."""
+    """One id for every attempt; whatever is unknown is looked up before it is sent again."""
     for _ in range(40):
         try:
             trader.ask("AAPL", "buy", "1", client_order_id=client_order_id)
