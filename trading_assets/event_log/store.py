@@ -61,6 +61,13 @@ class RecordPlace(NamedTuple):
     session: dt.date
 
 
+# Made once: every append asks it, and making a statement takes longer than answering it.
+_END = (
+    sa.select(EVENTS.c.sequence, EVENTS.c.hash, EVENTS.c.recorded_at)
+    .where(EVENTS.c.portfolio == sa.bindparam("portfolio"))
+    .order_by(EVENTS.c.sequence.desc())
+    .limit(1)
+)
 BeforeCommit = Callable[[Sequence[EventRecord]], None]
 
 
@@ -319,12 +326,7 @@ class EventLog:
 
     def _end(self, connection: sa.Connection) -> tuple[Head, str]:
         """The head, and when it was recorded ("" for an empty book)."""
-        row = connection.execute(
-            sa.select(EVENTS.c.sequence, EVENTS.c.hash, EVENTS.c.recorded_at)
-            .where(EVENTS.c.portfolio == self.portfolio)
-            .order_by(EVENTS.c.sequence.desc())
-            .limit(1)
-        ).first()
+        row = connection.execute(_END, {"portfolio": self.portfolio}).first()
         return (EMPTY, "") if row is None else (Head(row.sequence, row.hash), row.recorded_at)
 
     def _hash_at(self, connection: sa.Connection, sequence: int) -> str | None:

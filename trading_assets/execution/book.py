@@ -68,8 +68,8 @@ class Book:
 
     `sequence` is that of the last record read. `restatements` are all of the book's, oldest first;
     `last_closed` is the latest session that closed and `first_session` the one that the book begins
-    with, None for a new book. `keep` names
-    sessions whose closed form is held on to, for those who project them again.
+    with, None for a new book. `keep` names sessions whose closed form is held on to, for those who
+    project them again.
     """
 
     def __init__(
