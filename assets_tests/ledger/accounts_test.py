@@ -20,7 +20,7 @@ def test_a_deposit_is_cash_against_capital() -> None:
     accounts = Accounts("USD")
     accounts.post([posting(Account.CASH, "100"), posting(Account.CAPITAL, "-100")])
     assert accounts.trial_balance() == {("capital", "USD"): -100, ("cash", "USD"): 100}
-    assert accounts.by_currency(Account.CASH) == {"USD": 100}
+    assert accounts.cash_balances() == {"USD": 100}
 
 
 def test_a_cent_that_is_missing_is_refused_and_nothing_is_posted() -> None:

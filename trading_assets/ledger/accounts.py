@@ -120,23 +120,15 @@ class Accounts:
         carried = self._balances if currency == self.base_currency else self._carried
         return carried.get((account, symbol, currency), ZERO)
 
-    def by_symbol(self, account: Account) -> dict[str, Decimal]:
-        """Base balances of one account by symbol (of cash and exchange gains, by currency ""),
-        sorted; symbols that were ever posted to are there with 0."""
-        found: dict[str, Decimal] = {}
-        for kind, symbol, currency in self._balances:
-            if kind is account:
-                value = self.base_balance(kind, symbol, currency)
-                found[symbol] = found.get(symbol, ZERO) + value
-        return dict(sorted(found.items()))
-
-    def by_currency(self, account: Account) -> dict[str, Decimal]:
-        """Balances of one account by currency, in that currency, without zeros, sorted."""
-        found: dict[str, Decimal] = {}
-        for (kind, _symbol, currency), amount in self._balances.items():
-            if kind is account:
-                found[currency] = found.get(currency, ZERO) + amount
-        return {currency: amount for currency, amount in sorted(found.items()) if amount}
+    def cash_balances(self) -> dict[str, Decimal]:
+        """Cash by currency, each in its own, sorted, without zeros."""
+        # Asked for several times a session: the accounts of all symbols are not walked for it.
+        foreign = {currency for account, _, currency in self._carried if account is Account.CASH}
+        balances = {
+            currency: self.balance(Account.CASH, "", currency)
+            for currency in sorted({self.base_currency, *foreign})
+        }
+        return {currency: amount for currency, amount in balances.items() if amount}
 
     def total(self, account: Account) -> Decimal:
         """Base balance of one account over all symbols and currencies."""

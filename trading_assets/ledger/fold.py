@@ -198,7 +198,7 @@ class Ledger:
     @property
     def cash_balances(self) -> dict[str, Decimal]:
         """Cash by currency, each in its own, sorted, without zeros."""
-        return self._ledger.accounts.by_currency(Account.CASH)
+        return self._ledger.accounts.cash_balances()
 
     @property
     def accruals(self) -> Decimal:
