@@ -63,8 +63,7 @@ def build_strategy_pnl(graph: PortfolioGraph) -> dg.AssetsDefinition:
         flush_files()
         path = store.path("strategy_pnl", sessions[-1])
         yield dg.MaterializeResult(
-            metadata=rows_metadata(rows, path, table)
-            | {"by_strategy": preview(table), "positions": preview(held)}
+            metadata=rows_metadata(rows, path, table) | {"positions": preview(held)}
         )
         yield from results(check)
 
