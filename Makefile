@@ -50,13 +50,13 @@ samples: .venv/installed-test
 schemas: .venv/installed
 	$(BIN)/python scripts/make_schemas.py
 
-.venv-bench/installed: requirements-bench.lock
-	@echo "Setting up .venv-bench with the packages to compare with"
-	@test -x .venv-bench/bin/python || $(PYTHON) -m venv .venv-bench
-	@.venv-bench/bin/python -m pip install --quiet --no-deps --require-hashes -r requirements-bench.lock
+.venv-bench/installed .venv-bench-pandas2/installed: .venv-%/installed: requirements-%.lock
+	@echo "Setting up .venv-$* with packages to compare with"
+	@test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/python -m pip install --quiet --no-deps --require-hashes -r $<
 	@touch $@
 
-bench: .venv/installed .venv-bench/installed
+bench: .venv/installed .venv-bench/installed .venv-bench-pandas2/installed
 	$(BIN)/python assets_tests/bench/daily_cycle.py
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes \
@@ -67,3 +67,4 @@ lock:
 	$(BIN)/$(UV_COMPILE) pyproject.toml -o requirements.lock
 	$(BIN)/$(UV_COMPILE) --extra test pyproject.toml -c requirements.lock -o requirements-test.lock
 	$(BIN)/$(UV_COMPILE) requirements-bench.in -o requirements-bench.lock
+	$(BIN)/$(UV_COMPILE) requirements-bench-pandas2.in -o requirements-bench-pandas2.lock
