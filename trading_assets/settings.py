@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import sqlalchemy as sa
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from trading_assets.errors import ConfigurationError
 from trading_assets.model.policies import (
@@ -36,6 +35,7 @@ from trading_assets.model.policies import (
     SimulationPolicy,
 )
 from trading_assets.model.target import UNATTRIBUTED
+from trading_assets.yaml_settings import read_settings
 
 BOOK_DRIVERS = ("postgresql+psycopg", "postgresql")
 """What TRADING_ASSETS_BOOK_URL may begin with; all are opened with the first."""
@@ -309,46 +309,13 @@ def live_account(environment: Mapping[str, str] | None = None) -> str | None:
     return values.get("TRADING_ASSETS_LIVE_ACCOUNT") or None
 
 
-class _ExactLoader(yaml.SafeLoader):
-    """SafeLoader that refuses a key written twice, which YAML would let the last one win."""
-
-    def construct_spelled_float(self, node: yaml.ScalarNode) -> str:
-        """Numbers with a fraction stay as they are spelled: no float can hold 0.1."""
-        return str(self.construct_scalar(node)).replace("_", "")
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise ConfigurationError(
-                    f"line {node.start_mark.line + 1}: key {key!r} is written twice. Keep one."
-                )
-        return super().construct_mapping(node, deep=deep)
-
-
-_ExactLoader.add_constructor("tag:yaml.org,2002:float", _ExactLoader.construct_spelled_float)
-
-
 def load_portfolio(path: Path) -> PortfolioSettings:
     """Read one portfolio file; relative paths in it are relative to the data directory
     (the parent of the folder that the file lies in).
 
     Raises ConfigurationError that lists every wrong key with its value and the rule it breaks.
     """
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_ExactLoader)
-    except OSError as error:
-        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}).") from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
-    except ConfigurationError as error:
-        raise ConfigurationError(f"{path}, {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigurationError(f"{path}: must be a mapping of settings, see data/portfolios/.")
-    try:
-        settings = PortfolioSettings.model_validate(content)
-    except ValidationError as error:
-        raise ConfigurationError(_explain(path, error)) from error
+    settings = read_settings(path, PortfolioSettings, example="data/portfolios/")
     if settings.id != path.stem:
         raise ConfigurationError(
             f"{path}: id {settings.id!r} must equal the file's name {path.stem!r}. Rename either."
@@ -365,16 +332,6 @@ def load_portfolios(folder: Path) -> tuple[PortfolioSettings, ...]:
             "or set TRADING_ASSETS_DATA to the folder that holds portfolios/."
         )
     return tuple(load_portfolio(path) for path in paths)
-
-
-def _explain(path: Path, error: ValidationError) -> str:
-    problems = []
-    for problem in error.errors():
-        key = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
-        value = problem["input"]
-        shown = "" if isinstance(value, dict | list) else f" {value!r}"
-        problems.append(f"  {key}:{shown} {problem['msg']}")
-    return f"{path}: {len(problems)} setting(s) wrong:\n" + "\n".join(problems)
 
 
 def _resolve_paths(settings: PortfolioSettings, root: Path) -> PortfolioSettings:

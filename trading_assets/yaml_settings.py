@@ -1,0 +1,69 @@
+"""A YAML file of settings to a validated record: numbers as they are spelled, mistakes explained.
+
+Numbers are taken by their decimal spelling, never through binary floats. An unknown key, or one
+that is written twice, is an error, not a silence.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from trading_assets.errors import ConfigurationError
+
+SettingsT = TypeVar("SettingsT")
+
+
+def read_settings(path: Path, kind: type[SettingsT], *, example: str) -> SettingsT:
+    """The content of the file at `path` as a `kind` (a pydantic model, or a type of such).
+
+    `example` is the folder that holds examples, named where the file is no mapping at all. Raises
+    ConfigurationError that lists every wrong key with its value and the rule it breaks.
+    """
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_ExactLoader)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}).") from error
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path}: not valid YAML: {error}") from error
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}, {error}") from error
+    if not isinstance(content, dict):
+        raise ConfigurationError(f"{path}: must be a mapping of settings, see {example}.")
+    try:
+        return TypeAdapter(kind).validate_python(content)
+    except ValidationError as error:
+        raise ConfigurationError(_explain(path, error)) from error
+
+
+class _ExactLoader(yaml.SafeLoader):
+    """SafeLoader that refuses a key written twice, which YAML would let the last one win."""
+
+    def construct_spelled_float(self, node: yaml.ScalarNode) -> str:
+        """Numbers with a fraction stay as they are spelled: no float can hold 0.1."""
+        return str(self.construct_scalar(node)).replace("_", "")
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise ConfigurationError(
+                    f"line {node.start_mark.line + 1}: key {key!r} is written twice. Keep one."
+                )
+        return super().construct_mapping(node, deep=deep)
+
+
+_ExactLoader.add_constructor("tag:yaml.org,2002:float", _ExactLoader.construct_spelled_float)
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    problems = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        value = problem["input"]
+        shown = "" if isinstance(value, dict | list) else f" {value!r}"
+        problems.append(f"  {key}:{shown} {problem['msg']}")
+    return f"{path}: {len(problems)} setting(s) wrong:\n" + "\n".join(problems)
