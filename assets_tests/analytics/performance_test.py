@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trading_assets.analytics.conventions import CONVENTIONS
 from trading_assets.analytics.performance import (
-    CONVENTIONS,
     Drawdown,
     Period,
     Statistics,
@@ -28,6 +28,7 @@ from trading_assets.analytics.performance import (
     statistics,
     turnover,
 )
+from trading_assets.analytics.relative import Relative
 from trading_assets.analytics.returns import SessionValue
 from trading_assets.model.policies import ReportPolicy
 from trading_assets.model.result import DailyResult
@@ -120,7 +121,10 @@ def test_one_return_defines_no_annual_figure() -> None:
         annualised_return=None,
         volatility=None,
         sharpe_ratio=None,
+        sortino_ratio=None,
         max_drawdown=Drawdown(depth=-0.5, peak=None, trough=date(1), recovery=None),
+        win_rate=0.0,
+        profit_factor=0.0,
         best_day=SessionValue(date(1), -0.5),
         worst_day=SessionValue(date(1), -0.5),
     )
@@ -163,6 +167,32 @@ def test_a_second_deeper_fall_takes_over() -> None:
 def test_a_portfolio_that_never_fell_has_a_drawdown_of_zero_without_dates() -> None:
     expected = Drawdown(depth=0.0, peak=None, trough=None, recovery=None)
     assert max_drawdown(series(0.1, 0.0)) == expected
+
+
+def test_sortino_win_rate_and_profit_factor_by_hand() -> None:
+    """+3 %, -1 %, 0, +2 %, a year of 4 sessions: mean 1 %, downside √(0.01² / 4) = 0.5 %.
+
+    Sortino 1 / 0.5 x √4 = 4; two of the three that moved gained; 5 % gained for 1 % lost.
+    """
+    year = ReportPolicy(title="t", annualisation_sessions=4)
+    found = statistics(series(0.03, -0.01, 0.0, 0.02), year)
+    assert found.sortino_ratio == pytest.approx(4.0)
+    assert found.win_rate == pytest.approx(2 / 3)
+    assert found.profit_factor == pytest.approx(5.0)
+
+
+def test_without_a_loss_neither_sortino_nor_profit_factor_is_defined() -> None:
+    found = statistics(series(0.01, 0.0, 0.03), POLICY)
+    assert found.sortino_ratio is None
+    assert found.profit_factor is None
+    assert found.win_rate == 1
+    assert statistics(series(0.0, 0.0), POLICY).win_rate is None
+
+
+def test_published_sortino_of_mixed_returns() -> None:
+    """empyrical's test_sortino for `mixed_returns` without a required return."""
+    found = statistics(series(*MIXED), POLICY)
+    assert found.sortino_ratio == pytest.approx(2.605531251673693)
 
 
 @given(st.lists(st.floats(-0.9, 0.9), min_size=1, max_size=30))
@@ -227,7 +257,8 @@ def test_a_record_without_results_or_benchmark() -> None:
 
 
 def test_every_statistic_states_its_convention() -> None:
-    named = set(Statistics.__struct_fields__) - {"sessions"} | {"turnover", "benchmark_return"}
+    named = {*Statistics.__struct_fields__, *Relative.__struct_fields__} - {"sessions"}
+    named |= {"turnover", "benchmark_return", "money_weighted_return"}
     assert named == set(CONVENTIONS)
 
 

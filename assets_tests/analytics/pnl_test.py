@@ -23,6 +23,7 @@ from trading_assets.model.result import DailyResult
 
 MONDAY = dt.date(2024, 1, 8)
 TUESDAY = dt.date(2024, 1, 9)
+WEDNESDAY = dt.date(2024, 1, 10)
 
 
 def flow(amount: str) -> CashFlow:
@@ -140,6 +141,15 @@ def test_return_on_money_that_came_at_the_start_of_the_day() -> None:
     assert day.daily_return == Decimal("0.1")
 
 
+def test_money_that_leaves_earns_until_the_end_of_the_day() -> None:
+    """100 buys 10 @ 10; the next day they are sold @ 11 and 60 leaves: 10 earned on 100."""
+    ledger = new_ledger()
+    result(ledger, MONDAY, [flow("100"), trade("10", "10")], marks(SPY="10"))
+    day = result(ledger, TUESDAY, [trade("-10", "11"), flow("-60")], {})
+    assert day.daily_return == Decimal("0.1")
+    assert day.closing_equity == 50
+
+
 def test_without_a_positive_base_return_and_turnover_are_undefined() -> None:
     empty = result(new_ledger(), MONDAY, [], {})
     assert empty.daily_return is None
@@ -147,8 +157,9 @@ def test_without_a_positive_base_return_and_turnover_are_undefined() -> None:
     ledger = new_ledger()
     result(ledger, MONDAY, [flow("100")], {})
     left = result(ledger, TUESDAY, [flow("-100")], {})
-    assert left.daily_return is None
+    assert left.daily_return == 0
     assert left.identity_gap == 0
+    assert result(ledger, WEDNESDAY, [], {}).daily_return is None
 
 
 def test_adjusted_shares_are_a_flow_and_their_later_move_is_profit() -> None:

@@ -10,9 +10,12 @@ import math
 from collections.abc import Sequence
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
+from trading_assets.analytics.money_weighted import MoneyWeighted, money_weighted
+from trading_assets.analytics.relative import Relative, relative
 from trading_assets.analytics.returns import (
     Returns,
     SessionValue,
@@ -25,42 +28,6 @@ from trading_assets.analytics.returns import (
 from trading_assets.model.money import ZERO
 from trading_assets.model.policies import ReportPolicy
 from trading_assets.model.result import DailyResult
-
-CONVENTIONS: dict[str, str] = {
-    "cumulative_return": (
-        "Time-weighted, net of fees: daily returns chained, Π(1 + r) - 1. A day's return is "
-        "(profit - fees) / (opening equity + flows); flows count from the session's start."
-    ),
-    "annualised_return": (
-        "Compound rate by number of sessions: (1 + cumulative)^(sessions in a year / sessions) - 1"
-        " (empyrical annual_return)."
-    ),
-    "volatility": (
-        "Sample standard deviation (n - 1) of daily returns x √(sessions in a year) "
-        "(empyrical annual_volatility)."
-    ),
-    "sharpe_ratio": (
-        "Mean of daily returns less the daily risk-free rate, (1 + annual rate)^(1 / sessions in a"
-        " year) - 1, over their sample standard deviation, x √(sessions in a year) "
-        "(empyrical sharpe_ratio)."
-    ),
-    "max_drawdown": (
-        "Deepest fall of the chained daily returns from their highest close so far, the start "
-        "included (empyrical max_drawdown). Recovery is the first close at that high again."
-    ),
-    "turnover": (
-        "Σ |notional| of fills / (2 x mean closing equity) over the period, not annualised: "
-        "1 is the portfolio bought and sold once."
-    ),
-    "benchmark_return": (
-        "Close to close over the same sessions, from the close before the first of them; since "
-        "inception from the first session's close. As quoted: dividends only if the quotes "
-        "hold them."
-    ),
-    "best_day": "Highest daily return.",
-    "worst_day": "Lowest daily return.",
-}
-"""Metric → how it is computed, as the report states it."""
 
 
 class Drawdown(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,8 +46,9 @@ class Drawdown(msgspec.Struct, frozen=True, kw_only=True):
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """Statistics of one series of daily returns; `sessions` counts the defined returns.
 
-    See CONVENTIONS for each. With one return, only the cumulative return, the drawdown and the
-    days are defined; with none, or an undefined one in between, nothing is.
+    See `conventions.py` for each. With one return, only the cumulative return, the drawdown, the
+    win rate, the profit factor and the days are defined; with none, or an undefined one in between,
+    nothing is.
     """
 
     sessions: int
@@ -88,7 +56,10 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     annualised_return: float | None
     volatility: float | None
     sharpe_ratio: float | None
+    sortino_ratio: float | None
     max_drawdown: Drawdown | None
+    win_rate: float | None
+    profit_factor: float | None
     best_day: SessionValue | None
     worst_day: SessionValue | None
 
@@ -96,13 +67,16 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
 class Performance(msgspec.Struct, frozen=True, kw_only=True):
     """A period: first and last session (None for an empty one), portfolio, benchmark.
 
-    `benchmark` has sessions 0 where there is none; `turnover` None where equity is not positive.
+    `benchmark` and `relative` have sessions 0 where there is none; `turnover` is None where equity
+    is not positive.
     """
 
     first: dt.date | None
     last: dt.date | None
     portfolio: Statistics
     benchmark: Statistics
+    relative: Relative
+    money_weighted: MoneyWeighted
     turnover: float | None
 
 
@@ -126,12 +100,15 @@ def statistics(returns: Returns, policy: ReportPolicy) -> Statistics:
             annualised_return=None,
             volatility=None,
             sharpe_ratio=None,
+            sortino_ratio=None,
             max_drawdown=None,
+            win_rate=None,
+            profit_factor=None,
             best_day=None,
             worst_day=None,
         )
     values = [value for _, value in defined]
-    annualised, volatility, sharpe = _annual(values, policy)
+    annualised, volatility, sharpe, sortino = _annual(values, policy)
     best = max(defined, key=lambda one: one[1])
     worst = min(defined, key=lambda one: one[1])
     return Statistics(
@@ -140,18 +117,34 @@ def statistics(returns: Returns, policy: ReportPolicy) -> Statistics:
         annualised_return=annualised,
         volatility=volatility,
         sharpe_ratio=sharpe,
+        sortino_ratio=sortino,
         max_drawdown=max_drawdown(returns),
+        win_rate=win_rate(values),
+        profit_factor=profit_factor(values),
         best_day=SessionValue(*best),
         worst_day=SessionValue(*worst),
     )
 
 
+def win_rate(values: Sequence[float]) -> float | None:
+    """Part of the returns that are above 0 among those that are not 0; None where all are."""
+    moved = [value for value in values if value]
+    return sum(value > 0 for value in moved) / len(moved) if moved else None
+
+
+def profit_factor(values: Sequence[float]) -> float | None:
+    """Sum of the positive returns over that of the negative ones (as a positive number); None
+    without a negative one."""
+    losses = -sum(value for value in values if value < 0)
+    return sum(value for value in values if value > 0) / losses if losses else None
+
+
 def _annual(
     values: list[float], policy: ReportPolicy
-) -> tuple[float | None, float | None, float | None]:
-    """Annualised return, volatility and Sharpe ratio; None for fewer than two values."""
+) -> tuple[float | None, float | None, float | None, float | None]:
+    """Annualised return, volatility, Sharpe and Sortino ratio; None for fewer than two values."""
     if len(values) < 2:
-        return None, None, None
+        return None, None, None, None
     # Importing empyrical takes longer than everything else here.
     import empyrical
     import numpy as np
@@ -165,6 +158,7 @@ def _annual(
         None if ruined else _finite(empyrical.annual_return(array, annualization=year)),
         _finite(empyrical.annual_volatility(array, annualization=year)),
         _finite(empyrical.sharpe_ratio(array, risk_free=daily_rate, annualization=year)),
+        _finite(empyrical.sortino_ratio(array, required_return=daily_rate, annualization=year)),
     )
 
 
@@ -196,7 +190,7 @@ def max_drawdown(returns: Returns) -> Drawdown | None:
 
 
 def turnover(results: Sequence[DailyResult]) -> float | None:
-    """See CONVENTIONS; None for no results or where mean closing equity is not positive."""
+    """See `conventions.py`; None for no results or where mean closing equity is not positive."""
     equity = sum((result.closing_equity for result in results), ZERO)
     if equity <= 0:
         return None
@@ -206,7 +200,8 @@ def turnover(results: Sequence[DailyResult]) -> float | None:
 
 def performance(results: Sequence[DailyResult], policy: ReportPolicy) -> Performance:
     """Performance over all `results` (ascending by session, none missing)."""
-    return _performance(results, portfolio_returns(results), benchmark_returns(results), policy)
+    whole = _Part(results, portfolio_returns(results), benchmark_returns(results), None)
+    return _performance(whole, policy)
 
 
 def by_period(results: Sequence[DailyResult], policy: ReportPolicy) -> dict[Period, Performance]:
@@ -221,7 +216,9 @@ def by_period(results: Sequence[DailyResult], policy: ReportPolicy) -> dict[Peri
     for period in Period:
         start = _start(period, results[-1].session)
         first = next(place for place, one in enumerate(results) if one.session >= start)
-        found[period] = _performance(results[first:], portfolio[first:], benchmark[first:], policy)
+        before = results[first - 1].session if first else None
+        part = _Part(results[first:], portfolio[first:], benchmark[first:], before)
+        found[period] = _performance(part, policy)
     return found
 
 
@@ -237,13 +234,23 @@ def _start(period: Period, last: dt.date) -> dt.date:
     return dt.date(last.year, first_month, 1)
 
 
-def _performance(
-    results: Sequence[DailyResult], portfolio: Returns, benchmark: Returns, policy: ReportPolicy
-) -> Performance:
+class _Part(NamedTuple):
+    """A stretch of the record; `close_before` is the session before it, None at inception."""
+
+    results: Sequence[DailyResult]
+    portfolio: Returns
+    benchmark: Returns
+    close_before: dt.date | None
+
+
+def _performance(part: _Part, policy: ReportPolicy) -> Performance:
+    results = part.results
     return Performance(
         first=results[0].session if results else None,
         last=results[-1].session if results else None,
-        portfolio=statistics(portfolio, policy),
-        benchmark=statistics(benchmark, policy),
+        portfolio=statistics(part.portfolio, policy),
+        benchmark=statistics(part.benchmark, policy),
+        relative=relative(part.portfolio, part.benchmark, policy),
+        money_weighted=money_weighted(results, part.close_before),
         turnover=turnover(results),
     )

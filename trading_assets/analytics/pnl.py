@@ -42,7 +42,8 @@ def daily_result(
     pnl = sum((item.pnl for item in instruments), activity.interest + activity.fx_pnl)
     fees = activity.fees + activity.borrow_fees + activity.taxes
     traded = sum((item.traded for item in activity.instruments), ZERO)
-    base = opening_equity + activity.flows
+    # What comes in earns from the session's start, what goes out earns to its end.
+    base = opening_equity + max(activity.flows, ZERO)
     result = DailyResult(
         session=close.session,
         opening_equity=opening_equity,

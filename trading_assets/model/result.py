@@ -58,9 +58,10 @@ class DailyResult(msgspec.Struct, frozen=True, kw_only=True):
     `borrow_fees` and `taxes` among them. `accruals` are the dividends owed at the close, a part of
     equity beside cash and market value.
     `opening_equity` is the previous close (0 before the first session), `flows` deposits less
-    withdrawals, counted at the session's start. `daily_return` = (pnl - fees) /
-    (opening_equity + flows), None where that base is not positive. `traded` is Σ |notional| of
-    fills; `turnover` = traded / (2 x closing_equity), None where equity is not positive.
+    withdrawals; a net inflow counts from the session's start, a net outflow from its end:
+    `daily_return` = (pnl - fees) / (opening_equity + max(flows, 0)), None where that base is not
+    positive. `traded` is Σ |notional| of fills; `turnover` = traded / (2 x closing_equity), None
+    where equity is not positive.
     `benchmark` is the benchmark's close, None where unknown.
     """
 

@@ -14,8 +14,8 @@ from itertools import groupby
 
 import msgspec
 
+from trading_assets.analytics.conventions import CONVENTIONS
 from trading_assets.analytics.performance import (
-    CONVENTIONS,
     Performance,
     Period,
     Statistics,
