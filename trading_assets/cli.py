@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from trading_assets.annotation_commands import annotation_group
 from trading_assets.book_commands import book
 from trading_assets.command_options import (
     EXIT_CODES,
@@ -38,6 +39,7 @@ def main() -> None:
 
 
 main.add_command(book)
+main.add_command(annotation_group)
 
 
 @main.command()

@@ -6,6 +6,7 @@ import warnings
 
 import dagster as dg
 
+from trading_assets.assets.annotations import build_annotate_trades
 from trading_assets.assets.monthly_report import build_monthly_report
 from trading_assets.assets.performance import build_pnl_daily
 from trading_assets.assets.portfolio_graph import PortfolioGraph
@@ -57,7 +58,7 @@ def build_definitions(places: Directories) -> dg.Definitions:
         *(portfolio_definitions(settings) for settings in portfolios),
         dg.Definitions(
             assets=[build_warehouse(portfolios)],
-            jobs=halt_jobs(places.halt_switch),
+            jobs=[*halt_jobs(places.halt_switch), build_annotate_trades(portfolios)],
             resources=resources(places),
             # Spawning a process for each step costs more than the steps.
             executor=dg.in_process_executor,

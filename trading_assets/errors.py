@@ -18,6 +18,7 @@
     ├── DeliveryError             a subscriber of the bus raised; what it missed is kept for it
     ├── OrderTransitionError      an order event that its state does not allow
     ├── LedgerError               an event that the ledger cannot book
+    ├── AnnotationError           an annotation of a trade that the book cannot take
     ├── SubmissionRefusedError    a guard forbids sending orders
     ├── BrokerUnknownError        the broker's state could not be learnt; it is never taken as flat
     └── ReportError               a report cannot be computed from what is there
@@ -145,6 +146,11 @@ class OrderTransitionError(TradingAssetsError):
 
 class LedgerError(TradingAssetsError):
     """An event that the ledger cannot book."""
+
+
+class AnnotationError(TradingAssetsError):
+    """An annotation of a trade that the book does not have, or one that says nothing new about what
+    it would supersede; nothing was recorded."""
 
 
 class SubmissionRefusedError(TradingAssetsError):

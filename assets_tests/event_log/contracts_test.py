@@ -269,6 +269,8 @@ def test_a_value_that_its_field_cannot_have_is_refused_and_named(kind: tuple[str
             wrong = ("rumour", "", 1)
         elif rule["type"] == "integer":
             wrong = (0, -1, 1.5, "1", "one")
+        elif rule["type"] == "boolean":
+            wrong = (0, 1, "true", "yes", "")
         else:
             wrong = (1, 1.5, True, [], {})
             if rule.get("minLength"):

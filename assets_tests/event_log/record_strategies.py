@@ -78,6 +78,8 @@ def _of(kind: inspect.Type, title: str | None) -> st.SearchStrategy[Any]:
             return TEXTS.get(title or "", st.text(min_size=kind.min_length or 0, max_size=12))
         case inspect.IntType():
             return st.integers(kind.ge, kind.le if kind.le is not None else 10**6)
+        case inspect.BoolType():
+            return st.booleans()
         case inspect.EnumType():
             return st.sampled_from(list(kind.cls))
         case inspect.DateType():

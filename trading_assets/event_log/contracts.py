@@ -17,6 +17,7 @@ an example. A past version keeps its schema and its record (`past_versions.py`).
 | broker | what the broker says: orders, executions, and cash that it moves |
 | corporate_actions | what issuers do |
 | accounting | flows from outside, corrections, valuations |
+| annotations | what people thought of trades |
 | book | a session's close, restatements, and the envelope around every event |
 
 A decimal is text with every digit written out: no exponent, no NaN, no infinity. Moments are UTC.
@@ -75,6 +76,8 @@ PRODUCERS = {
     "adjustment": "accounting",
     "valuation_trigger": "accounting",
     "portfolio_state": "accounting",
+    "pre_trade_annotation": "annotations",
+    "post_trade_annotation": "annotations",
     "session_closed": "book",
     "book_restated": "book",
 }

@@ -2,8 +2,8 @@
 
 An event says what happened, in the field's words, and carries every number that a later fold
 needs. Who reports it, when and why is the envelope's business (`EventRecord`). The kinds are
-defined by what they are about: orders, cash, corporate actions, the market; those of the book
-itself are here.
+defined by what they are about: orders, cash, corporate actions, the market, what people thought of
+trades; those of the book itself are here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
+from trading_assets.model.annotation_events import PostTradeAnnotation, PreTradeAnnotation
 from trading_assets.model.cash_events import (
     Adjustment,
     BorrowFee,
@@ -173,6 +174,8 @@ AnyEvent = (
     | CashMerger
     | ValuationTrigger
     | PortfolioState
+    | PreTradeAnnotation
+    | PostTradeAnnotation
     | SessionClosed
     | BookRestated
 )
