@@ -59,6 +59,23 @@ ALLOWED = {
         "atomic_file",
     },
     "dagster_storage": set[str](),
+    # Strategies know bars and the clock; the engine runs strategies.
+    "strategies": {"errors", "model", "engine", "data_files", "risk"},
+    "engine": {
+        "errors",
+        "model",
+        "ledger",
+        "analytics",
+        "risk",
+        "strategies",
+        "market_data",
+        "data_files",
+        "event_log",
+        "atomic_file",
+        "progress",
+        "settings",
+        "yaml_files",
+    },
 }
 PURE = ("model", "portfolio", "ledger", "analytics", "reconciliation")
 NOT_PURE = {
