@@ -326,6 +326,11 @@ def test_weights_that_only_drift_are_a_match() -> None:
         (PlanReason.MISSING_PRICE, "missing_price"),
         (PlanReason.FLIP_NOT_CLOSED, "not_sent"),
         (PlanReason.PLAN_REFUSED, "plan_refused"),
+        (PlanReason.NOT_TRADABLE, "broker_rule"),
+        (PlanReason.NOT_SHORTABLE, "broker_rule"),
+        (PlanReason.SHORT_EQUITY, "broker_rule"),
+        (PlanReason.OPPOSITE_ORDER_OPEN, "broker_rule"),
+        (PlanReason.BROKER_RULE, "broker_rule"),
     ],
 )
 def test_an_order_dropped_by_the_plan_is_explained_by_its_cut(

@@ -259,6 +259,8 @@ def test_a_recovered_order_that_was_rejected_meanwhile_is_recorded_as_that() -> 
         {"position_effect": PositionEffect.CLOSE},
         {"take_profit_price": Decimal("110.01")},
         {"stop_loss_price": None},
+        {"limit_price": Decimal(100)},
+        {"stop_price": Decimal(100)},
         {"client_order_id": "b"},
     ],
     ids=lambda change: next(iter(change)),
@@ -285,6 +287,8 @@ def test_every_field_of_a_request_is_among_those_tried() -> None:
         "position_effect",
         "take_profit_price",
         "stop_loss_price",
+        "limit_price",
+        "stop_price",
     }
 
 

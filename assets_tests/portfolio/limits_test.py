@@ -52,7 +52,12 @@ def judge(
     band: str = "0",
 ) -> list[tuple[Decimal, list[tuple[str, Decimal]]]]:
     """(real quantity, cuts as (reason, quantity)) of each order from current to `target`."""
-    rules = OrderRules(planning=planning, limits=limits or LimitPolicy(), band_value=Decimal(band))
+    rules = OrderRules(
+        minimum=planning.min_order_notional,
+        limits=limits or LimitPolicy(),
+        band_value=Decimal(band),
+        equity=Decimal(100000),
+    )
     drafts = apply_order_rules(draft_orders(held, Decimal(target), planning), rules)
     return [(d.quantity, [(c.reason.value, c.quantity) for c in d.cuts]) for d in drafts]
 

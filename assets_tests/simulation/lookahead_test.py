@@ -32,7 +32,7 @@ from trading_assets.market_data.files import FilePriceSource
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.portfolio.consolidation import consolidate
 from trading_assets.portfolio.signals import latest_signal
-from trading_assets.settings import load_portfolio
+from trading_assets.settings import FilePrices, load_portfolio
 from trading_assets.signal_files import read_signal_file
 
 DATA = Path(__file__).parents[2] / "data"
@@ -51,6 +51,7 @@ def decide(data: Path, state: Path, last: dt.date = LAST) -> Decisions:
     """Run the sample portfolio of `data` through `last`; all of its events by session."""
     settings = load_portfolio(data / "portfolios" / "sample.yaml")
     calendar = TradingCalendar(settings.sessions)
+    assert isinstance(settings.prices, FilePrices)
     source = FilePriceSource(settings.prices, settings.currency, calendar.history)
     files = [read_signal_file(strategy) for strategy in settings.signals.strategies]
     log = open_event_log(state / "books", settings.id)

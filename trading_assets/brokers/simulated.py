@@ -30,6 +30,7 @@ What happens before a session opens, once (`overnight.py`), in the order of the 
     `borrow_rate` of their value at that close, for the calendar days since.
 13. Dividends paid, interest and borrow fees are reported as cash activities; cash in lieu and
     take-over money are not, they belong to their corporate action.
+14. Limits, stops and fill-or-kill: see `marketable.py`.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ from pathlib import Path
 import msgspec
 
 from trading_assets.brokers.base import DUPLICATE_ID, BrokerCapabilities
+from trading_assets.brokers.marketable import is_killed, is_marketable, within_limit
 from trading_assets.brokers.overnight import Holdings, Night, Overnight, charges
 from trading_assets.model.account import (
     AccountStatement,
@@ -371,12 +373,14 @@ class SimulatedBroker:
         price = self._closes.prices.get(request.symbol)
         if price is None:
             return order, None
+        if not is_marketable(request, price.price):
+            return order, None
         quantity = request.quantity - order.filled_quantity
         if self.simulation.volume_cap is not None and price.volume is not None:
             whole = request.quantity == truncate_quantity(request.quantity, 0)
             room = truncate_quantity(self.simulation.volume_cap * price.volume, 0 if whole else 9)
             quantity = min(quantity, room - order.filled_quantity)
-        if quantity <= 0:
+        if quantity <= 0 or is_killed(request, quantity):
             return order, None
         execution = self._execution(
             f"{request.client_order_id}.1",
@@ -384,6 +388,7 @@ class SimulatedBroker:
             request.symbol,
             request.side,
             quantity,
+            request.limit_price,
         )
         if request.position_effect is PositionEffect.OPEN and not self._affordable(execution):
             return self._rejected(
@@ -397,11 +402,18 @@ class SimulatedBroker:
         return msgspec.structs.replace(order, status=status, filled_quantity=filled), execution
 
     def _execution(
-        self, execution_id: str, client_order_id: str, symbol: str, side: Side, quantity: Decimal
+        self,
+        execution_id: str,
+        client_order_id: str,
+        symbol: str,
+        side: Side,
+        quantity: Decimal,
+        limit: Decimal | None = None,
     ) -> Execution:
         close = self._closes.prices[symbol].price
         factor = ONE + side.sign * self.simulation.slippage_bps * BASIS_POINT
-        price = (close * factor).quantize(PRICE_QUANTUM, rounding=ROUND_HALF_EVEN)
+        slipped = (close * factor).quantize(PRICE_QUANTUM, rounding=ROUND_HALF_EVEN)
+        price = within_limit(side, slipped, limit)
         return Execution(
             execution_id=execution_id,
             client_order_id=client_order_id,

@@ -40,16 +40,34 @@ Answer = Known[T] | Unknown
 
 
 class AccountStatement(msgspec.Struct, frozen=True, kw_only=True):
-    """Account figures as the broker states them, in `currency`; `cash` may be negative."""
+    """Account figures as the broker states them, in `currency`; `cash` may be negative.
+
+    `equity` and `buying_power` are None where the broker does not state them; `restriction` says
+    why the account may not trade, empty where it may.
+    """
 
     account_number: str
     currency: str
     cash: Decimal
     as_of: dt.datetime
+    equity: Decimal | None = None
+    buying_power: Decimal | None = None
+    restriction: str = ""
+
+
+class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """A position as the broker keeps it: signed shares, average cost per share and signed market
+    value (money), None where it has no price for it."""
+
+    symbol: str
+    quantity: Decimal
+    average_cost: Decimal
+    market_value: Decimal | None
 
 
 class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """An order as the broker holds it. `filled_quantity` is cumulative, in positive shares."""
+    """An order as the broker holds it. `filled_quantity` is cumulative, in positive shares; the
+    request's quantity is 0 where somebody placed the order in money."""
 
     request: OrderRequest
     broker_order_id: str
@@ -63,8 +81,9 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True):
     """One execution at the broker, keyed by the broker's own `execution_id`.
 
     `quantity` is this execution alone (never cumulative), positive shares; `price` per share;
-    `commission` in money, positive for a cost. `client_order_id` is empty for an order that was
-    placed elsewhere (by hand): a foreign trade. `executed_at` is UTC.
+    `commission` in money, positive for a cost. `client_order_id` is what the order was placed
+    under, by whomever, empty where that is not known: a trade whose order is not in the book is
+    foreign. `executed_at` is UTC.
     """
 
     execution_id: str

@@ -28,6 +28,12 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     volume: Decimal | None = None
 
 
+class LatestPrice(Price, frozen=True, kw_only=True):
+    """A price within a session: that of the last trade, made at `as_of` (UTC)."""
+
+    as_of: dt.datetime
+
+
 class PriceSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Prices for one purpose at one moment. A symbol without a price is listed, never dropped."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -25,17 +26,35 @@ class Side(StrEnum):
 
 
 class OrderType(StrEnum):
-    """BRACKET is a market entry with a take-profit and a stop-loss attached."""
+    """How an order is to be executed.
+
+    LIMIT: at `limit_price` or better. STOP: at the market once `stop_price` has traded.
+    STOP_LIMIT: as a limit once it has. BRACKET: an entry, at the market or at `limit_price`, with
+    a take-profit and a stop-loss attached. TRAILING_STOP is known from orders placed elsewhere and
+    never sent.
+    """
 
     MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
     BRACKET = "bracket"
+    TRAILING_STOP = "trailing_stop"
 
 
 class TimeInForce(StrEnum):
-    """How long an order works. DAY: until the session's close."""
+    """How long an order works.
+
+    DAY: until the session's close. GTC: until it is canceled. IOC: what trades at once, the rest
+    is canceled. FOK: all at once or nothing. AT_OPEN, AT_CLOSE: in that auction only.
+    """
 
     DAY = "day"
     GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    AT_OPEN = "at_open"
+    AT_CLOSE = "at_close"
 
 
 class PositionEffect(StrEnum):
@@ -65,6 +84,28 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     stop_loss_price: Annotated[
         Positive | None, Meta(description="Trigger of a bracket's loss leg, per share; else null.")
     ] = None
+    limit_price: Annotated[
+        Positive | None,
+        Meta(description="Worst price per share that is taken; null where any price is."),
+    ] = None
+    stop_price: Annotated[
+        Positive | None,
+        Meta(description="Price per share that has to trade first; null where none has to."),
+    ] = None
+
+
+class OrderChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order that takes another's place has of its own, None where it stays as it was.
+
+    `client_order_id` is the new order's; `quantity` is in shares and counts what the first has
+    filled already, prices are per share.
+    """
+
+    client_order_id: str
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce | None = None
 
 
 class OrderStatus(StrEnum):

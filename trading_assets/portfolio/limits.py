@@ -5,16 +5,24 @@ Every function is one rule, or the list that says in which order the rules are a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 
 import msgspec
 
 from trading_assets.model.money import ZERO, money, plain, truncate_quantity
+from trading_assets.model.order import OrderRequest, OrderType, Side, TimeInForce
 from trading_assets.model.plan import PlanReason, PlanRefusal
-from trading_assets.model.policies import LimitPolicy, MissingPricePolicy, PlanningPolicy
-from trading_assets.portfolio.sizing import DraftOrder, Instrument
+from trading_assets.model.policies import LimitPolicy, MissingPricePolicy
+from trading_assets.portfolio.order_rules import (
+    PERMISSIVE,
+    BrokerRules,
+    OrderRule,
+    OrderSituation,
+    violations,
+)
+from trading_assets.portfolio.sizing import CLOSING_LEG, DraftOrder, Instrument
 
 
 class RefusalCode(StrEnum):
@@ -29,11 +37,18 @@ class RefusalCode(StrEnum):
 
 
 class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
-    """What one order is judged by; `band_value` is the no-trade band in money."""
+    """What one order is judged by.
 
-    planning: PlanningPolicy
+    `minimum`, `band_value` (the no-trade band) and `equity` are money; `broker` is what the broker
+    accepts and `open_sides` what is open there by symbol.
+    """
+
+    minimum: Decimal
     limits: LimitPolicy
     band_value: Decimal
+    equity: Decimal
+    broker: BrokerRules = PERMISSIVE
+    open_sides: Mapping[str, frozenset[Side]] = {}
 
 
 def apply_order_rules(drafts: Sequence[DraftOrder], rules: OrderRules) -> tuple[DraftOrder, ...]:
@@ -67,15 +82,15 @@ def _apply(draft: DraftOrder, traded: Decimal, rules: OrderRules) -> DraftOrder:
     if instrument.weight != 0 and traded < rules.band_value:
         detail = f"{plain(money(traded))} is inside the band of {plain(money(rules.band_value))}"
         return draft.dropped(PlanReason.NO_TRADE_BAND, detail)
-    draft = drop_below_minimum(draft, rules.planning.min_order_notional)
+    draft = drop_below_minimum(draft, rules.minimum)
     most = rules.limits.max_price_deviation
     if draft.quantity and most is not None and (instrument.deviation or ZERO) > most:
         detail = f"price moved {plain(instrument.deviation or ZERO)}, limit {plain(most)}"
         return draft.dropped(PlanReason.PRICE_DEVIATION, detail)
     clipped = _clip(draft, rules.limits)
-    if clipped is draft:
-        return draft
-    return drop_below_minimum(clipped, rules.planning.min_order_notional)
+    if clipped is not draft:
+        clipped = drop_below_minimum(clipped, rules.minimum)
+    return _acceptable(clipped, rules)
 
 
 def drop_below_minimum(draft: DraftOrder, minimum: Decimal) -> DraftOrder:
@@ -99,6 +114,49 @@ def _clip(draft: DraftOrder, limits: LimitPolicy) -> DraftOrder:
         detail = f"at most {plain(value)} an order"
         draft = draft.reduced(PlanReason.MAX_ORDER_NOTIONAL, quantity, detail)
     return draft
+
+
+_BROKER_REASONS: Mapping[OrderRule, PlanReason] = {
+    OrderRule.NOT_TRADABLE: PlanReason.NOT_TRADABLE,
+    OrderRule.NOT_SHORTABLE: PlanReason.NOT_SHORTABLE,
+    OrderRule.SHORT_EQUITY: PlanReason.SHORT_EQUITY,
+    OrderRule.OPPOSITE_ORDER_OPEN: PlanReason.OPPOSITE_ORDER_OPEN,
+}
+
+
+def _acceptable(draft: DraftOrder, rules: OrderRules) -> DraftOrder:
+    """Drop an order that the broker would refuse, for the first of its rules that it breaks."""
+    if rules.broker is PERMISSIVE or draft.quantity == 0:
+        return draft
+    instrument, symbol = draft.instrument, draft.instrument.symbol
+    closes = draft.leg == CLOSING_LEG
+    is_flip = not closes and instrument.current * draft.side.sign < 0
+    situation = OrderSituation(
+        price=draft.price,
+        # The closing leg of a flip is filled before its opening leg is sent.
+        position=ZERO if is_flip else instrument.current,
+        equity=rules.equity,
+        traits=instrument.traits,
+        open_sides=rules.open_sides.get(symbol, frozenset()),
+    )
+    request = OrderRequest(
+        client_order_id="",
+        symbol=symbol,
+        side=draft.side,
+        quantity=draft.quantity,
+        order_type=OrderType.MARKET,
+        time_in_force=TimeInForce.DAY,
+        position_effect=draft.position_effect,
+    )
+    broken = violations(request, situation, rules.broker)
+    if not broken:
+        return draft
+    first = broken[0]
+    reason = _BROKER_REASONS.get(first.rule, PlanReason.BROKER_RULE)
+    detail = f"{rules.broker.broker}: {first.message}"
+    if first.actual:
+        detail += f" ({first.actual}; {first.allowed})"
+    return draft.dropped(reason, detail)
 
 
 def _price_detail(instrument: Instrument) -> str:

@@ -10,10 +10,14 @@ import msgspec
 from trading_assets.errors import InputError
 from trading_assets.model.instrument import Price, PriceSnapshot
 from trading_assets.model.money import CENT, ONE, ZERO, money, notional
+from trading_assets.model.order import Side
 from trading_assets.model.plan import PlanReason
 from trading_assets.model.policies import CommissionPolicy, LimitPolicy, PlanningPolicy
 from trading_assets.model.target import TargetPortfolio
+from trading_assets.portfolio.order_rules import PERMISSIVE, BrokerRules, InstrumentTraits
 from trading_assets.portfolio.sizing import Instrument
+
+_ANY_TRAITS = InstrumentTraits()
 
 
 class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +27,8 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     prices. `revision` counts the book's restatements. `asset_ids` names the asset id of held
     symbols that have no target; a symbol that is absent is its own asset id. `rebalances` False
     makes it a session between two rebalances: orders are considered and none is sent.
+    `order_rules` is what the broker accepts, `traits` what it says of single symbols, `open_sides`
+    the sides of orders that are open there already.
     """
 
     targets: TargetPortfolio
@@ -37,6 +43,14 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     allow_short: bool
     asset_ids: Mapping[str, str]
     rebalances: bool = True
+    order_rules: BrokerRules = PERMISSIVE
+    traits: Mapping[str, InstrumentTraits] = {}
+    open_sides: Mapping[str, frozenset[Side]] = {}
+
+    @property
+    def order_minimum(self) -> Decimal:
+        """The least money that an order may be worth: the portfolio's rule or the broker's."""
+        return max(self.planning.min_order_notional, self.order_rules.minimum_value)
 
 
 class OpeningBook(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +106,7 @@ def instruments_of(inputs: PlanInputs) -> tuple[Instrument, ...]:
                 contributions=tuple(
                     sorted(contributions, key=lambda part: (part.strategy_id, part.weight))
                 ),
+                traits=inputs.traits.get(symbol, _ANY_TRAITS),
             )
         )
     return tuple(instruments)

@@ -41,7 +41,6 @@ from trading_assets.model.plan import (
     PlanRefusal,
     RebalanceLine,
 )
-from trading_assets.model.policies import PlanningPolicy
 from trading_assets.portfolio.identity import identified
 from trading_assets.portfolio.limits import (
     equity_refusal,
@@ -151,7 +150,7 @@ def _is_beyond(draft: DraftOrder, book: OpeningBook, width: Decimal) -> bool:
     """True for an order far larger than what a filled book can still want: the move of its target
     over the range, and the order that a share, the minimum or the band kept back until now."""
     planning = book.inputs.planning
-    kept_back = max(draft.price, planning.min_order_notional, planning.no_trade_band * book.equity)
+    kept_back = max(draft.price, book.inputs.order_minimum, planning.no_trade_band * book.equity)
     moved = abs(draft.instrument.weight) * width
     return draft.quantity * draft.price > 2 * (moved + kept_back)
 
@@ -202,9 +201,7 @@ def _finished(book: OpeningBook, sized: Rebalance, refusals: tuple[PlanRefusal, 
         cash=inputs.cash,
         scale=sized.scale,
         expected_fees=ZERO if refusals else sized.fees,
-        orders=tuple(
-            _planned_order(draft, inputs.planning) for draft in sorted(drafts, key=_sending_order)
-        ),
+        orders=tuple(_planned_order(draft, inputs) for draft in sorted(drafts, key=_sending_order)),
         lines=lines,
         refusals=refusals,
     )
@@ -246,16 +243,27 @@ def _line(instrument: Instrument, target: Decimal, real_target: Decimal) -> Reba
     )
 
 
+def _bracket_legs(draft: DraftOrder, inputs: PlanInputs) -> tuple[Decimal, Decimal] | None:
+    """(take-profit, stop-loss) of an order that opens whole shares, on the coarser of the
+    portfolio's tick and the broker's at these prices; None where it has none."""
+    bracket, tick = inputs.planning.bracket, inputs.planning.tick_size
+    whole = draft.quantity > 0 and draft.quantity == draft.quantity.to_integral_value()
+    if bracket is None or draft.leg != OPENING_LEG or not whole:
+        return None
+    prices = bracket_prices(bracket, draft.side, draft.price, tick)
+    steps = [inputs.order_rules.step_at(price) or tick for price in prices or ()]
+    if max(steps, default=tick) > tick:
+        return bracket_prices(bracket, draft.side, draft.price, max(steps))
+    return prices
+
+
 def _sending_order(draft: DraftOrder) -> tuple[int, bool, str]:
     """Closing before opening, sales before purchases, then by symbol."""
     return draft.leg, draft.side is Side.BUY, draft.instrument.symbol
 
 
-def _planned_order(draft: DraftOrder, planning: PlanningPolicy) -> PlannedOrder:
-    prices = None
-    whole = draft.quantity > 0 and draft.quantity == draft.quantity.to_integral_value()
-    if planning.bracket is not None and draft.leg == OPENING_LEG and whole:
-        prices = bracket_prices(planning.bracket, draft.side, draft.price, planning.tick_size)
+def _planned_order(draft: DraftOrder, inputs: PlanInputs) -> PlannedOrder:
+    prices = _bracket_legs(draft, inputs)
     return PlannedOrder(
         asset_id=draft.instrument.asset_id,
         symbol=draft.instrument.symbol,

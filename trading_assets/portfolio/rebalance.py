@@ -54,9 +54,12 @@ def rebalance(book: OpeningBook, net_equity: Decimal) -> Rebalance:
     """Every order for equity `net_equity` (money), all rules applied; empty for an empty book."""
     inputs = book.inputs
     rules = OrderRules(
-        planning=inputs.planning,
+        minimum=inputs.order_minimum,
         limits=inputs.limits,
         band_value=inputs.planning.no_trade_band * net_equity,
+        equity=net_equity,
+        broker=inputs.order_rules,
+        open_sides=inputs.open_sides,
     )
     drafts: list[DraftOrder] = []
     for instrument in book.instruments:
@@ -120,7 +123,7 @@ def _scaled(
     inputs: PlanInputs,
     share_out: Callable[[Sequence[Purchase], PurchaseTerms], Allocation],
 ) -> tuple[Decimal, Mapping[str, DraftOrder]]:
-    minimum = inputs.planning.min_order_notional
+    minimum = inputs.order_minimum
     allocation = share_out(
         [_purchase(draft) for draft in buys],
         PurchaseTerms(budget=budget, minimum=minimum, commission=inputs.commission),

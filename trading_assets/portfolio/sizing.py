@@ -16,6 +16,7 @@ from trading_assets.model.order import PositionEffect, Side
 from trading_assets.model.plan import PlanCut, PlanReason
 from trading_assets.model.policies import BracketPolicy, PlanningPolicy
 from trading_assets.model.target import Contribution
+from trading_assets.portfolio.order_rules import InstrumentTraits
 
 CLOSING_LEG = 1
 OPENING_LEG = 2
@@ -26,7 +27,8 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `price` is per share, None where unknown. `unusable` says why the price must not be traded on
     (MISSING_PRICE, STALE_PRICE), None where it may. `deviation` is |price / reference - 1|, None
-    where there is nothing to judge by. `current` is signed shares, `weight` a signed fraction.
+    where there is nothing to judge by. `current` is signed shares, `weight` a signed fraction,
+    `traits` what the broker says of it.
     """
 
     asset_id: str
@@ -38,6 +40,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     current: Decimal
     weight: Decimal
     contributions: tuple[Contribution, ...]
+    traits: InstrumentTraits = InstrumentTraits()
 
 
 class DraftOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +118,8 @@ def _draft(
 ) -> DraftOrder:
     touches_short = (side is Side.SELL) == (leg == OPENING_LEG)
     # Brokers lend whole shares only, so a short is whole even where fractions may be held.
-    decimals = 0 if touches_short or not planning.fractional else planning.quantity_decimals
+    is_whole = touches_short or not planning.fractional or not instrument.traits.fractionable
+    decimals = 0 if is_whole else planning.quantity_decimals
     draft = DraftOrder(
         instrument=instrument,
         side=side,

@@ -28,6 +28,11 @@ CAUSE_OF_CUT = {
     PlanReason.FLIP_NOT_CLOSED: GapCause.NOT_SENT,
     PlanReason.PLAN_REFUSED: GapCause.PLAN_REFUSED,
     PlanReason.BETWEEN_REBALANCES: GapCause.BETWEEN_REBALANCES,
+    PlanReason.NOT_TRADABLE: GapCause.BROKER_RULE,
+    PlanReason.NOT_SHORTABLE: GapCause.BROKER_RULE,
+    PlanReason.SHORT_EQUITY: GapCause.BROKER_RULE,
+    PlanReason.OPPOSITE_ORDER_OPEN: GapCause.BROKER_RULE,
+    PlanReason.BROKER_RULE: GapCause.BROKER_RULE,
 }
 
 
