@@ -28,10 +28,11 @@ ALLOWED = {
     "calendar": {"errors", "settings"},
     "data_files": {"errors", "model"},
     "signal_files": {"errors", "model", "portfolio", "settings", "data_files"},
-    "market_data": {"errors", "model", "settings", "data_files"},
+    "alpaca_api": {"errors", "model"},
+    "market_data": {"errors", "model", "settings", "data_files", "alpaca_api"},
     # The simulated broker charges by the planner's own commission function, and accrues interest
     # by the ledger's day counts.
-    "brokers": {"errors", "model", "portfolio", "ledger"},
+    "brokers": {"errors", "model", "portfolio", "ledger", "alpaca_api"},
     "event_log": {"errors", "model"},
     "bus": {"errors", "model"},
     "execution": {

@@ -21,6 +21,7 @@
     ├── AnnotationError           an annotation of a trade that the book cannot take
     ├── SubmissionRefusedError    a guard forbids sending orders
     ├── BrokerUnknownError        the broker's state could not be learnt; it is never taken as flat
+    ├── PricesUnknownError        a source of prices could not be asked; nobody guesses them
     └── ReportError               a report cannot be computed from what is there
 
 Findings of the business (a clipped order, a reconciliation break, a failed check) are values,
@@ -163,6 +164,10 @@ class SubmissionRefusedError(TradingAssetsError):
 
 class BrokerUnknownError(TradingAssetsError):
     """The broker's state could not be learnt; trading stops until it is."""
+
+
+class PricesUnknownError(TradingAssetsError):
+    """A source of prices could not be asked; run again when it answers."""
 
 
 class ReportError(TradingAssetsError):

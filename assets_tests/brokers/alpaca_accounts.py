@@ -1,0 +1,35 @@
+"""An `AlpacaBroker` on the stand-in, through alpaca-py itself."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from assets_tests.alpaca.server import AlpacaStandIn
+from trading_assets.alpaca_api.client import AlpacaAccess, AlpacaApi
+from trading_assets.brokers.alpaca import AlpacaBroker
+
+
+def access(alpaca: AlpacaStandIn, **keys: str) -> AlpacaAccess:
+    """Access to the stand-in, with its own keys unless told."""
+    return AlpacaAccess(
+        key=SecretStr(keys.get("key", alpaca.api_key)),
+        secret=SecretStr(keys.get("secret", alpaca.secret_key)),
+        paper=True,
+        trading_url=alpaca.base_url,
+        stream_url=alpaca.stream_url,
+        data_url=alpaca.base_url,
+    )
+
+
+def api(
+    alpaca: AlpacaStandIn, requests_per_minute: int = 100_000, timeout_seconds: float = 5.0
+) -> AlpacaApi:
+    """The stand-in's interface, which pauses between reads only as long as it has to."""
+    return AlpacaApi(
+        access(alpaca), requests_per_minute, timeout_seconds, sleep=lambda _seconds: None
+    )
+
+
+def opened(alpaca: AlpacaStandIn, timeout_seconds: float = 5.0) -> AlpacaBroker:
+    """The stand-in's account."""
+    return AlpacaBroker(api(alpaca, timeout_seconds=timeout_seconds), lookup_delay_seconds=0.0)

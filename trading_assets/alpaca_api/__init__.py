@@ -1,0 +1,1 @@
+"""Alpaca's HTTP interface through alpaca-py: what broker and market data share."""
