@@ -14,7 +14,15 @@ from trading_assets.market_data.files import FilePriceSource
 from trading_assets.model.policies import Blend, Select
 from trading_assets.portfolio.consolidation import consolidate
 from trading_assets.portfolio.signals import latest_signal
-from trading_assets.settings import Mode, directories, load_portfolio, load_portfolios
+from trading_assets.settings import (
+    AlpacaPrices,
+    FilePrices,
+    Mode,
+    alpaca_environment,
+    directories,
+    load_portfolio,
+    load_portfolios,
+)
 from trading_assets.signal_files import read_signal_file
 
 SAMPLES = Path(__file__).parents[1] / "data" / "portfolios"
@@ -58,6 +66,7 @@ def test_a_minimal_file_takes_the_defaults(tmp_path: Path) -> None:
 def test_paths_are_relative_to_the_data_directory(tmp_path: Path) -> None:
     settings = load_portfolio(_write(tmp_path, MINIMAL))
 
+    assert isinstance(settings.prices, FilePrices)
     assert settings.prices.path == tmp_path / "market/closes.csv"
     assert settings.signals.strategies[0].path == tmp_path / "raw_signals/value.csv"
 
@@ -201,6 +210,7 @@ def test_the_sample_portfolios_are_what_their_comments_say() -> None:
 def test_a_sample_portfolio_has_targets_and_prices_for_every_session(name: str) -> None:
     settings = load_portfolio(SAMPLES / f"{name}.yaml")
     calendar = TradingCalendar(settings.sessions)
+    assert isinstance(settings.prices, FilePrices)
     prices = FilePriceSource(settings.prices, settings.currency, calendar.history)
     files = [read_signal_file(strategy) for strategy in settings.signals.strategies]
 
@@ -253,3 +263,104 @@ def test_an_address_that_is_no_postgresql_database_is_refused_without_being_show
         directories({"TRADING_ASSETS_BOOK_URL": address})
     assert "s3cret" not in str(refusal.value)
     assert refusal.value.__cause__ is None
+
+
+# Brokers and prices beyond this machine
+
+
+def test_a_real_mode_is_an_account_at_alpaca_unless_something_else_is_said(tmp_path: Path) -> None:
+    for mode in ("paper", "live"):
+        settings = load_portfolio(
+            _write(tmp_path, MINIMAL.replace("mode: simulated", f"mode: {mode}"))
+        )
+        assert settings.alpaca is not None
+        assert settings.alpaca.requests_per_minute == 180
+    assert load_portfolio(_write(tmp_path, MINIMAL)).alpaca is None
+
+
+def test_the_account_at_alpaca_may_be_tuned(tmp_path: Path) -> None:
+    broker = "mode: paper\nbroker: {kind: alpaca, requests_per_minute: 900, timeout_seconds: 3}"
+    settings = load_portfolio(_write(tmp_path, MINIMAL.replace("mode: simulated", broker)))
+    assert settings.alpaca is not None
+    assert (settings.alpaca.requests_per_minute, settings.alpaca.timeout_seconds) == (900, 3)
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["mode: paper\nbroker: {kind: simulated}", "mode: simulated\nbroker: {kind: alpaca}"],
+)
+def test_a_mode_and_a_broker_that_contradict_each_other_are_refused(
+    tmp_path: Path, given: str
+) -> None:
+    refusal = _refusal(tmp_path, MINIMAL.replace("mode: simulated", given))
+    assert "does not go with broker" in refusal
+
+
+def test_prices_may_come_from_alpaca(tmp_path: Path) -> None:
+    prices = "prices: {kind: alpaca, feed: sip, adjustment: all, benchmark_symbol: SPY}"
+    text = MINIMAL.replace("prices: {path: market/closes.csv}", prices)
+    settings = load_portfolio(_write(tmp_path, text))
+    assert isinstance(settings.prices, AlpacaPrices)
+    assert (settings.prices.feed, settings.prices.adjustment.value) == ("sip", "all")
+    assert settings.prices.benchmark_label == "SPY"
+
+
+def test_keys_of_either_name_are_taken_and_ours_come_first() -> None:
+    usual = {"APCA_API_KEY_ID": "theirs", "APCA_API_SECRET_KEY": "their secret"}
+    ours = {"TRADING_ASSETS_ALPACA_KEY": "ours", "TRADING_ASSETS_ALPACA_SECRET": "our secret"}
+    assert alpaca_environment(usual).key.get_secret_value() == "theirs"
+    both = alpaca_environment(usual | ours)
+    assert (both.key.get_secret_value(), both.secret.get_secret_value()) == ("ours", "our secret")
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"),
+    [
+        ({}, "TRADING_ASSETS_ALPACA_KEY and TRADING_ASSETS_ALPACA_SECRET"),
+        ({"TRADING_ASSETS_ALPACA_KEY": "planted"}, "TRADING_ASSETS_ALPACA_SECRET"),
+        ({"APCA_API_SECRET_KEY": "planted", "APCA_API_KEY_ID": ""}, "APCA_API_KEY_ID"),
+    ],
+)
+def test_a_missing_key_is_named_and_the_other_not_shown(
+    given: dict[str, str], missing: str
+) -> None:
+    with pytest.raises(ConfigurationError) as error:
+        alpaca_environment(given)
+    assert str(error.value).startswith(f"{missing} must be set")
+    assert "planted" not in str(error.value)
+
+
+KEYS = {"APCA_API_KEY_ID": "key", "APCA_API_SECRET_KEY": "planted"}
+
+
+def test_keys_show_themselves_nowhere() -> None:
+    found = alpaca_environment(KEYS)
+    assert "planted" not in f"{found!r} {found} {found.model_dump()} {found.model_dump_json()}"
+
+
+@pytest.mark.parametrize("name", ["TRADING_ASSETS_ALPACA_URL", "TRADING_ASSETS_ALPACA_DATA_URL"])
+@pytest.mark.parametrize(
+    "url", ["http://example.org", "ftp://127.0.0.1", "example.org", "https://"]
+)
+def test_keys_are_not_sent_in_plain_text_to_anybody_else(name: str, url: str) -> None:
+    with pytest.raises(ConfigurationError, match="must begin with https://"):
+        alpaca_environment(KEYS | {name: url})
+
+
+def test_other_hosts_are_taken_with_a_stream_beside_them() -> None:
+    urls = {"TRADING_ASSETS_ALPACA_URL": "http://127.0.0.1:8080/"}
+    found = alpaca_environment(KEYS | urls)
+    assert (found.trading_url, found.stream_url) == (
+        "http://127.0.0.1:8080",
+        "ws://127.0.0.1:8080/stream",
+    )
+    safe = alpaca_environment(KEYS | {"TRADING_ASSETS_ALPACA_URL": "https://proxy.example.org"})
+    assert safe.stream_url == "wss://proxy.example.org/stream"
+    assert alpaca_environment(KEYS).stream_url is None
+
+
+def test_a_key_that_somebody_wrote_into_the_file_is_not_repeated(tmp_path: Path) -> None:
+    given = "mode: paper\nbroker: {kind: alpaca, secret: planted, api_key: planted}"
+    refusal = _refusal(tmp_path, MINIMAL.replace("mode: simulated", given))
+    assert "broker.alpaca.secret" in refusal
+    assert "planted" not in refusal

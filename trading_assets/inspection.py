@@ -22,7 +22,6 @@ from trading_assets.execution.halt import is_halted
 from trading_assets.execution.session import plan_inputs
 from trading_assets.lake import Lake
 from trading_assets.ledger.history import ClosedSession
-from trading_assets.market_data.files import open_file_prices
 from trading_assets.model.money import plain
 from trading_assets.model.plan import OrderPlan
 from trading_assets.model.result import ReconciliationReport
@@ -30,6 +29,7 @@ from trading_assets.model.target import TargetPortfolio, TargetWeight
 from trading_assets.portfolio.consolidation import consolidate
 from trading_assets.portfolio.planning import make_plan
 from trading_assets.portfolio.signals import latest_signal
+from trading_assets.price_sources import open_prices
 from trading_assets.reconciliation import reconcile, summary_text
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import read_prices
@@ -87,7 +87,7 @@ def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) 
             )
         if book.planned is not None:
             return book.planned.plan
-        prices = open_file_prices(settings, calendar.history)
+        prices = open_prices(settings, calendar)
         snapshot = prices.before(session, prices.symbols)
         # As the session will: what takes effect at its open comes before its plan.
         for action in unrecorded_actions(book, session, prices.actions.of(session)):

@@ -15,37 +15,52 @@ import dagster as dg
 import filelock
 from dagster_duckdb import DuckDBResource
 
+from trading_assets.brokers.alpaca import AlpacaBroker
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.calendar import TradingCalendar
-from trading_assets.errors import BookLockedError, ConfigurationError
+from trading_assets.errors import BookLockedError
 from trading_assets.event_log.store import EventLog, event_log_to_read, open_event_log
 from trading_assets.execution.halt import is_halted
 from trading_assets.execution.session import Surroundings
 from trading_assets.lake import Lake
-from trading_assets.market_data.files import FilePriceSource, open_file_prices
-from trading_assets.settings import Directories, PortfolioSettings, book_url, live_account
+from trading_assets.market_data.base import PriceSource
+from trading_assets.price_sources import alpaca_api, open_prices
+from trading_assets.settings import (
+    Directories,
+    FilePrices,
+    PortfolioSettings,
+    book_url,
+    live_account,
+)
 
 SUBMITTER_WAIT_SECONDS = 30.0
 
 
 class MarketDataResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Prices of a portfolio, from the source that its settings name."""
+    """Prices of a portfolio, from the source that its settings name; `bars_folder` is where bars
+    that were fetched are kept, nowhere when empty."""
 
-    def open(self, settings: PortfolioSettings, calendar: TradingCalendar) -> FilePriceSource:
-        """The price source with its corporate actions; read once a process for as long as their
-        files stay the same."""
+    bars_folder: str = ""
+
+    def open(self, settings: PortfolioSettings, calendar: TradingCalendar) -> PriceSource:
+        """The price source with its corporate actions. Files are read once a process for as long
+        as they stay the same; anything else is asked anew."""
+        if not isinstance(settings.prices, FilePrices):
+            return open_prices(
+                settings, calendar, Path(self.bars_folder) if self.bars_folder else None
+            )
         actions = settings.corporate_actions
         files = [settings.prices.path, *([] if actions is None else [actions.path])]
         stamps = [path.stat().st_mtime_ns if path.exists() else 0 for path in files]
         version = (settings.prices, actions, tuple(stamps))
         cached = _PRICES.get(settings.id)
         if cached is None or cached[0] != version:
-            source = open_file_prices(settings, calendar.history)
+            source = open_prices(settings, calendar)
             cached = _PRICES[settings.id] = (version, source)
         return cached[1]
 
 
-_PRICES: dict[str, tuple[tuple[object, ...], FilePriceSource]] = {}
+_PRICES: dict[str, tuple[tuple[object, ...], PriceSource]] = {}
 
 
 class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
@@ -55,28 +70,19 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     halt_switch: str
 
     @contextmanager
-    def open(self, settings: PortfolioSettings) -> Iterator[SimulatedBroker]:
-        """The broker, for one submitter at a time.
+    def open(self, settings: PortfolioSettings) -> Iterator[SimulatedBroker | AlpacaBroker]:
+        """The broker that the portfolio's mode asks for, for one submitter at a time.
 
-        Raises BookLockedError when another run holds the account, ConfigurationError for a mode
-        that has no broker.
+        Raises BookLockedError when another run holds the account, ConfigurationError where the
+        keys of a real account are not in the environment.
         """
-        if settings.mode.is_real:
-            raise ConfigurationError(
-                f"portfolio {settings.id}: mode {settings.mode.value} needs a broker adapter, and "
-                "this version has none. Use mode simulated or dry."
-            )
+        if settings.alpaca is not None:
+            api = alpaca_api(settings)
+            with self._only_submitter(settings.id, f"alpaca-{api.access.fingerprint}"):
+                yield AlpacaBroker(api, settings.alpaca.lookup_delay_seconds)
+            return
         folder = Path(self.folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / f"{settings.id}.lock", timeout=SUBMITTER_WAIT_SECONDS)
-        try:
-            lock.acquire()
-        except filelock.Timeout as error:
-            raise BookLockedError(
-                f"{settings.id}: another run is trading this account. Wait for it to end, then "
-                "run again."
-            ) from error
-        try:
+        with self._only_submitter(settings.id, settings.id):
             broker = SimulatedBroker(
                 folder / f"{settings.id}.sqlite",
                 account_number=f"SIM-{settings.id}",
@@ -88,6 +94,22 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 yield broker
             finally:
                 broker.close()
+
+    @contextmanager
+    def _only_submitter(self, portfolio: str, account: str) -> Iterator[None]:
+        """Hold the account, which two portfolios may name, or raise BookLockedError."""
+        folder = Path(self.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / f"{account}.lock", timeout=SUBMITTER_WAIT_SECONDS)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise BookLockedError(
+                f"{portfolio}: another run is trading this account. Wait for it to end, then "
+                "run again."
+            ) from error
+        try:
+            yield
         finally:
             lock.release()
 
@@ -154,7 +176,7 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 def resources(directories: Directories) -> dict[str, dg.ConfigurableResource]:  # type: ignore[type-arg]
     """All resources on these directories, by the name under which assets ask for them."""
     return {
-        "market_data": MarketDataResource(),
+        "market_data": MarketDataResource(bars_folder=str(directories.bars)),
         "brokers": BrokerResource(
             folder=str(directories.simulated_brokers),
             halt_switch=str(directories.halt_switch),

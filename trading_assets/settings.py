@@ -12,12 +12,22 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SecretStr,
+    Tag,
+    model_validator,
+)
 
 from trading_assets.errors import ConfigurationError
+from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.model.policies import (
     AccountingPolicy,
     Blend,
@@ -72,14 +82,9 @@ class SessionSettings(Policy):
         return self
 
 
-class FilePrices(Policy):
-    """Daily prices from a file (CSV, CSV.gz or Parquet).
+class _Benchmarked(Policy):
+    """What results are compared with: a symbol of the same source, and what it is called."""
 
-    Long format: session, symbol, close and, where the source has it, volume.
-    """
-
-    kind: Literal["files"] = "files"
-    path: Path
     benchmark_symbol: str | None = None
     benchmark_name: str | None = None
 
@@ -87,6 +92,50 @@ class FilePrices(Policy):
     def benchmark_label(self) -> str | None:
         """What the benchmark is called: its name, else its symbol; None where there is none."""
         return self.benchmark_name or self.benchmark_symbol
+
+
+class FilePrices(_Benchmarked):
+    """Daily prices from a file (CSV, CSV.gz or Parquet).
+
+    Long format: session, symbol, close and, where the source has it, volume.
+    """
+
+    kind: Literal["files"] = "files"
+    path: Path
+
+
+class AlpacaPrices(_Benchmarked):
+    """Daily bars from Alpaca, for sessions of today; plan prices are the last closes.
+
+    `feed` is one that the account's subscription includes. `adjustment` says what the bars are
+    adjusted for: raw where corporate actions are booked, else all. `wait_minutes` is how long after
+    a session's close its bar counts as complete.
+    """
+
+    kind: Literal["alpaca"]
+    feed: Literal["iex", "sip", "delayed_sip", "otc", "boats", "overnight"] = "iex"
+    adjustment: PriceAdjustment = PriceAdjustment.RAW
+    wait_minutes: Annotated[int, Field(ge=0)] = 15
+
+
+class SimulatedBrokerSettings(Policy):
+    """The broker in a file, which `simulation` describes."""
+
+    kind: Literal["simulated"]
+
+
+class AlpacaBrokerSettings(Policy):
+    """An account at Alpaca; `mode` says whether it is the paper or the live one.
+
+    `requests_per_minute` must stay below what Alpaca allows the account (200, unless it says
+    otherwise). `timeout_seconds` is for each request, `lookup_delay_seconds` how long an order that
+    is not found may still turn up.
+    """
+
+    kind: Literal["alpaca"] = "alpaca"
+    requests_per_minute: Annotated[int, Field(ge=1)] = 180
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
+    lookup_delay_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
 
 
 class FileCorporateActions(Policy):
@@ -156,17 +205,35 @@ class SignalSettings(Policy):
         return self
 
 
+def _price_kind(given: Any) -> str:
+    """Files, where the settings do not say."""
+    return str(given.get("kind", "files") if isinstance(given, dict) else given.kind)
+
+
+Prices = Annotated[
+    Annotated[FilePrices, Tag("files")] | Annotated[AlpacaPrices, Tag("alpaca")],
+    Discriminator(_price_kind),
+]
+BrokerSettings = Annotated[
+    SimulatedBrokerSettings | AlpacaBrokerSettings, Field(discriminator="kind")
+]
+
+
 class PortfolioSettings(Policy):
-    """One portfolio: the whole content of one file in data/portfolios/."""
+    """One portfolio: the whole content of one file in data/portfolios/.
+
+    `broker` need not be given: an account at Alpaca where the mode is real, else the simulated one.
+    """
 
     id: Identifier
     name: str
     owners: tuple[str, ...] = ()
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     mode: Mode
+    broker: BrokerSettings | None = None
     initial_cash: Positive
     sessions: SessionSettings
-    prices: FilePrices
+    prices: Prices
     corporate_actions: FileCorporateActions | None = None
     signals: SignalSettings
     combination: Annotated[Select | Blend, Field(discriminator="method")]
@@ -191,7 +258,20 @@ class PortfolioSettings(Policy):
                 f"combination names {', '.join(sorted(asked - known))}, which signals.strategies "
                 f"does not list (it has {', '.join(sorted(known))})"
             )
+        if self.broker is not None and self.mode.is_real != (self.broker.kind != "simulated"):
+            raise ValueError(
+                f"mode {self.mode.value} does not go with broker {self.broker.kind}: paper and "
+                "live need a real broker, simulated and dry the simulated one"
+            )
         return self
+
+    @property
+    def alpaca(self) -> AlpacaBrokerSettings | None:
+        """The account at Alpaca that the portfolio trades in; None where it trades in none."""
+        if not self.mode.is_real:
+            return None
+        given = self.broker
+        return given if isinstance(given, AlpacaBrokerSettings) else AlpacaBrokerSettings()
 
 
 class Directories(BaseModel):
@@ -221,6 +301,11 @@ class Directories(BaseModel):
     def simulated_brokers(self) -> Path:
         """State of the simulated brokers, one SQLite file for each portfolio."""
         return self.state / "simulated_brokers"
+
+    @property
+    def bars(self) -> Path:
+        """Bars that were fetched once; they can be fetched again."""
+        return self.state / "bars"
 
     @property
     def lake(self) -> Path:
@@ -288,6 +373,70 @@ def book_url(environment: Mapping[str, str] | None = None) -> sa.URL | None:
     return url.set(drivername=BOOK_DRIVERS[0])
 
 
+class AlpacaEnvironment(BaseModel):
+    """What the environment says of Alpaca: the keys, which show themselves nowhere by themselves,
+    and hosts that take the place of Alpaca's own, None where none do."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: SecretStr
+    secret: SecretStr
+    trading_url: str | None = None
+    data_url: str | None = None
+
+    @property
+    def stream_url(self) -> str | None:
+        """Where trade updates come from; None for Alpaca's own host."""
+        if self.trading_url is None:
+            return None
+        return f"ws{self.trading_url.removeprefix('http')}/stream"
+
+
+_ALPACA_KEYS = ("TRADING_ASSETS_ALPACA_KEY", "APCA_API_KEY_ID")
+_ALPACA_SECRETS = ("TRADING_ASSETS_ALPACA_SECRET", "APCA_API_SECRET_KEY")
+_ALPACA_URLS = ("TRADING_ASSETS_ALPACA_URL", "TRADING_ASSETS_ALPACA_DATA_URL")
+
+
+def alpaca_environment(environment: Mapping[str, str] | None = None) -> AlpacaEnvironment:
+    """Keys from TRADING_ASSETS_ALPACA_KEY and _SECRET, or from APCA_API_KEY_ID and
+    APCA_API_SECRET_KEY as Alpaca's own tools call them; hosts from TRADING_ASSETS_ALPACA_URL
+    (orders) and TRADING_ASSETS_ALPACA_DATA_URL (prices).
+
+    Raises ConfigurationError where a key is missing, or a host would get the keys in plain text;
+    it never shows a key.
+    """
+    values = os.environ if environment is None else environment
+    pairs = list(zip(_ALPACA_KEYS, _ALPACA_SECRETS, strict=True))
+    given = [pair for pair in pairs if values.get(pair[0]) or values.get(pair[1])]
+    missing = [name for name in (given or pairs)[0] if not values.get(name)]
+    if missing:
+        raise ConfigurationError(
+            f"{' and '.join(missing)} must be set to the keys of the Alpaca account. Alpaca shows "
+            "them when they are made; a paper account has its own."
+        )
+    key, secret = (values[name].strip() for name in given[0])
+    for name in _ALPACA_URLS:
+        _require_safe_url(name, values.get(name))
+    trading_url, data_url = ((values.get(name) or "").rstrip("/") or None for name in _ALPACA_URLS)
+    return AlpacaEnvironment(
+        key=SecretStr(key), secret=SecretStr(secret), trading_url=trading_url, data_url=data_url
+    )
+
+
+def _require_safe_url(name: str, text: str | None) -> None:
+    """Keys go out encrypted, or not at all beyond this machine."""
+    if not text:
+        return
+    url = urlsplit(text)
+    if url.scheme == "https" and url.hostname:
+        return
+    if url.scheme != "http" or url.hostname not in ("127.0.0.1", "localhost", "::1"):
+        raise ConfigurationError(
+            f"{name} must begin with https:// (http:// is for this machine alone), or be unset "
+            "for Alpaca's own host."
+        )
+
+
 def prepare_dagster(places: Directories) -> None:
     """Set the environment that Dagster reads, where the caller has not: its home (the folder that
     holds dagster.yaml, the current one), its storage below the state, and events in batches."""
@@ -350,7 +499,9 @@ def _resolve_paths(settings: PortfolioSettings, root: Path) -> PortfolioSettings
     return settings.model_copy(
         update={
             "signals": settings.signals.model_copy(update={"strategies": strategies}),
-            "prices": settings.prices.model_copy(update={"path": root / settings.prices.path}),
+            "prices": settings.prices.model_copy(update={"path": root / settings.prices.path})
+            if isinstance(settings.prices, FilePrices)
+            else settings.prices,
             "corporate_actions": settings.corporate_actions
             and settings.corporate_actions.model_copy(
                 update={"path": root / settings.corporate_actions.path}

@@ -6,6 +6,7 @@ that is written twice, is an error, not a silence.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,11 +60,16 @@ class _ExactLoader(yaml.SafeLoader):
 _ExactLoader.add_constructor("tag:yaml.org,2002:float", _ExactLoader.construct_spelled_float)
 
 
+_SECRET_NAME = re.compile("key|secret|password|token", re.IGNORECASE)
+
+
 def _explain(path: Path, error: ValidationError) -> str:
     problems = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
         value = problem["input"]
-        shown = "" if isinstance(value, dict | list) else f" {value!r}"
+        # Somebody may have written a key into the file, and messages end up in logs.
+        is_shown = not isinstance(value, dict | list) and not _SECRET_NAME.search(key)
+        shown = f" {value!r}" if is_shown else ""
         problems.append(f"  {key}:{shown} {problem['msg']}")
     return f"{path}: {len(problems)} setting(s) wrong:\n" + "\n".join(problems)

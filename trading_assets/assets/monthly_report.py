@@ -17,7 +17,7 @@ from trading_assets.errors import InputError
 from trading_assets.execution.book import read_closed_sessions
 from trading_assets.lake import Lake
 from trading_assets.ledger.history import ClosedSession
-from trading_assets.market_data.files import FilePriceSource
+from trading_assets.market_data.base import PriceSource
 from trading_assets.model.money import plain
 from trading_assets.reporting.charts import drawdown_svg, equity_svg
 from trading_assets.reporting.monthly_content import MonthlyContent, ProvenanceRow
@@ -162,7 +162,7 @@ def signals_used(store: Lake, sessions: Sequence[dt.date]) -> tuple[ProvenanceRo
 
 
 def _prices_used(
-    closed: Sequence[ClosedSession], open_prices: Callable[[], FilePriceSource]
+    closed: Sequence[ClosedSession], open_prices: Callable[[], PriceSource]
 ) -> tuple[ProvenanceRow, ...]:
     """Where the closes came from that the book was valued at, and the price file as it is now."""
     sources = {mark.source for one in closed for mark in one.close.marks.values()}

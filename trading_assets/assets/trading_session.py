@@ -20,6 +20,8 @@ from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
+from trading_assets.brokers.simulated import SimulatedBroker
+from trading_assets.errors import ConfigurationError
 from trading_assets.execution.book import Book
 from trading_assets.execution.session import (
     SessionInputs,
@@ -28,7 +30,7 @@ from trading_assets.execution.session import (
     SessionStatus,
 )
 from trading_assets.ledger.history import ClosedSession
-from trading_assets.market_data.files import FilePriceSource
+from trading_assets.market_data.base import PriceSource
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, plain
 from trading_assets.model.plan import OrderPlan
@@ -166,6 +168,11 @@ def build_trading_session(graph: PortfolioGraph) -> dg.AssetsDefinition:
             raise dg.Failure("stop_after_plan works on one session; this run has several.")
         with ExitStack() as stack:
             broker = stack.enter_context(brokers.open(graph.settings))
+            if not isinstance(broker, SimulatedBroker):
+                raise ConfigurationError(
+                    f"{graph.settings.id}: sessions at a real broker are not run yet. Use mode "
+                    "simulated or dry."
+                )
             log = stack.enter_context(books.open(graph.settings))
             book = Book(log, graph.settings, keep=sessions)
             runner = SessionRunner(
@@ -187,7 +194,7 @@ class SessionWork:
         self,
         graph: PortfolioGraph,
         lake: LakeResource,
-        source: FilePriceSource,
+        source: PriceSource,
         runner: SessionRunner,
     ) -> None:
         self.graph = graph

@@ -36,6 +36,7 @@ def open_file_prices(settings: PortfolioSettings, sessions: Sequence[dt.date]) -
     actions = None
     if settings.corporate_actions is not None:
         actions = read_corporate_actions(settings.corporate_actions, settings.currency, sessions)
+    assert isinstance(settings.prices, FilePrices)
     return FilePriceSource(settings.prices, settings.currency, sessions, actions)
 
 

@@ -1,0 +1,172 @@
+"""Alpaca as the price source of a portfolio: daily closes for sessions, last trades within one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from trading_assets.errors import PricesUnknownError
+from trading_assets.market_data.alpaca import (
+    CURRENCY,
+    DAY,
+    NEW_YORK,
+    AlpacaMarketData,
+    BarQuery,
+)
+from trading_assets.market_data.corporate_actions import CorporateActions
+from trading_assets.model.account import Answer, Unknown
+from trading_assets.model.instrument import LatestPrice, Price, PriceSnapshot
+from trading_assets.model.market_events import PriceAdjustment, PriceBar
+from trading_assets.settings import AlpacaPrices
+
+T = TypeVar("T")
+
+LOOKBACK_SESSIONS = 10
+"""How many sessions back the latest close is looked for: older ones are no price to plan on."""
+
+
+class AlpacaPriceSource:
+    """Daily bars as closes.
+
+    `sessions` are the calendar's, ascending; `symbols` those that a table of prices is made for.
+    Every question is answered by Alpaca or its cache when it is asked. Raises PricesUnknownError
+    where it cannot be.
+    """
+
+    def __init__(
+        self,
+        data: AlpacaMarketData,
+        settings: AlpacaPrices,
+        sessions: Sequence[dt.date],
+        symbols: Iterable[str],
+        actions: CorporateActions | None = None,
+    ) -> None:
+        self.actions = CorporateActions() if actions is None else actions
+        self._data = data
+        self._settings = settings
+        self._sessions = tuple(sessions)
+        self._symbols = tuple(sorted(set(symbols)))
+        self._used = hashlib.sha256()
+
+    @property
+    def name(self) -> str:
+        """The source, its feed and what the bars are adjusted for."""
+        return f"alpaca/{self._settings.feed}/{self._settings.adjustment.value}"
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of every bar that was used so far, in the order of use."""
+        return self._used.hexdigest()
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols that a table of prices is made for, the benchmark among them, sorted."""
+        benchmark = self._settings.benchmark_symbol
+        return tuple(sorted({*self._symbols, *([benchmark] if benchmark else [])}))
+
+    def before(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
+        """The latest close of each symbol strictly before `session`, of the last ten sessions.
+
+        `age_sessions` counts the sessions between that close and the last one before `session`.
+        """
+        return self._snapshot(session, symbols, bisect_left(self._sessions, session), own=False)
+
+    def at_close(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
+        """The close of `session`; every symbol is missing until the session's bars are complete."""
+        place = bisect_left(self._sessions, session)
+        if place == len(self._sessions) or self._sessions[place] != session:
+            return PriceSnapshot(session=session, prices={}, missing=tuple(dict.fromkeys(symbols)))
+        return self._snapshot(session, symbols, place + 1, own=True)
+
+    def benchmark_close(self, session: dt.date) -> Decimal | None:
+        """The benchmark's close of `session`; None without a benchmark or without that close."""
+        benchmark = self._settings.benchmark_symbol
+        return (
+            None if benchmark is None else self.at_close(session, [benchmark]).price_of(benchmark)
+        )
+
+    def latest(
+        self, session: dt.date, symbols: Iterable[str], max_age: dt.timedelta
+    ) -> PriceSnapshot:
+        """The last trade of each symbol, made within `max_age`, with its own time (LatestPrice).
+
+        A symbol whose last trade is older is missing. The reference price is the close before
+        `session`.
+        """
+        names = list(dict.fromkeys(symbols))
+        trades = _answered(self._data.last_trades(names, max_age)).trades
+        closes = self.before(session, trades)
+        prices: dict[str, Price] = {}
+        for symbol, trade in trades.items():
+            prices[symbol] = LatestPrice(
+                symbol=symbol,
+                price=trade.price,
+                currency=CURRENCY,
+                session=session,
+                age_sessions=0,
+                source=self.name,
+                reference_price=closes.price_of(symbol),
+                as_of=trade.as_of,
+            )
+        return PriceSnapshot(
+            session=session,
+            prices=prices,
+            missing=tuple(symbol for symbol in names if symbol not in prices),
+        )
+
+    def _snapshot(
+        self, session: dt.date, symbols: Iterable[str], end: int, *, own: bool
+    ) -> PriceSnapshot:
+        """Latest close of each symbol at a place below `end`; with `own` only that of `end` - 1."""
+        names = tuple(dict.fromkeys(symbols))
+        first = max(end - LOOKBACK_SESSIONS - 1, 0)
+        if first >= end or not names:
+            return PriceSnapshot(session=session, prices={}, missing=names)
+        query = BarQuery(
+            symbols=names,
+            timeframe=DAY,
+            start=_midnight(self._sessions[first]),
+            end=_midnight(self._sessions[end - 1] + dt.timedelta(days=1)),
+            adjustment=PriceAdjustment(self._settings.adjustment),
+        )
+        found = _answered(self._data.bars(query))
+        prices = {}
+        for symbol, bars in found.bars.items():
+            place = self._place(bars[-1])
+            if own and place != end - 1:
+                continue
+            self._used.update(msgspec.json.encode(bars[-1]))
+            prices[symbol] = Price(
+                symbol=symbol,
+                price=bars[-1].close,
+                currency=CURRENCY,
+                session=self._sessions[place],
+                age_sessions=end - 1 - place,
+                source=self.name,
+                reference_price=bars[-2].close if len(bars) > 1 else None,
+                volume=bars[-1].volume,
+            )
+        return PriceSnapshot(
+            session=session,
+            prices=prices,
+            missing=tuple(symbol for symbol in names if symbol not in prices),
+        )
+
+    def _place(self, bar: PriceBar) -> int:
+        return bisect_left(self._sessions, bar.start.astimezone(NEW_YORK).date())
+
+
+def _midnight(day: dt.date) -> dt.datetime:
+    return dt.datetime.combine(day, dt.time(), NEW_YORK).astimezone(dt.UTC)
+
+
+def _answered(answer: Answer[T]) -> T:
+    if isinstance(answer, Unknown):
+        raise PricesUnknownError(f"Alpaca could not say: {answer.reason}. Run it again later.")
+    return answer.value

@@ -1,0 +1,57 @@
+"""What every source of prices offers to a session.
+
+| method            | answers                                    | lacking a price   |
+|-------------------|--------------------------------------------|-------------------|
+| `before`          | the latest close strictly before a session | listed as missing |
+| `at_close`        | the session's own close, once it is known  | listed as missing |
+| `benchmark_close` | the benchmark's close of a session         | None              |
+
+A source that could not be asked raises; it never answers as if there were no prices.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Protocol
+
+from trading_assets.market_data.corporate_actions import CorporateActions
+from trading_assets.model.instrument import PriceSnapshot
+
+
+class PriceSource(Protocol):
+    """Prices of a portfolio's instruments, in its currency.
+
+    `symbols` are those that a table of prices is made for, `actions` the corporate actions that go
+    with the prices. `name` says where they come from, `sha256` what was used of it.
+    """
+
+    actions: CorporateActions
+
+    @property
+    def name(self) -> str:
+        """The source's name, the `source` of its prices."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256, in hex, of the file, or of what was answered so far."""
+        ...
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols that a table of prices is made for, sorted; others may be asked for."""
+        ...
+
+    def before(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
+        """The latest close of each symbol strictly before `session`."""
+        ...
+
+    def at_close(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
+        """The close of `session` itself."""
+        ...
+
+    def benchmark_close(self, session: dt.date) -> Decimal | None:
+        """The benchmark's close of `session`; None without a benchmark or without that close."""
+        ...

@@ -1,0 +1,114 @@
+"""A portfolio's price source, from what its settings name: a file, or Alpaca."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from trading_assets.alpaca_api.client import AlpacaAccess, AlpacaApi
+from trading_assets.brokers.alpaca_reference import AlpacaReference
+from trading_assets.calendar import TradingCalendar
+from trading_assets.errors import PricesUnknownError
+from trading_assets.market_data.alpaca import AlpacaMarketData
+from trading_assets.market_data.alpaca_prices import AlpacaPriceSource
+from trading_assets.market_data.bar_cache import BarCache
+from trading_assets.market_data.base import PriceSource
+from trading_assets.market_data.corporate_actions import CorporateActions, read_corporate_actions
+from trading_assets.market_data.files import open_file_prices
+from trading_assets.model.account import Unknown
+from trading_assets.model.market_events import PriceAdjustment
+from trading_assets.settings import (
+    AlpacaBrokerSettings,
+    AlpacaPrices,
+    Mode,
+    PortfolioSettings,
+    alpaca_environment,
+)
+from trading_assets.signal_files import read_signal_file
+
+ANNOUNCED_DAYS = 14
+"""How many days back announcements are looked at: no open session lies longer ago."""
+
+
+def alpaca_api(settings: PortfolioSettings) -> AlpacaApi:
+    """Alpaca's interface for a portfolio, with the keys that are in the environment; the paper
+    account's unless the mode is live."""
+    given = alpaca_environment()
+    limits = settings.alpaca or AlpacaBrokerSettings()
+    access = AlpacaAccess(
+        key=given.key,
+        secret=given.secret,
+        paper=settings.mode is not Mode.LIVE,
+        trading_url=given.trading_url,
+        stream_url=given.stream_url,
+        data_url=given.data_url,
+    )
+    return AlpacaApi(access, limits.requests_per_minute, limits.timeout_seconds)
+
+
+def open_prices(
+    settings: PortfolioSettings, calendar: TradingCalendar, bars: Path | None = None
+) -> PriceSource:
+    """The price source with its corporate actions; `bars` is where bars may be kept.
+
+    Raises InputError for a file that cannot be used, ConfigurationError where keys are missing,
+    PricesUnknownError where announcements cannot be had or do not say enough.
+    """
+    prices = settings.prices
+    if not isinstance(prices, AlpacaPrices):
+        return open_file_prices(settings, calendar.history)
+    api = alpaca_api(settings)
+    symbols = sorted(_signal_symbols(settings))
+    data = AlpacaMarketData(
+        api,
+        prices.feed,
+        calendar.closes_at,
+        dt.timedelta(minutes=prices.wait_minutes),
+        None if bars is None else BarCache(bars / "alpaca.sqlite"),
+    )
+    if settings.corporate_actions is not None:
+        actions = read_corporate_actions(
+            settings.corporate_actions, settings.currency, calendar.history
+        )
+    elif prices.adjustment is PriceAdjustment.RAW:
+        actions = announced_actions(api, symbols, dt.datetime.now(calendar.time_zone).date())
+    else:
+        actions = CorporateActions()
+    return AlpacaPriceSource(data, prices, calendar.history, symbols, actions)
+
+
+def announced_actions(api: AlpacaApi, symbols: Iterable[str], today: dt.date) -> CorporateActions:
+    """What Alpaca announced for the last days and today.
+
+    Raises PricesUnknownError where it cannot say, or says too little of one of `symbols`: a
+    position that changes in a way that the book does not know must not be traded on.
+    """
+    found = AlpacaReference(api).announcements(today - dt.timedelta(days=ANNOUNCED_DAYS), today)
+    if isinstance(found, Unknown):
+        raise PricesUnknownError(f"Alpaca could not say: {found.reason}. Run it again later.")
+    wanted = set(symbols)
+    unclear = [
+        f"{each.symbol} ({each.kind} of {each.ex_date}: {each.reason})"
+        for each in found.value.untranslated
+        if each.symbol in wanted
+    ]
+    if unclear:
+        raise PricesUnknownError(
+            f"Alpaca announced what the book cannot be told by itself: {', '.join(unclear)}. Write "
+            "the corporate actions into a file and name it in `corporate_actions`."
+        )
+    actions = [each.action for each in found.value.actions]
+    digest = hashlib.sha256(msgspec.json.encode(found.value)).hexdigest()
+    return CorporateActions(actions, "alpaca/announcements", digest)
+
+
+def _signal_symbols(settings: PortfolioSettings) -> set[str]:
+    return {
+        row.symbol
+        for strategy in settings.signals.strategies
+        for row in read_signal_file(strategy).rows
+    }
