@@ -41,7 +41,13 @@ check: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: check
+# Beside what ib_insync needs, not over it: see requirements-ib-async.in.
+.venv/ib_async/installed: .venv/installed requirements-ib-async.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --require-hashes --upgrade \
+		--target .venv/ib_async -r requirements-ib-async.lock
+	@touch $@
+
+test: check .venv/ib_async/installed
 	$(BIN)/pytest -n 2 --dist loadgroup -rs
 
 samples: .venv/installed-test
@@ -68,3 +74,5 @@ lock:
 	$(BIN)/$(UV_COMPILE) --extra test pyproject.toml -c requirements.lock -o requirements-test.lock
 	$(BIN)/$(UV_COMPILE) requirements-bench.in -o requirements-bench.lock
 	$(BIN)/$(UV_COMPILE) requirements-bench-pandas2.in -o requirements-bench-pandas2.lock
+	$(BIN)/$(UV_COMPILE) --no-emit-package numpy --no-emit-package tzdata \
+		--no-emit-package nest-asyncio requirements-ib-async.in -o requirements-ib-async.lock
