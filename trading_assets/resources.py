@@ -152,11 +152,12 @@ class BookResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Projections, exported files and reports."""
+    """Projections, exported files and reports, and what people wrote to be printed in them."""
 
     lake_folder: str
     exports_folder: str
     reports_folder: str
+    commentary_folder: str
 
     def open(self, settings: PortfolioSettings) -> Lake:
         """The portfolio's projections."""
@@ -172,6 +173,11 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Where monthly reports go."""
         return Path(self.reports_folder)
 
+    @property
+    def commentary(self) -> Path:
+        """Where the commentary of months lies."""
+        return Path(self.commentary_folder)
+
 
 def resources(directories: Directories) -> dict[str, dg.ConfigurableResource]:  # type: ignore[type-arg]
     """All resources on these directories, by the name under which assets ask for them."""
@@ -186,6 +192,7 @@ def resources(directories: Directories) -> dict[str, dg.ConfigurableResource]:  
             lake_folder=str(directories.lake),
             exports_folder=str(directories.exports),
             reports_folder=str(directories.reports),
+            commentary_folder=str(directories.commentary),
         ),
         "warehouse": DuckDBResource(database=str(directories.warehouse)),
     }

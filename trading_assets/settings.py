@@ -292,6 +292,11 @@ class Directories(BaseModel):
         return self.data / "portfolios"
 
     @property
+    def commentary(self) -> Path:
+        """What people write about months: <portfolio>/<YYYY-MM>.txt."""
+        return self.data / "commentary"
+
+    @property
     def books(self) -> Path:
         """Event logs, one SQLite file for each portfolio: the record, never to be deleted. Also the
         last head seen of each book, wherever it is."""

@@ -10,11 +10,15 @@ from decimal import Decimal
 
 import pytest
 
+from trading_assets.analytics.round_trips import round_trip_summary
 from trading_assets.model.order import Side
 from trading_assets.model.result import GapCause, PositionValue
+from trading_assets.model.round_trip import PositionSide, RoundTrip
 from trading_assets.reporting.monthly_content import (
+    Commentary,
     CostSummary,
     Definition,
+    DrawdownLine,
     EquityStatement,
     FlowLine,
     GapSummary,
@@ -185,6 +189,62 @@ def sample_performance() -> tuple[PerformanceRow, ...]:
     )
 
 
+def sample_relative() -> tuple[PerformanceRow, ...]:
+    """Figures against the benchmark; alpha only where a year is behind it."""
+    return (
+        PerformanceRow(label="Beta", unit=Unit.RATIO, portfolio=(0.91, 0.95, 0.95, 1.02)),
+        PerformanceRow(
+            label="Alpha, annualised",
+            unit=Unit.SIGNED_PERCENT,
+            portfolio=(None, None, None, 0.0113),
+        ),
+    )
+
+
+def sample_drawdowns() -> tuple[DrawdownLine, ...]:
+    """One that recovered, one that began with the period, none, and one that is not defined."""
+    return (
+        DrawdownLine(
+            period="Month",
+            depth=-0.0145,
+            peak=dt.date(2024, 3, 7),
+            trough=dt.date(2024, 3, 12),
+            recovery=dt.date(2024, 3, 20),
+        ),
+        DrawdownLine(period="Quarter to date", depth=-0.0231, trough=dt.date(2024, 1, 5)),
+        DrawdownLine(period="Year to date", depth=0.0),
+        DrawdownLine(period="Since inception", depth=None),
+    )
+
+
+def sample_round_trips(count: int = 5) -> tuple[RoundTrip, ...]:
+    """`count` round trips over March, gains and losses in turn, the later the larger."""
+    trips = []
+    for at in range(count):
+        entry, moved = Decimal(100), Decimal(at + 1) * (-1 if at % 2 else 1)
+        closed = dt.date(2024, 3, 1) + dt.timedelta(at % 28)
+        trips.append(
+            RoundTrip(
+                symbol=list(NAMES)[at % len(NAMES)],
+                lot_id=f"lot {at}",
+                side=PositionSide.LONG,
+                quantity=Decimal(10),
+                currency="USD",
+                opened=dt.date(2024, 2, 1),
+                opened_at=None,
+                entry_price=entry,
+                closed=closed,
+                closed_at=None,
+                exit_price=entry + moved,
+                pnl=10 * moved,
+                base_pnl=10 * moved,
+                return_=moved / entry,
+                holding_days=(closed - dt.date(2024, 2, 1)).days,
+            )
+        )
+    return tuple(trips)
+
+
 def sample_content() -> MonthlyContent:
     """March 2024 of a portfolio with 20 positions, 60 trades and 250 sessions behind it."""
     sessions = weekdays(LAST, 250)
@@ -238,6 +298,8 @@ def sample_content() -> MonthlyContent:
         ),
         performance_columns=("Month", "Quarter to date", "Year to date", "Since inception"),
         performance_rows=sample_performance(),
+        relative_rows=sample_relative(),
+        drawdowns=sample_drawdowns(),
         equity_series=Series(sessions=sessions, portfolio=portfolio, benchmark=benchmark),
         drawdown_series=Series(
             sessions=sessions, portfolio=drawdowns(portfolio), benchmark=drawdowns(benchmark)
@@ -280,6 +342,11 @@ def sample_content() -> MonthlyContent:
         equity=EQUITY,
         positions=positions,
         trades=trades,
+        round_trips=sample_round_trips(),
+        round_trip_summary=round_trip_summary(sample_round_trips()),
+        commentary=Commentary(
+            text="Markets rose.\n\nWe kept our <b>weights</b>.", file="core_blend/2024-03.txt"
+        ),
         flows=(
             FlowLine(
                 session=dt.date(2024, 3, 4),
@@ -387,6 +454,12 @@ def month() -> MonthlyContent:
 def positions_of() -> Callable[[int], tuple[PositionLine, ...]]:
     """Makes as many positions as asked for."""
     return sample_positions
+
+
+@pytest.fixture
+def round_trips_of() -> Callable[[int], tuple[RoundTrip, ...]]:
+    """Makes as many round trips as asked for."""
+    return sample_round_trips
 
 
 @pytest.fixture

@@ -17,8 +17,10 @@ import msgspec
 import pytest
 from pypdf import PdfReader
 
+from trading_assets.analytics.round_trips import round_trip_summary
 from trading_assets.errors import ReportError
 from trading_assets.model.order import Side
+from trading_assets.model.round_trip import RoundTrip
 from trading_assets.reporting.monthly_content import (
     AccountLine,
     CostSummary,
@@ -92,6 +94,54 @@ def test_performance_shows_portfolio_and_benchmark_and_undefined_as_not_availabl
     assert "Volatility, annualised 9.12% 8.55% 10.34% 9.90%" in text
     assert "Sharpe ratio n/a n/a n/a n/a 2.41 3.95 1.17 1.63" in text
     assert "Turnover 14.32% \u2013 44.10% \u2013" in text
+
+
+def test_figures_against_the_benchmark_stand_by_period(
+    month: MonthlyContent, changed: Changed
+) -> None:
+    """An alpha below a year is n/a; without a benchmark there is no such section."""
+    text = text_of(month)
+    assert "Beta 0.91 0.95 0.95 1.02" in text
+    assert "Alpha, annualised n/a n/a n/a +1.13%" in text
+    assert "Against the benchmark" not in text_of(changed(benchmark_name=None))
+
+
+def test_a_drawdown_says_when_it_began_was_deepest_and_was_recovered(month: MonthlyContent) -> None:
+    text = text_of(month)
+    assert "Month \u22121.45% 2024-03-07 2024-03-12 2024-03-20" in text
+    assert "Quarter to date \u22122.31% start 2024-01-05 not yet" in text
+    assert "Year to date 0.00% \u2013 \u2013 \u2013" in text
+    assert "Since inception n/a \u2013 \u2013 \u2013" in text
+
+
+def test_round_trips_are_listed_and_summed(month: MonthlyContent) -> None:
+    """+10, -20, +30, -40, +50 on entries of 1,000: 90 gained, 60 lost, three of five won."""
+    text = text_of(month)
+    assert "AAPL Long 10 2024-02-01 100.00 2024-03-01 101.00 29 +1.00% +10.00" in text
+    assert "3 gained 90.00, 2 lost 60.00: win rate 60.00%, profit factor 1.50" in text
+    assert "5 in all +30.00" in text
+
+
+def test_of_many_round_trips_the_largest_are_shown_and_the_rest_is_summed(
+    changed: Changed, round_trips_of: Callable[[int], tuple[RoundTrip, ...]]
+) -> None:
+    """102 of them: the two smallest are +10 and -20."""
+    trips = round_trips_of(102)
+    text = text_of(changed(round_trips=trips, round_trip_summary=round_trip_summary(trips)))
+    assert "2 others \u221210.00" in text
+    assert "102 in all \u2212510.00" in text
+
+
+def test_a_month_that_closed_nothing_and_has_no_commentary_says_so() -> None:
+    text = text_of(empty_content())
+    assert "No position was closed or reduced this month." in text
+    assert "No commentary was written for this month." in text
+
+
+def test_the_commentary_is_printed_as_it_was_written(month: MonthlyContent) -> None:
+    """Markup in it is shown, not obeyed."""
+    text = text_of(month)
+    assert "Markets rose. We kept our <b>weights</b>." in text
 
 
 def test_income_and_corporate_actions_are_shown_where_there_are_any(
@@ -442,11 +492,15 @@ def test_metadata_outline_and_size(month: MonthlyContent) -> None:
         "Growth of 100",
         "Drawdown from the last peak",
         "Returns by month",
+        "Commentary",
+        "Against the benchmark",
+        "Maximum drawdown and recovery",
         "Statement of the month",
         "By strategy",
-        "Flows",
+        "Deposits and withdrawals",
         "Positions at 2024-03-28",
         "Trades",
+        "Round trips closed",
         "Reconciliation",
         "Notes on the data",
         "Definitions",

@@ -21,7 +21,7 @@ from assets_tests.execution.small_portfolio import (
 )
 from trading_assets.execution.book import read_closed_sessions
 from trading_assets.ledger.history import ClosedSession
-from trading_assets.model.order import Side
+from trading_assets.model.order import OrderStatus, Side
 from trading_assets.model.result import GapCause
 from trading_assets.reporting.monthly_content import MonthlyContent, Unit
 from trading_assets.reporting.monthly_pdf import render_monthly_pdf
@@ -124,6 +124,63 @@ def test_the_drawdown_is_from_tuesdays_high(closed: list[ClosedSession]) -> None
     # Equity at the closes: 9,999, 10,097, 9,901.
     row = next(r for r in content_of(closed).performance_rows if r.label == "Maximum drawdown")
     assert row.portfolio[0] == pytest.approx(9901 / 10097 - 1, abs=1e-12)
+
+
+def test_a_deposit_at_the_start_leaves_the_money_weighted_return_as_it_is(
+    closed: list[ClosedSession],
+) -> None:
+    row = content_of(closed).performance_rows[1]
+    assert row.label == "Money-weighted return"
+    assert row.portfolio == pytest.approx((9901 / 10000 - 1,) * 4)
+    assert row.benchmark is None
+
+
+def test_the_benchmark_is_beaten_by_what_is_returned_above_it(closed: list[ClosedSession]) -> None:
+    rows = {row.label: row for row in content_of(closed).relative_rows}
+    assert rows["Return less benchmark's"].portfolio[0] == pytest.approx(-0.0099 + 0.01)
+    # Two sessions have both returns: 98 / 9,999 and -196 / 10,097 against 1 % and -2 / 101.
+    theirs = 0.01 + 2 / 101
+    assert rows["Beta"].portfolio[0] == pytest.approx((98 / 9999 + 196 / 10097) / theirs)
+    assert set(rows["Alpha, annualised"].portfolio) == {None}
+
+
+def test_the_drawdown_has_its_dates(closed: list[ClosedSession]) -> None:
+    line = content_of(closed).drawdowns[0]
+    assert (line.period, line.peak, line.trough) == ("Month", TUESDAY, WEDNESDAY)
+    assert line.recovery is None
+
+
+def test_an_order_of_which_the_outcome_is_not_known_is_noted(closed: list[ClosedSession]) -> None:
+    first = closed[0]
+    unknown = tuple(
+        msgspec.structs.replace(order, status=OrderStatus.UNKNOWN) for order in first.orders
+    )
+    content = content_of([msgspec.structs.replace(first, orders=unknown), *closed[1:]])
+    assert content.notes == (
+        "1 order without an outcome on record, of 2024-03-04: the executions are not complete.",
+    )
+
+
+def test_shares_that_were_sold_again_are_round_trips(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """50 bought at 100 on Monday, all sold at 110 on Wednesday."""
+    desk = Desk(tmp_path_factory.mktemp("sold"), portfolio_settings())
+    for session, weight, price in (
+        (MONDAY, "0.5", "100"),
+        (TUESDAY, "0.5", "100"),
+        (WEDNESDAY, "0", "110"),
+    ):
+        desk.run(session_inputs(session, {"AAA": weight}, {"AAA": price}))
+    content = content_of(list(read_closed_sessions(desk.log, desk.settings)))
+    desk.close()
+    (trip,) = content.round_trips
+    assert (trip.opened, trip.closed, trip.holding_days) == (MONDAY, WEDNESDAY, 2)
+    assert [trip.quantity, trip.entry_price, trip.exit_price] == [50, 100, 110]
+    assert trip.base_pnl == 500
+    assert content.round_trip_summary is not None
+    assert content.round_trip_summary.win_rate == 1
+    assert content.round_trip_summary.profit_factor is None
 
 
 def test_a_return_is_not_annualised_below_a_year(closed: list[ClosedSession]) -> None:

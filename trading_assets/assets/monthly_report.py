@@ -20,6 +20,7 @@ from trading_assets.ledger.history import ClosedSession
 from trading_assets.market_data.base import PriceSource
 from trading_assets.model.money import plain
 from trading_assets.reporting.charts import drawdown_svg, equity_svg
+from trading_assets.reporting.commentary import read_commentary
 from trading_assets.reporting.monthly_content import MonthlyContent, ProvenanceRow
 from trading_assets.reporting.monthly_report import MonthFacts, gather_month, monthly_content
 from trading_assets.resources import BookResource, LakeResource, MarketDataResource
@@ -64,6 +65,7 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
         facts = msgspec.structs.replace(
             facts,
             names=_names(settings),
+            commentary=read_commentary(lake.commentary, settings.id, month),
             provenance=(
                 *_provenance(settings, facts, context.run.run_id),
                 *signals_used(lake.open(settings), [one.session for one in facts.closed]),

@@ -18,7 +18,7 @@ from trading_assets.model.money import plain
 from trading_assets.model.result import DailyResult
 from trading_assets.reporting.charts import equity_svg
 from trading_assets.reporting.exports import SessionExports
-from trading_assets.reporting.monthly_report import equity_series
+from trading_assets.reporting.performance_content import equity_series
 from trading_assets.reporting.projections import instrument_pnl_table, pnl_table
 from trading_assets.resources import BookResource, LakeResource
 

@@ -8,8 +8,7 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Table, TableStyle
 
 from trading_assets.model.money import ZERO
-from trading_assets.model.order import Side
-from trading_assets.reporting.monthly_content import MonthlyContent, TradeLine
+from trading_assets.reporting.monthly_content import MonthlyContent
 from trading_assets.reporting.number_format import (
     NOT_APPLICABLE,
     UNDEFINED,
@@ -20,25 +19,23 @@ from trading_assets.reporting.number_format import (
 )
 from trading_assets.reporting.sections import headed, nothing, together, words
 from trading_assets.reporting.strategy_section import strategy_part
-from trading_assets.reporting.styles import ALERT, BODY, CONTENT_WIDTH, SMALL, paragraph
+from trading_assets.reporting.styles import ALERT, CONTENT_WIDTH, SMALL, paragraph
 from trading_assets.reporting.tables import Column, Kind, TableSpec, data_table
+from trading_assets.reporting.trade_sections import trade_part
 
 _GUTTER = 7 * mm
 _INDENT = 3 * "\u00a0"
 
-TRADES_SHOWN_MAX = 200
-"""A month with more trades shows its largest, and counts and sums the others."""
-
 
 def book_part(content: MonthlyContent) -> list[Flowable]:
-    """Statement of the month to trades, in the order of the page."""
+    """Statement of the month to round trips, in the order of the page."""
     return [
         *_statement(content),
         *strategy_part(content),
         *_flows(content),
         *_account_lines(content),
         *_positions(content),
-        *_trades(content),
+        *trade_part(content),
     ]
 
 
@@ -123,8 +120,9 @@ def _amounts(heading: str, currency: str, rows: tuple[tuple[str, str], ...]) -> 
 
 
 def _flows(content: MonthlyContent) -> list[Flowable]:
+    title = "Deposits and withdrawals"
     if not content.flows:
-        return together("Flows", [nothing("No deposits or withdrawals this month.")])
+        return together(title, [nothing("No deposits or withdrawals this month.")])
     flows = tuple(
         (line.session.isoformat(), words(line.kind), line.detail, money(line.amount, signed=True))
         for line in content.flows
@@ -140,7 +138,7 @@ def _flows(content: MonthlyContent) -> list[Flowable]:
         rows=(*flows, ("Net", "", "", net)),
         totals=1,
     )
-    return headed("Flows", [data_table(spec)], room=30 * mm)
+    return headed(title, [data_table(spec)], room=30 * mm)
 
 
 def _account_lines(content: MonthlyContent) -> list[Flowable]:
@@ -258,67 +256,3 @@ def _not_shown(content: MonthlyContent) -> Decimal | None:
         return None
     held = sum((line.position.market_value for line in content.positions), ZERO)
     return (content.equity - held - content.cash - content.accruals) or None
-
-
-def _trades(content: MonthlyContent) -> list[Flowable]:
-    title = "Trades"
-    if not content.trades:
-        return together(title, [nothing("There were no trades this month.")])
-    largest = sorted(content.trades, key=lambda line: -line.notional)[:TRADES_SHOWN_MAX]
-    if len(content.trades) > TRADES_SHOWN_MAX:
-        # Largest first only decides which are shown; they are shown in the order they happened.
-        chosen = {id(line) for line in largest}
-        shown = [line for line in content.trades if id(line) in chosen]
-        others = [line for line in content.trades if id(line) not in chosen]
-    else:
-        shown, others = list(content.trades), []
-    quantity = decimals_of((line.quantity for line in shown), least=0, most=6)
-    price = decimals_of((line.price for line in shown), least=2, most=4)
-    rows = [
-        (
-            line.session.isoformat(),
-            line.symbol,
-            "Buy" if line.side is Side.BUY else "Sell",
-            fixed(line.quantity, quantity),
-            fixed(line.price, price),
-            money(line.notional),
-            money(line.commission),
-            fixed(line.shortfall_bps, 1, signed=True),
-        )
-        for line in shown
-    ]
-    totals = [_trade_total(f"{len(others)} others", others)] if others else []
-    totals.append(_trade_total("Total", list(content.trades)))
-    columns = (
-        Column("Session", Kind.TEXT),
-        Column("Symbol", Kind.TEXT),
-        Column("Side", Kind.TEXT),
-        Column("Quantity"),
-        Column("Price"),
-        Column("Notional"),
-        Column("Commission"),
-        Column("Shortfall, bps"),
-    )
-    note = (
-        f"Amounts in {content.currency}. Shortfall is implementation shortfall: the fill against "
-        "the plan price, positive is a cost; n/a where there was no plan price."
-    )
-    body: list[Flowable] = []
-    if others:
-        body.append(
-            paragraph(
-                f"The largest {len(shown)} of {len(content.trades)} trades by notional; the "
-                f"{len(others)} others are summed in one line and listed in the book.",
-                BODY,
-            )
-        )
-    spec = TableSpec(columns=columns, rows=(*rows, *totals), totals=len(totals))
-    return headed(title, [*body, data_table(spec), paragraph(note, SMALL)])
-
-
-def _trade_total(label: str, lines: list[TradeLine]) -> tuple[str, ...]:
-    buys = sum(1 for line in lines if line.side is Side.BUY)
-    counts = f"{buys:,} buys, {len(lines) - buys:,} sells"
-    notional = money(sum((line.notional for line in lines), ZERO))
-    commission = money(sum((line.commission for line in lines), ZERO))
-    return (label, counts, "", "", "", notional, commission, "")

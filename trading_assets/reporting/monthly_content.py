@@ -12,10 +12,12 @@ from enum import StrEnum
 
 import msgspec
 
+from trading_assets.analytics.round_trips import RoundTripSummary
 from trading_assets.errors import ReportError
 from trading_assets.model.money import ZERO
 from trading_assets.model.order import Side
 from trading_assets.model.result import GapCause, PositionValue
+from trading_assets.model.round_trip import RoundTrip
 
 
 class Unit(StrEnum):
@@ -60,6 +62,20 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[dt.date, ...] = ()
     portfolio: tuple[float | None, ...] = ()
     benchmark: tuple[float | None, ...] | None = None
+
+
+class DrawdownLine(msgspec.Struct, frozen=True, kw_only=True):
+    """The deepest fall within one period; `depth` a fraction <= 0, None where undefined.
+
+    `peak` is None where the high is the period's start, `recovery` None while it is not reached
+    again; without a fall there is no trough either.
+    """
+
+    period: str
+    depth: float | None
+    peak: dt.date | None = None
+    trough: dt.date | None = None
+    recovery: dt.date | None = None
 
 
 class YearOfReturns(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +147,13 @@ class TradeLine(msgspec.Struct, frozen=True, kw_only=True):
     notional: Decimal
     commission: Decimal
     shortfall_bps: float | None
+
+
+class Commentary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wrote about the month: plain text, paragraphs apart by an empty line."""
+
+    text: str
+    file: str
 
 
 class FlowLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,6 +239,7 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     `month` is any day of it. `mode` is the portfolio's (simulated, dry, paper, live) and is shown
     on every page. `prepared_from` says in a sentence what the report was computed from.
     `benchmark_name` None means that there is no benchmark: its columns and lines are left out.
+    `relative_rows` compare with the benchmark; `round_trips` are what the month closed, in order.
     `cash`, `accruals` (dividends owed to the portfolio less those it owes) and `equity` are at
     `as_of`, the last closed session (None: no session was closed).
     None for `statement`, `costs` or `reconciliation` is said on the page.
@@ -237,6 +261,8 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     key_figures: tuple[KeyFigure, ...] = ()
     performance_columns: tuple[str, ...] = ()
     performance_rows: tuple[PerformanceRow, ...] = ()
+    relative_rows: tuple[PerformanceRow, ...] = ()
+    drawdowns: tuple[DrawdownLine, ...] = ()
     equity_series: Series = Series()
     drawdown_series: Series = Series()
     monthly_returns: tuple[YearOfReturns, ...] = ()
@@ -247,6 +273,8 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     equity: Decimal | None = None
     positions: tuple[PositionLine, ...] = ()
     trades: tuple[TradeLine, ...] = ()
+    round_trips: tuple[RoundTrip, ...] = ()
+    round_trip_summary: RoundTripSummary | None = None
     flows: tuple[FlowLine, ...] = ()
     account_lines: tuple[AccountLine, ...] = ()
     costs: CostSummary | None = None
@@ -254,11 +282,12 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     definitions: tuple[Definition, ...] = ()
     provenance: tuple[ProvenanceRow, ...] = ()
     notes: tuple[str, ...] = ()
+    commentary: Commentary | None = None
 
     def __post_init__(self) -> None:
         """Raises ReportError where lengths disagree, naming the part and both lengths."""
         columns = len(self.performance_columns)
-        for row in self.performance_rows:
+        for row in (*self.performance_rows, *self.relative_rows):
             _same_length(f"performance row {row.label!r}", row.portfolio, columns)
             _same_length(f"performance row {row.label!r}, benchmark", row.benchmark, columns)
         for name in ("equity_series", "drawdown_series"):

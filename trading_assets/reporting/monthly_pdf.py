@@ -34,6 +34,7 @@ from trading_assets.reporting.styles import (
     plain_text,
     register_fonts,
 )
+from trading_assets.reporting.track_record_sections import track_record_part
 
 _HASH_SHOWN = 12
 
@@ -50,9 +51,20 @@ def render_monthly_pdf(content: MonthlyContent) -> bytes:
     return _build(content, pages=pages).stream.getvalue()
 
 
+def story(content: MonthlyContent) -> list[Flowable]:
+    """All of the report in the order of the page."""
+    register_fonts()
+    return [
+        *performance_part(content),
+        *track_record_part(content),
+        *book_part(content),
+        *evidence_part(content),
+    ]
+
+
 def _build(content: MonthlyContent, pages: int | None) -> _Report:
     report = _Report(content, pages)
-    report.build([*performance_part(content), *book_part(content), *evidence_part(content)])
+    report.build(story(content))
     return report
 
 

@@ -15,67 +15,45 @@ from itertools import groupby
 import msgspec
 
 from trading_assets.analytics.conventions import CONVENTIONS
-from trading_assets.analytics.performance import (
-    Performance,
-    Period,
-    Statistics,
-    by_period,
-)
+from trading_assets.analytics.performance import by_period
 from trading_assets.analytics.pnl import daily_result, position_values
-from trading_assets.analytics.returns import (
-    benchmark_returns,
-    drawdown_series,
-    equity_index,
-    monthly_returns,
-    portfolio_returns,
-    yearly_returns,
-)
+from trading_assets.analytics.round_trips import round_trip_summary
 from trading_assets.analytics.strategy_pnl import strategy_session
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.money import ZERO, notional
 from trading_assets.model.order import Side
-from trading_assets.model.policies import ReportPolicy
 from trading_assets.model.result import DailyResult, Gap, GapCause
 from trading_assets.reconciliation import reconcile
 from trading_assets.reporting.monthly_content import (
     AccountLine,
+    Commentary,
     CostSummary,
     Definition,
     EquityStatement,
     FlowLine,
     GapSummary,
-    KeyFigure,
     MonthlyContent,
-    PerformanceRow,
     PositionLine,
     ProvenanceRow,
     ReconciliationSummary,
-    Series,
     StrategyLine,
     TradeLine,
-    Unit,
-    YearOfReturns,
 )
-from trading_assets.reporting.number_format import percent
+from trading_assets.reporting.performance_content import (
+    COLUMNS,
+    METRIC_NAMES,
+    drawdown_lines,
+    drawdowns,
+    equity_series,
+    key_figures,
+    performance_rows,
+    relative_rows,
+    years_of_returns,
+)
 from trading_assets.settings import Mode, PortfolioSettings
 
 BASIS_POINTS = Decimal(10000)
 OLDER_CLOSES_SHOWN_MAX = 10
-COLUMNS = {
-    Period.MONTH: "Month",
-    Period.QUARTER_TO_DATE: "Quarter to date",
-    Period.YEAR_TO_DATE: "Year to date",
-    Period.SINCE_INCEPTION: "Since inception",
-}
-METRIC_NAMES = {
-    "cumulative_return": "Return",
-    "annualised_return": "Annualised return",
-    "volatility": "Volatility",
-    "sharpe_ratio": "Sharpe ratio",
-    "max_drawdown": "Maximum drawdown",
-    "turnover": "Turnover",
-    "benchmark_return": "Benchmark return",
-}
 
 
 class MonthFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +62,8 @@ class MonthFacts(msgspec.Struct, frozen=True, kw_only=True):
     `results` are those of all closed sessions since inception up to the month's end, ascending;
     `closed` are the month's closed sessions whole, `gaps` what their reconciliation found.
     `expected` are the month's sessions by the calendar. `names` gives instruments' names by
-    symbol, `provenance` rows say which inputs and runs it came from.
+    symbol, `provenance` rows say which inputs and runs it came from, `commentary` is None where
+    nobody wrote one.
     """
 
     month: str
@@ -94,6 +73,7 @@ class MonthFacts(msgspec.Struct, frozen=True, kw_only=True):
     expected: tuple[dt.date, ...]
     names: Mapping[str, str]
     provenance: tuple[ProvenanceRow, ...]
+    commentary: Commentary | None = None
 
 
 def gather_month(
@@ -104,7 +84,7 @@ def gather_month(
 ) -> MonthFacts:
     """Walk `sessions` (all closed ones, ascending) up to the end of `month` (YYYY-MM).
 
-    Names and provenance are left empty for the caller, who knows files and runs.
+    Names, provenance and commentary are left empty for the caller, who knows files and runs.
     """
     results: list[DailyResult] = []
     closed: list[ClosedSession] = []
@@ -133,6 +113,8 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
     month = [one for one in results if one.session.strftime("%Y-%m") == facts.month]
     last = facts.closed[-1] if facts.closed else None
     periods = by_period(results, settings.report) if month else {}
+    columns = list(periods.values())
+    trips = [trip for one in facts.closed for trip in one.round_trips]
     return MonthlyContent(
         portfolio_id=settings.id,
         portfolio_name=settings.name,
@@ -148,12 +130,14 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
         book_head_sequence=last.sequence if last else 0,
         benchmark_name=settings.prices.benchmark_label,
         disclaimer=settings.report.disclaimer,
-        key_figures=_key_figures(periods, month),
+        key_figures=key_figures(periods, month),
         performance_columns=tuple(COLUMNS[period] for period in periods),
-        performance_rows=_performance_rows(list(periods.values()), settings.report),
+        performance_rows=performance_rows(columns, settings.report),
+        relative_rows=relative_rows(columns),
+        drawdowns=drawdown_lines(periods),
         equity_series=equity_series(results),
-        drawdown_series=_drawdowns(results),
-        monthly_returns=_years(results),
+        drawdown_series=drawdowns(results),
+        monthly_returns=years_of_returns(results),
         statement=_statement(month),
         strategies=_strategies(facts.closed),
         cash=last.close.cash if last else None,
@@ -161,6 +145,8 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
         equity=last.close.equity if last else None,
         positions=_positions(last, facts.names) if last else (),
         trades=tuple(_trades(facts.closed)),
+        round_trips=tuple(trips),
+        round_trip_summary=round_trip_summary(trips),
         flows=_flows(month),
         account_lines=tuple(_account_lines(facts.closed)),
         costs=_costs(facts.closed, month),
@@ -168,134 +154,7 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
         definitions=_definitions(settings),
         provenance=facts.provenance,
         notes=_notes(facts),
-    )
-
-
-def equity_series(results: Sequence[DailyResult]) -> Series:
-    """Growth of 100, portfolio and benchmark; the benchmark starts at its first close."""
-    returns = portfolio_returns(results)
-    benchmark = benchmark_returns(results)
-    has_benchmark = any(one.benchmark is not None for one in results)
-    return Series(
-        sessions=tuple(one.session for one in results),
-        portfolio=tuple(one.value for one in equity_index(returns, 100.0)),
-        benchmark=tuple(one.value for one in equity_index(benchmark, 100.0))
-        if has_benchmark
-        else None,
-    )
-
-
-def _drawdowns(results: Sequence[DailyResult]) -> Series:
-    has_benchmark = any(one.benchmark is not None for one in results)
-    return Series(
-        sessions=tuple(one.session for one in results),
-        portfolio=tuple(one.value for one in drawdown_series(portfolio_returns(results))),
-        benchmark=tuple(one.value for one in drawdown_series(benchmark_returns(results)))
-        if has_benchmark
-        else None,
-    )
-
-
-def _key_figures(
-    periods: Mapping[Period, Performance], month: Sequence[DailyResult]
-) -> tuple[KeyFigure, ...]:
-    if not month:
-        return ()
-    this_month, inception = periods[Period.MONTH], periods[Period.SINCE_INCEPTION]
-    drawdown = inception.portfolio.max_drawdown
-    return (
-        KeyFigure(
-            label="Return, month",
-            value=this_month.portfolio.cumulative_return,
-            unit=Unit.SIGNED_PERCENT,
-            detail=_against(this_month),
-        ),
-        KeyFigure(
-            label="Return, year to date",
-            value=periods[Period.YEAR_TO_DATE].portfolio.cumulative_return,
-            unit=Unit.SIGNED_PERCENT,
-            detail=_against(periods[Period.YEAR_TO_DATE]),
-        ),
-        KeyFigure(
-            label="Maximum drawdown",
-            value=None if drawdown is None else drawdown.depth,
-            unit=Unit.SIGNED_PERCENT,
-            detail=f"since {inception.first}",
-        ),
-        KeyFigure(label="Equity", value=month[-1].closing_equity, unit=Unit.MONEY),
-    )
-
-
-def _against(period: Performance) -> str:
-    value = period.benchmark.cumulative_return
-    return "" if value is None else f"benchmark {percent(value, signed=True)}"
-
-
-def _performance_rows(
-    columns: Sequence[Performance], policy: ReportPolicy
-) -> tuple[PerformanceRow, ...]:
-    if not columns:
-        return ()
-    plain_rows = (
-        ("cumulative_return", Unit.SIGNED_PERCENT),
-        ("annualised_return", Unit.SIGNED_PERCENT),
-        ("volatility", Unit.PERCENT),
-        ("sharpe_ratio", Unit.RATIO),
-    )
-    rows = [
-        PerformanceRow(
-            label=METRIC_NAMES[name],
-            unit=unit,
-            portfolio=tuple(getattr(column.portfolio, name) for column in columns),
-            benchmark=tuple(getattr(column.benchmark, name) for column in columns),
-        )
-        for name, unit in plain_rows
-    ]
-    rows[1] = msgspec.structs.replace(
-        rows[1],
-        portfolio=tuple(_annualised(column.portfolio, policy) for column in columns),
-        benchmark=tuple(_annualised(column.benchmark, policy) for column in columns),
-    )
-    rows.append(
-        PerformanceRow(
-            label=METRIC_NAMES["max_drawdown"],
-            unit=Unit.SIGNED_PERCENT,
-            portfolio=tuple(_depth(column.portfolio.max_drawdown) for column in columns),
-            benchmark=tuple(_depth(column.benchmark.max_drawdown) for column in columns),
-        )
-    )
-    rows.append(
-        PerformanceRow(
-            label=METRIC_NAMES["turnover"],
-            unit=Unit.PERCENT,
-            portfolio=tuple(column.turnover for column in columns),
-        )
-    )
-    return tuple(rows)
-
-
-def _annualised(statistics: Statistics, policy: ReportPolicy) -> float | None:
-    """Annualised return; undefined below a year, as GIPS forbids to annualise a partial year."""
-    if statistics.sessions < policy.annualisation_sessions:
-        return None
-    return statistics.annualised_return
-
-
-def _depth(drawdown: object) -> float | None:
-    depth = getattr(drawdown, "depth", None)
-    return None if depth is None else float(depth)
-
-
-def _years(results: Sequence[DailyResult]) -> tuple[YearOfReturns, ...]:
-    returns = portfolio_returns(results)
-    months, years = monthly_returns(returns), yearly_returns(returns)
-    return tuple(
-        YearOfReturns(
-            year=year,
-            months=tuple(months.get((year, month)) for month in range(1, 13)),
-            total=total,
-        )
-        for year, total in sorted(years.items())
+        commentary=facts.commentary,
     )
 
 
@@ -464,16 +323,18 @@ def _definitions(settings: PortfolioSettings) -> tuple[Definition, ...]:
     ]
     definitions.append(
         Definition(
-            metric="Annualised return, shorter periods",
-            convention="Undefined for a period of fewer sessions than a year has.",
-        )
-    )
-    definitions.append(
-        Definition(
             metric="Implementation shortfall",
             convention="Fill price against the price at the decision (Perold 1988), here the plan "
             "price: the latest close before the session. Positive is a cost for buys and for "
             "sells. It includes the market's move since then.",
+        )
+    )
+    definitions.append(
+        Definition(
+            metric="Round trips",
+            convention="Shares from the trade that opened them to the one that closed them, by the "
+            "lots of the books. Win rate: those that gained / those that gained or lost; profit "
+            "factor: Σ gains / Σ losses.",
         )
     )
     definitions.append(
@@ -493,7 +354,18 @@ def _notes(facts: MonthFacts) -> tuple[str, ...]:
     missing = len(facts.expected) - len(facts.closed)
     if missing:
         notes.append(f"{missing} of {len(facts.expected)} sessions of this month are not closed.")
+    undecided = [order for one in facts.closed for order in one.orders if order.is_open]
+    if undecided:
+        sessions = ", ".join(sorted({str(order.session) for order in undecided}))
+        notes.append(
+            f"{_counted(len(undecided), 'order')} without an outcome on record, of {sessions}: "
+            "the executions are not complete."
+        )
     return (*notes, *older_closes(facts.closed))
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}" + ("s" if number != 1 else "")
 
 
 def older_closes(closed: Sequence[ClosedSession]) -> Iterator[str]:
@@ -503,7 +375,7 @@ def older_closes(closed: Sequence[ClosedSession]) -> Iterator[str]:
         if not older:
             continue
         sessions = [one.session for one in run]
-        count = f"{len(older)} position" + ("s" if len(older) != 1 else "")
+        count = _counted(len(older), "position")
         when = f"on {sessions[0]}"
         if len(sessions) > 1:
             when = f"from {sessions[0]} to {sessions[-1]}"

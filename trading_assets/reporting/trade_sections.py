@@ -1,0 +1,154 @@
+"""Trades and round trips of the monthly report."""
+
+from __future__ import annotations
+
+from reportlab.platypus import Flowable
+
+from trading_assets.model.money import ZERO
+from trading_assets.model.order import Side
+from trading_assets.model.round_trip import RoundTrip
+from trading_assets.reporting.monthly_content import MonthlyContent, TradeLine
+from trading_assets.reporting.number_format import decimals_of, fixed, money, percent
+from trading_assets.reporting.sections import headed, nothing, together, words
+from trading_assets.reporting.styles import BODY, SMALL, paragraph
+from trading_assets.reporting.tables import Column, Kind, TableSpec, data_table
+
+TRADES_SHOWN_MAX = 200
+"""A month with more trades shows its largest, and counts and sums the others."""
+ROUND_TRIPS_SHOWN_MAX = 100
+"""A month that closed more shows those that gained or lost most."""
+
+
+def trade_part(content: MonthlyContent) -> list[Flowable]:
+    """Trades, then the round trips that they closed."""
+    return [*_trades(content), *_round_trips(content)]
+
+
+def _trades(content: MonthlyContent) -> list[Flowable]:
+    title = "Trades"
+    if not content.trades:
+        return together(title, [nothing("There were no trades this month.")])
+    largest = sorted(content.trades, key=lambda line: -line.notional)[:TRADES_SHOWN_MAX]
+    if len(content.trades) > TRADES_SHOWN_MAX:
+        # Largest first only decides which are shown; they are shown in the order they happened.
+        chosen = {id(line) for line in largest}
+        shown = [line for line in content.trades if id(line) in chosen]
+        others = [line for line in content.trades if id(line) not in chosen]
+    else:
+        shown, others = list(content.trades), []
+    quantity = decimals_of((line.quantity for line in shown), least=0, most=6)
+    price = decimals_of((line.price for line in shown), least=2, most=4)
+    rows = [
+        (
+            line.session.isoformat(),
+            line.symbol,
+            "Buy" if line.side is Side.BUY else "Sell",
+            fixed(line.quantity, quantity),
+            fixed(line.price, price),
+            money(line.notional),
+            money(line.commission),
+            fixed(line.shortfall_bps, 1, signed=True),
+        )
+        for line in shown
+    ]
+    totals = [_trade_total(f"{len(others)} others", others)] if others else []
+    totals.append(_trade_total("Total", list(content.trades)))
+    columns = (
+        Column("Session", Kind.TEXT),
+        Column("Symbol", Kind.TEXT),
+        Column("Side", Kind.TEXT),
+        Column("Quantity"),
+        Column("Price"),
+        Column("Notional"),
+        Column("Commission"),
+        Column("Shortfall, bps"),
+    )
+    note = (
+        f"Amounts in {content.currency}. Shortfall is implementation shortfall: the fill against "
+        "the plan price, positive is a cost; n/a where there was no plan price."
+    )
+    body: list[Flowable] = []
+    if others:
+        body.append(
+            paragraph(
+                f"The largest {len(shown)} of {len(content.trades)} trades by notional; the "
+                f"{len(others)} others are summed in one line and listed in the book.",
+                BODY,
+            )
+        )
+    spec = TableSpec(columns=columns, rows=(*rows, *totals), totals=len(totals))
+    return headed(title, [*body, data_table(spec), paragraph(note, SMALL)])
+
+
+def _trade_total(label: str, lines: list[TradeLine]) -> tuple[str, ...]:
+    buys = sum(1 for line in lines if line.side is Side.BUY)
+    counts = f"{buys:,} buys, {len(lines) - buys:,} sells"
+    notional = money(sum((line.notional for line in lines), ZERO))
+    commission = money(sum((line.commission for line in lines), ZERO))
+    return (label, counts, "", "", "", notional, commission, "")
+
+
+def _round_trips(content: MonthlyContent) -> list[Flowable]:
+    title = "Round trips closed"
+    found = content.round_trip_summary
+    if found is None or not content.round_trips:
+        return together(title, [nothing("No position was closed or reduced this month.")])
+    largest = sorted(content.round_trips, key=lambda trip: -abs(trip.base_pnl))
+    chosen = {id(trip) for trip in largest[:ROUND_TRIPS_SHOWN_MAX]}
+    shown = [trip for trip in content.round_trips if id(trip) in chosen]
+    others = [trip for trip in content.round_trips if id(trip) not in chosen]
+    quantity = decimals_of((trip.quantity for trip in shown), least=0, most=6)
+    price = decimals_of((p for t in shown for p in (t.entry_price, t.exit_price)), least=2, most=4)
+    rows = [
+        (
+            trip.symbol,
+            words(trip.side.value),
+            fixed(trip.quantity, quantity),
+            trip.opened.isoformat(),
+            fixed(trip.entry_price, price),
+            trip.closed.isoformat(),
+            fixed(trip.exit_price, price),
+            str(trip.holding_days),
+            percent(trip.return_, signed=True),
+            money(trip.base_pnl, signed=True),
+        )
+        for trip in shown
+    ]
+    totals = [_round_trip_total(f"{len(others)} others", others)] if others else []
+    totals.append(_round_trip_total(f"{found.count} in all", content.round_trips))
+    columns = (
+        Column("Symbol", Kind.TEXT),
+        Column("Side", Kind.TEXT),
+        Column("Quantity"),
+        Column("Opened"),
+        Column("Entry price"),
+        Column("Closed"),
+        Column("Exit price"),
+        Column("Days"),
+        Column("Return"),
+        Column(f"P&L, {content.currency}"),
+    )
+    spec = TableSpec(columns=columns, rows=(*rows, *totals), totals=len(totals))
+    summary = (
+        f"{found.winners} gained {money(found.gains)}, {found.losers} lost {money(found.losses)}: "
+        f"win rate {percent(found.win_rate)}, profit factor {fixed(found.profit_factor, 2)}, held "
+        f"{fixed(found.holding_days, 1)} calendar days on average."
+    )
+    note = "P&L before commission, unless the books count it as part of the cost."
+    body: list[Flowable] = [paragraph(summary, BODY)]
+    if others:
+        body.append(
+            paragraph(
+                f"The {len(shown)} of {found.count} round trips that gained or lost most; the "
+                f"{len(others)} others are summed in one line and listed in the ledger.",
+                BODY,
+            )
+        )
+    return headed(title, [*body, data_table(spec), paragraph(note, SMALL)])
+
+
+def _round_trip_total(
+    label: str, trips: list[RoundTrip] | tuple[RoundTrip, ...]
+) -> tuple[str, ...]:
+    pnl = sum((trip.base_pnl for trip in trips), ZERO)
+    return (label, *("",) * 8, money(pnl, signed=True))
