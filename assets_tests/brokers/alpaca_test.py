@@ -164,8 +164,11 @@ def test_a_short_is_negative_with_its_average_cost(broker: AlpacaBroker) -> None
     assert found(broker, "a").request.position_effect is OPEN
 
 
-def test_a_409_is_a_used_id_too(alpaca: AlpacaStandIn, broker: AlpacaBroker) -> None:
-    alpaca.account.duplicate_id_answer = (409, 40910000)
+@pytest.mark.parametrize("answer", [(409, 40910000), (422, 42210000), (422, 40010001)])
+def test_a_used_id_is_known_by_its_status_or_by_its_words(
+    alpaca: AlpacaStandIn, broker: AlpacaBroker, answer: tuple[int, int]
+) -> None:
+    alpaca.account.duplicate_id_answer = answer
     broker.submit(order("a"))
     assert broker.submit(order("a")).require().reject_code == DUPLICATE_ID
 

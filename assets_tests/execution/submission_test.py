@@ -7,11 +7,12 @@ test reads as the sequence of what happened.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from trading_assets.brokers.base import BrokerCapabilities
 from trading_assets.errors import BrokerUnknownError, SubmissionRefusedError
@@ -37,6 +38,7 @@ from trading_assets.model.order import (
 )
 from trading_assets.model.order_events import OrderIntended
 from trading_assets.model.plan import PlannedOrder
+from trading_assets.portfolio.order_rules import InstrumentTraits
 
 MONDAY = dt.date(2024, 3, 4)
 OPEN = dt.datetime(2024, 3, 4, 14, 30, tzinfo=dt.UTC)
@@ -122,6 +124,12 @@ class ScriptedBroker:
         raise NotImplementedError
 
     def cancel(self, client_order_id: str) -> Answer[BrokerOrder]:
+        raise NotImplementedError
+
+    def traits(self, symbols: Iterable[str]) -> Answer[dict[str, InstrumentTraits]]:
+        raise NotImplementedError
+
+    def average_costs(self) -> Answer[dict[str, Decimal] | None]:
         raise NotImplementedError
 
     def cash_activities_since(self, moment: dt.datetime) -> Answer[tuple[CashActivity, ...]]:
@@ -435,6 +443,22 @@ def test_an_id_that_somebody_else_used_is_not_taken_for_ours() -> None:
     with pytest.raises(SubmissionRefusedError, match="ID_TAKEN"):
         trial.send_fresh(request("a"))
     assert trial.status() is OrderStatus.UNKNOWN
+
+
+@pytest.mark.parametrize("states_effect", [True, False])
+def test_a_short_is_adopted_where_the_broker_does_not_say_that_it_opens(
+    states_effect: bool,
+) -> None:
+    wanted = replace(request("a"), side=Side.SELL, position_effect=PositionEffect.OPEN)
+    guessed = replace(wanted, position_effect=PositionEffect.CLOSE)
+    found = replace(held(guessed), states_effect=states_effect)
+    trial = Trial(look_ups=[Known(found)], answers=[Unknown("timed out")])
+    if states_effect:
+        with pytest.raises(SubmissionRefusedError, match="ID_TAKEN"):
+            trial.send_fresh(wanted)
+    else:
+        trial.send_fresh(wanted)
+        assert trial.status() is OrderStatus.ACCEPTED
 
 
 def test_a_halt_between_two_orders_keeps_the_first_and_holds_back_the_second() -> None:

@@ -45,7 +45,7 @@ from trading_assets.model.account import (
     Unknown,
 )
 from trading_assets.model.order import OrderChange, OrderRequest
-from trading_assets.portfolio.order_rules import InstrumentTraits
+from trading_assets.portfolio.order_rules import ALPACA, InstrumentTraits
 
 T = TypeVar("T")
 
@@ -69,6 +69,7 @@ class AlpacaBroker:
             deduplicates_client_order_ids=True,
             orders_per_commit=1,
             lookup_delay_seconds=lookup_delay_seconds,
+            order_rules=ALPACA,
         )
 
     def __repr__(self) -> str:
@@ -125,6 +126,13 @@ class AlpacaBroker:
         if isinstance(found, Unknown):
             return found
         return Known({each.symbol: each.quantity for each in found.value if each.quantity})
+
+    def average_costs(self) -> Answer[dict[str, Decimal] | None]:
+        """Average cost per share of each position."""
+        found = self.position_details()
+        if isinstance(found, Unknown):
+            return found
+        return Known({each.symbol: each.average_cost for each in found.value if each.quantity})
 
     # Orders
 

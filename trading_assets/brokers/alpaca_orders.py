@@ -77,7 +77,6 @@ POSITION_INTENTS: dict[str, tuple[Side, PositionEffect]] = {
 }
 
 REJECT_CODES: tuple[tuple[str, str], ...] = (
-    ("client_order_id must be unique", DUPLICATE_ID),
     ("insufficient qty available", "INSUFFICIENT_QUANTITY"),
     ("insufficient buying power", "INSUFFICIENT_BUYING_POWER"),
     ("minimal amount of order", "BROKER_MINIMUM"),
@@ -95,6 +94,8 @@ REJECT_CODES: tuple[tuple[str, str], ...] = (
 only the words tell them apart; what is not listed is named by its number."""
 
 _ORDER_ID_TAKEN = 409
+# The status and the number that say so differ from document to document.
+_USED_BEFORE = ("unique", "duplicate", "already", "exists")
 _TIME_WORDS = {time: word for word, time in TIMES_IN_FORCE.items()}
 _INTENT_WORDS = {pair: word for word, pair in POSITION_INTENTS.items()}
 
@@ -187,6 +188,12 @@ def broker_order(row: OrderRow) -> Known[BrokerOrder] | Unknown:
             f"order {row.client_order_id}: Alpaca's word {error} has no translation. Look at the "
             "order in the account; cancel it there if it was placed by hand."
         )
+    legs = []
+    for each in row.legs or ():
+        leg = broker_order(each)
+        if isinstance(leg, Unknown):
+            return leg
+        legs.append(leg.value)
     profit, stop = _leg_prices(row)
     is_entry = profit is not None or stop is not None
     filled = row.filled_qty or ZERO
@@ -214,6 +221,8 @@ def broker_order(row: OrderRow) -> Known[BrokerOrder] | Unknown:
             filled_quantity=filled,
             reject_code="REJECTED_LATER" if rejected else "",
             reject_reason="accepted at first, rejected by the market" if rejected else "",
+            states_effect=bool(row.position_intent),
+            legs=tuple(legs),
         )
     )
 
@@ -235,7 +244,9 @@ def rejected_order(
 def _reject_code(status: int, code: int | None, message: str) -> str:
     if status == _ORDER_ID_TAKEN:
         return DUPLICATE_ID
-    words = message.lower()
+    words = message.lower().replace("client order id", "client_order_id")
+    if "client_order_id" in words and any(word in words for word in _USED_BEFORE):
+        return DUPLICATE_ID
     for part, ours in REJECT_CODES:
         if part in words:
             return ours

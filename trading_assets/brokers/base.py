@@ -10,6 +10,8 @@
 | `cancel`                | the order after the request              | `Unknown`: look it up  |
 | `fills_since`           | executions after a moment, oldest first  | `Unknown`, never empty |
 | `cash_activities_since` | other cash after a moment, oldest first  | `Unknown`, never empty |
+| `traits`                | what may be done with each symbol        | `Unknown`, never empty |
+| `average_costs`         | cost per share of each position, or None | `Unknown`, never empty |
 
 An adapter never retries `submit` by itself, sets a time limit on every call, translates the
 vendor's words at its edge (pence become pounds there), and keys every execution and cash activity
@@ -19,6 +21,7 @@ by the broker's own id. Both may be reported more than once; whoever books them 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Protocol
 
@@ -32,13 +35,14 @@ from trading_assets.model.account import (
     Execution,
 )
 from trading_assets.model.order import OrderRequest
+from trading_assets.portfolio.order_rules import PERMISSIVE, BrokerRules, InstrumentTraits
 
 DUPLICATE_ID = "DUPLICATE_ID"
 """Reject code of `submit` for a client order id that was used before, whatever the vendor says."""
 
 
 class BrokerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What the submitter must know of a broker.
+    """What planner and submitter must know of a broker.
 
     `is_real`: orders reach a market or a paper account outside this machine.
     `deduplicates_client_order_ids`: a second order under a used id is refused, so an order that
@@ -46,12 +50,14 @@ class BrokerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     `orders_per_commit`: how many acknowledgements may wait to be recorded together; 1 where a
     request takes longer than a disk write.
     `lookup_delay_seconds`: how long an order that is not found may still turn up.
+    `order_rules`: what orders it accepts.
     """
 
     is_real: bool
     deduplicates_client_order_ids: bool
     orders_per_commit: int
     lookup_delay_seconds: float
+    order_rules: BrokerRules = PERMISSIVE
 
 
 class Broker(Protocol):
@@ -95,4 +101,12 @@ class Broker(Protocol):
         """Cash that moved without an execution later than `moment` (aware), oldest first: dividends
         paid, interest, fees, taxes, deposits and withdrawals. Not what a corporate action pays for
         the shares that it takes."""
+        ...
+
+    def traits(self, symbols: Iterable[str]) -> Answer[dict[str, InstrumentTraits]]:
+        """What the broker says of each of `symbols`; one that is absent may be traded freely."""
+        ...
+
+    def average_costs(self) -> Answer[dict[str, Decimal] | None]:
+        """Average cost per share of each position, positive; None where the broker keeps none."""
         ...

@@ -44,7 +44,7 @@ from pathlib import Path
 import msgspec
 
 from trading_assets.brokers.base import DUPLICATE_ID, BrokerCapabilities
-from trading_assets.brokers.marketable import is_killed, is_marketable, within_limit
+from trading_assets.brokers.marketable import is_covered, is_killed, is_marketable, within_limit
 from trading_assets.brokers.overnight import Holdings, Night, Overnight, charges
 from trading_assets.model.account import (
     AccountStatement,
@@ -61,6 +61,7 @@ from trading_assets.model.money import BASIS_POINT, ONE, ZERO, notional, truncat
 from trading_assets.model.order import OrderRequest, OrderStatus, PositionEffect, Side
 from trading_assets.model.policies import CommissionPolicy, SimulationPolicy
 from trading_assets.portfolio.fees import commission
+from trading_assets.portfolio.order_rules import InstrumentTraits
 
 PRICE_QUANTUM = Decimal("0.0001")
 WORKING = (OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED)
@@ -156,6 +157,15 @@ class SimulatedBroker:
                 break
             found.append(activity)
         return Known(tuple(reversed(found)))
+
+    def traits(self, symbols: Iterable[str]) -> Answer[dict[str, InstrumentTraits]]:
+        """Nothing: every symbol may be traded freely, or is refused when it is ordered."""
+        del symbols
+        return Known({})
+
+    def average_costs(self) -> Answer[dict[str, Decimal] | None]:
+        """None: what was paid for a position is not kept here."""
+        return Known(None)
 
     # Orders
 
@@ -390,7 +400,13 @@ class SimulatedBroker:
             quantity,
             request.limit_price,
         )
-        if request.position_effect is PositionEffect.OPEN and not self._affordable(execution):
+        if request.position_effect is PositionEffect.OPEN and not is_covered(
+            execution,
+            self._cash,
+            self._positions,
+            self._marks,
+            self.simulation.margin_multiplier,
+        ):
             return self._rejected(
                 request,
                 "INSUFFICIENT_BUYING_POWER",
@@ -426,20 +442,6 @@ class SimulatedBroker:
             currency=self.currency,
             executed_at=self._closes_at,
         )
-
-    def _affordable(self, execution: Execution) -> bool:
-        symbol, signed = execution.symbol, execution.side.sign * execution.quantity
-        before = self._positions.get(symbol, ZERO)
-        mark = self._marks[symbol]
-        gross = net = ZERO
-        for held, quantity in self._positions.items():
-            value = quantity * self._marks[held]
-            gross += abs(value)
-            net += value
-        gross += (abs(before + signed) - abs(before)) * mark
-        cash = self._cash - notional(signed, execution.price) - execution.commission
-        equity = cash + net + signed * mark
-        return gross <= self.simulation.margin_multiplier * equity
 
     # Its own books
 

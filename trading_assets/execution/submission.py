@@ -17,6 +17,8 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+import msgspec
+
 from trading_assets.brokers.base import DUPLICATE_ID, Broker
 from trading_assets.errors import BrokerUnknownError, SubmissionRefusedError
 from trading_assets.ledger.orders import OrderState
@@ -139,7 +141,7 @@ class Submitter:
                 self._sleep(delay)
             found = self.broker.order_by_client_id(request.client_order_id).require()
             if found is not None:
-                _require_same(request, found.request)
+                _require_same(request, found)
                 return found
         return None
 
@@ -212,7 +214,10 @@ def _doubt(answer: Answer[BrokerOrder]) -> str:
     return ""
 
 
-def _require_same(wanted: OrderRequest, found: OrderRequest) -> None:
+def _require_same(wanted: OrderRequest, order: BrokerOrder) -> None:
+    found = order.request
+    if not order.states_effect:
+        found = msgspec.structs.replace(found, position_effect=wanted.position_effect)
     if wanted != found:
         raise SubmissionRefusedError(
             "ID_TAKEN",

@@ -67,7 +67,10 @@ class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
 
 class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     """An order as the broker holds it. `filled_quantity` is cumulative, in positive shares; the
-    request's quantity is 0 where somebody placed the order in money."""
+    request's quantity is 0 where somebody placed the order in money. Without `states_effect` the
+    broker does not say whether it opens or closes a position, and the request's is a guess.
+    `legs` are the orders attached to a bracket's entry; none where the broker does not name
+    them."""
 
     request: OrderRequest
     broker_order_id: str
@@ -75,6 +78,8 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True):
     filled_quantity: Decimal
     reject_code: str = ""
     reject_reason: str = ""
+    states_effect: bool = True
+    legs: tuple[BrokerOrder, ...] = ()
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
