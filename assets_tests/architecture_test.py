@@ -18,11 +18,14 @@ ALLOWED = {
     "errors": set[str](),
     "model": {"errors"},
     "portfolio": {"errors", "model"},
+    "risk": {"errors", "model"},
+    "indicators": {"errors"},
     "ledger": {"errors", "model"},
     "analytics": {"errors", "model", "ledger"},
     "reconciliation": {"errors", "model", "ledger"},
     "yaml_settings": {"errors"},
     "settings": {"errors", "model", "yaml_settings"},
+    "risk_policy_files": {"errors", "risk", "yaml_settings"},
     "progress": set[str](),
     "atomic_file": set[str](),
     "calendar": {"errors", "settings"},
@@ -78,7 +81,7 @@ ALLOWED = {
         "yaml_files",
     },
 }
-PURE = ("model", "portfolio", "ledger", "analytics", "reconciliation")
+PURE = ("model", "portfolio", "risk", "indicators", "ledger", "analytics", "reconciliation")
 NOT_PURE = {
     "dagster", "os", "io", "pathlib", "subprocess", "socket", "sqlite3", "sqlalchemy", "random",
     "time", "requests", "duckdb", "pandas", "pyarrow", "tempfile", "shutil", "logging",

@@ -17,6 +17,8 @@
     ├── SubscriptionError         nothing can ever be delivered to a subscription
     ├── DeliveryError             a subscriber of the bus raised; what it missed is kept for it
     ├── OrderTransitionError      an order event that its state does not allow
+    ├── CircuitBreakerError       an observation that the circuit breaker's status does not allow
+    ├── IndicatorError            an indicator or a parameter of one that does not exist
     ├── LedgerError               an event that the ledger cannot book
     ├── AnnotationError           an annotation of a trade that the book cannot take
     ├── SubmissionRefusedError    a guard forbids sending orders
@@ -143,6 +145,14 @@ class DeliveryError(TradingAssetsError):
 
 class OrderTransitionError(TradingAssetsError):
     """An order event arrived in a state that does not allow it."""
+
+
+class CircuitBreakerError(TradingAssetsError):
+    """The circuit breaker cannot do what was asked; its status stays as it was."""
+
+
+class IndicatorError(TradingAssetsError):
+    """No indicator of that name, a parameter it does not take, or bars it cannot be computed on."""
 
 
 class LedgerError(TradingAssetsError):

@@ -1,0 +1,1 @@
+"""Risk: how large a position may be, what an order is refused for, when trading stops. Pure."""
