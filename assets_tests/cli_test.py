@@ -95,6 +95,7 @@ def test_a_session_leaves_the_files_that_scripts_expect(home: Home) -> None:
         "recon_report_20210104.csv",
         "recon_single_20210104.csv",
         "recon_summary_20210104.txt",
+        "slippage_20210104.csv",
         "strategy_pnl_20210104.csv",
         "strategy_positions_20210104.csv",
         "targets_consolidated_20210104.parquet",

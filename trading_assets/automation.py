@@ -25,6 +25,7 @@ DAILY_ASSETS = (
     "reconciliation",
     "pnl_daily",
     "strategy_pnl",
+    "slippage",
 )
 REPORT_ASSET = "monthly_report"
 SENSOR_INTERVAL_SECONDS = 30

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ from trading_assets.errors import LedgerError, OrderTransitionError
 from trading_assets.event_log.chain import Head
 from trading_assets.event_log.checkpoints import Checkpoint, Checkpoints
 from trading_assets.event_log.store import EventLog
+from trading_assets.execution.annotating import read_annotations
 from trading_assets.execution.book_start import (
     fold_state,
     new_fold,
@@ -24,6 +25,7 @@ from trading_assets.execution.book_start import (
 )
 from trading_assets.inspection import write_session_files
 from trading_assets.lake import Lake
+from trading_assets.ledger.annotations import TradeAnnotations
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.ledger.restatement import still_counting
 from trading_assets.model.events import EventRecord
@@ -41,6 +43,7 @@ from trading_assets.reporting.projections import (
     strategy_pnl_table,
     strategy_position_table,
 )
+from trading_assets.reporting.slippage_rows import booked_slippage, slippage_table
 from trading_assets.settings import Directories, Mode, PortfolioSettings
 
 ROW_NAMES = ("client_order_id", "view", "strategy_id", "symbol", "cause", "execution_id", "lot_id")
@@ -122,6 +125,7 @@ class _Replay:
         self.fold = new_fold(settings)
         self.restatements = restatements_of(log, self.found.head.sequence)
         self.checkpoints = self._fitting_checkpoints()
+        self.annotations = read_annotations(log)
 
     def run(self) -> Verification:
         self.found.difference = next(self._differences(), None)
@@ -224,7 +228,7 @@ class _Replay:
     # Tables and files
 
     def _of_session(self, closed: ClosedSession) -> Iterator[Difference]:
-        for asset, recomputed in tables_of(closed, self.settings).items():
+        for asset, recomputed in tables_of(closed, self.settings, self.annotations).items():
             self.tables.setdefault(asset)
             stored = self.lake.read(asset, closed.session)
             if stored is not None:
@@ -235,7 +239,9 @@ class _Replay:
 
     def _of_files(self, closed: ClosedSession) -> Iterator[Difference]:
         with tempfile.TemporaryDirectory() as folder:
-            again = write_session_files(self.places, self.settings, closed, Path(folder))
+            again = write_session_files(
+                self.places, self.settings, closed, Path(folder), self.annotations
+            )
             kept = self.places.exports / again.relative_to(folder)
             for path in sorted(again.iterdir()):
                 stored = kept / path.name
@@ -259,8 +265,11 @@ class _Replay:
                     )
 
 
-def tables_of(closed: ClosedSession, settings: PortfolioSettings) -> dict[str, pa.Table]:
-    """Every table of the lake that is made from the book alone, as it is for one session."""
+def tables_of(
+    closed: ClosedSession, settings: PortfolioSettings, annotations: Mapping[str, TradeAnnotations]
+) -> dict[str, pa.Table]:
+    """Every table of the lake that is made from the book alone, as it is for one session;
+    `annotations` are the book's."""
     report = reconcile(closed, sent=settings.mode is not Mode.DRY)
     result = daily_result(closed.previous, closed.activity, closed.close)
     positions = position_values(closed.close, closed.cost_bases)
@@ -276,6 +285,7 @@ def tables_of(closed: ClosedSession, settings: PortfolioSettings) -> dict[str, p
         "pnl_by_instrument": instrument_pnl_table(result),
         "strategy_pnl": strategy_pnl_table(strategies),
         "strategy_positions": strategy_position_table(strategies),
+        "slippage": slippage_table(booked_slippage(closed, settings, annotations)),
     }
 
 

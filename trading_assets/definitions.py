@@ -12,6 +12,7 @@ from trading_assets.assets.performance import build_pnl_daily
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.prices import build_prices
 from trading_assets.assets.reconciliation import build_reconciliation
+from trading_assets.assets.slippage import build_slippage
 from trading_assets.assets.strategy_books import build_strategy_pnl
 from trading_assets.assets.targets import build_consolidated_targets, build_strategy_signals
 from trading_assets.assets.trading_session import build_trading_session
@@ -43,6 +44,7 @@ def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:
             build_reconciliation(graph),
             build_pnl_daily(graph),
             build_strategy_pnl(graph),
+            build_slippage(graph),
             build_monthly_report(graph),
         ],
         jobs=[cycle, report],

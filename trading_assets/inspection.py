@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,11 +16,13 @@ from trading_assets.analytics.strategy_pnl import strategy_session
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BookError, SessionNotReadyError
 from trading_assets.event_log.store import event_log_to_read
+from trading_assets.execution.annotating import read_annotations
 from trading_assets.execution.book import Book, closed_session_dates, read_closed_sessions
 from trading_assets.execution.corporate_actions import unrecorded_actions
 from trading_assets.execution.halt import is_halted
 from trading_assets.execution.session import plan_inputs
 from trading_assets.lake import Lake
+from trading_assets.ledger.annotations import TradeAnnotations
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.money import plain
 from trading_assets.model.plan import OrderPlan
@@ -33,6 +35,7 @@ from trading_assets.price_sources import open_prices
 from trading_assets.reconciliation import reconcile, summary_text
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import read_prices
+from trading_assets.reporting.slippage_rows import booked_slippage
 from trading_assets.settings import Directories, Mode, PortfolioSettings
 from trading_assets.signal_files import read_signal_file
 
@@ -156,13 +159,24 @@ def export_session(
     places: Directories, settings: PortfolioSettings, session: dt.date, folder: Path
 ) -> Path:
     """Write every exported file of a closed session below `folder`; the folder it wrote to."""
-    return write_session_files(places, settings, closed_session(places, settings, session), folder)
+    closed = closed_session(places, settings, session)
+    log = event_log_to_read(places.books, settings.id, places.book_url)
+    try:
+        annotations = read_annotations(log)
+    finally:
+        log.close()
+    return write_session_files(places, settings, closed, folder, annotations)
 
 
 def write_session_files(
-    places: Directories, settings: PortfolioSettings, closed: ClosedSession, folder: Path
+    places: Directories,
+    settings: PortfolioSettings,
+    closed: ClosedSession,
+    folder: Path,
+    annotations: Mapping[str, TradeAnnotations],
 ) -> Path:
     """Write the exported files of a closed session below `folder`; the folder it wrote to.
+    `annotations` are the book's.
 
     All from the book, but `real_prices.csv` from the kept prices (where they were deleted, it is
     left out): the book has only the prices that the plan used.
@@ -181,6 +195,7 @@ def write_session_files(
     exports.reconciliation(report, summary)
     exports.pnl(daily_result(closed.previous, closed.activity, close))
     exports.strategies(strategy_session(closed))
+    exports.slippage(booked_slippage(closed, settings, annotations))
     return exports.folder
 
 

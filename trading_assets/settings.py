@@ -35,6 +35,7 @@ from trading_assets.model.policies import (
     ConstraintPolicy,
     Exact,
     Identifier,
+    IntendedPrice,
     LimitPolicy,
     NotNegative,
     PlanningPolicy,
@@ -43,6 +44,7 @@ from trading_assets.model.policies import (
     ReportPolicy,
     Select,
     SimulationPolicy,
+    SlippagePolicy,
 )
 from trading_assets.model.target import UNATTRIBUTED
 from trading_assets.yaml_settings import read_settings
@@ -243,7 +245,15 @@ class PortfolioSettings(Policy):
     commission: CommissionPolicy = CommissionPolicy()
     simulation: SimulationPolicy = SimulationPolicy()
     accounting: AccountingPolicy = AccountingPolicy()
+    slippage: SlippagePolicy = SlippagePolicy()
     report: ReportPolicy
+
+    @property
+    def judged_price(self) -> IntendedPrice:
+        """The intended price that slippage is judged against."""
+        simulated = self.mode is Mode.SIMULATED
+        usual = IntendedPrice.ARRIVAL if simulated else IntendedPrice.PLAN
+        return self.slippage.intended_price or usual
 
     @model_validator(mode="after")
     def _consistent(self) -> PortfolioSettings:

@@ -63,6 +63,7 @@ BOOK_PROJECTIONS = (
     "pnl_by_instrument",
     "strategy_pnl",
     "strategy_positions",
+    "slippage",
 )
 """The tables that are made from the book, as against those that a session is decided from."""
 PREVIOUS_SESSION = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)

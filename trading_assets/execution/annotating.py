@@ -54,6 +54,11 @@ def read_annotated_book(log: EventLog) -> AnnotatedBook:
     )
 
 
+def read_annotations(log: EventLog) -> dict[str, TradeAnnotations]:
+    """The annotations of a book by trade id, read without its trades."""
+    return trade_annotations(counting_records(log, ANNOTATION_TYPES))
+
+
 def annotate(
     log: EventLog,
     annotations: Sequence[Annotation],

@@ -205,6 +205,23 @@ class AccountingPolicy(Policy):
     dividend_source: DividendSource = DividendSource.EX_DATE
 
 
+class IntendedPrice(StrEnum):
+    """The prices that a fill may be compared with."""
+
+    DECISION = "decision_price"
+    ARRIVAL = "arrival_price"
+    PLAN = "plan_price"
+
+
+class SlippagePolicy(Policy):
+    """Which trades are worth a look: those whose slippage against `intended_price` is more than
+    `outlier_bps` basis points away from 0. Where it is not given that is the plan price, at a
+    simulated broker the arrival price, which is known there."""
+
+    intended_price: IntendedPrice | None = None
+    outlier_bps: Positive = Decimal(500)
+
+
 class ReportPolicy(Policy):
     """What the monthly report says about itself.
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+from trading_assets.analytics.slippage import TradeSlippage
 from trading_assets.analytics.strategy_pnl import StrategySession
 from trading_assets.atomic_file import replace_file
 from trading_assets.lake import DATE, EXACT, TEXT, make_table, parquet_bytes
@@ -31,6 +32,7 @@ from trading_assets.model.target import TargetPortfolio
 from trading_assets.reconciliation.planned import PLANNED_VS_FILLED
 from trading_assets.reconciliation.weights import TARGET_VS_FINAL
 from trading_assets.reporting.execution_rows import execution_rows
+from trading_assets.reporting.slippage_rows import SLIPPAGE_COLUMNS, slippage_table
 
 TARGET_COLUMNS = {
     "trade_date": DATE,
@@ -374,6 +376,16 @@ class SessionExports:
             for one in found.positions
         ]
         self._write(f"strategy_positions_{self.day}.csv", STRATEGY_POSITION_COLUMNS, held)
+
+    def slippage(self, trades: Sequence[TradeSlippage]) -> None:
+        """slippage_YYYYMMDD.csv, one row for each trade; columns of an intended price that is not
+        known are empty. No file without a trade."""
+        if not trades:
+            return
+        names = list(SLIPPAGE_COLUMNS)
+        columns = slippage_table(trades).to_pydict()
+        rows: list[Row] = list(zip(*(columns[name] for name in names), strict=True))
+        self._write(f"slippage_{self.day}.csv", names, rows)
 
     def _write(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         replace_file(self.folder / name, csv_text([columns, *rows]).encode())
