@@ -11,8 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from assets_tests.event_log.facts import OPEN, TUESDAY, deposit, restatement
-from trading_assets.errors import BookConflictError, BookCorruptError
+from trading_assets.errors import BookConflictError, BookCorruptError, BookLockedError
 from trading_assets.event_log.chain import GENESIS
+from trading_assets.event_log.database import SQLiteDatabase
 from trading_assets.event_log.store import EventLog, open_event_log
 from trading_assets.model.cash_events import CashFlow
 
@@ -145,3 +146,70 @@ def test_two_portfolios_in_one_database_keep_their_own_chains(tmp_path: Path) ->
     alpha.append([deposit("a")])
     beta.append([deposit("a"), deposit("b")])
     assert (alpha.verify(), beta.verify()) == (1, 2)
+
+
+def test_what_may_wait_is_seen_by_others_with_the_next_durable_record(
+    tmp_path: Path, book_url: sa.URL | None
+) -> None:
+    log = open_event_log(tmp_path, "alpha", url=book_url)
+    log.append([deposit("a")])
+    log.append([deposit("b")], durable=False)
+    other = open_event_log(tmp_path, "alpha", url=book_url)
+    assert other.head()[0] == 1
+    log.append([deposit("c")])
+    assert other.head() == log.head()
+    assert other.verify() == 3
+    other.close()
+    log.close()
+
+
+def test_what_waits_is_lost_with_its_process_and_can_be_recorded_again(
+    tmp_path: Path, book_url: sa.URL | None
+) -> None:
+    log = open_event_log(tmp_path, "alpha", url=book_url)
+    log.append([deposit("a")])
+    log.append([deposit("b", "7")], durable=False)
+    log.close()
+    again = open_event_log(tmp_path, "alpha", url=book_url)
+    assert again.head()[0] == 1
+    assert len(again.append([deposit("b", "8")])) == 1
+    assert again.verify() == 2
+    again.close()
+
+
+def test_reading_makes_what_waits_durable_first(log: EventLog) -> None:
+    log.append([deposit("a")], durable=False)
+    assert log.head()[0] == 1
+    log.append([deposit("b")], durable=False)
+    assert [record.sequence for record in log.records()] == [1, 2]
+    log.append([deposit("c")], durable=False)
+    log.append([])
+    assert log.verify() == 3
+
+
+def test_a_fact_that_waits_is_held_once_and_its_key_takes_no_other_content(log: EventLog) -> None:
+    log.append([deposit("a", "100")], durable=False)
+    assert len(log.append([deposit("a", "100"), deposit("b")], durable=False)) == 1
+    with pytest.raises(BookConflictError, match=r"recorded with other content"):
+        log.append([deposit("c"), deposit("a", "250")])
+
+
+def test_a_later_append_that_fails_takes_what_waits_with_it(log: EventLog) -> None:
+    log.append([deposit("a", "100")])
+    log.append([deposit("b")], durable=False)
+    with pytest.raises(BookConflictError):
+        log.append([deposit("a", "250")])
+    assert log.head()[0] == 1
+    (added,) = log.append([deposit("c")])
+    assert added.sequence == 2
+    assert log.verify() == 2
+
+
+def test_while_something_waits_no_other_process_writes_the_book(tmp_path: Path) -> None:
+    log = open_event_log(tmp_path, "alpha")
+    log.append([deposit("a")], durable=False)
+    other = EventLog(SQLiteDatabase(tmp_path / "alpha.sqlite", lock_timeout_seconds=0.1), "alpha")
+    with pytest.raises(BookLockedError):
+        other.append([deposit("b")])
+    log.make_durable()
+    assert [record.sequence for record in other.append([deposit("b")])] == [2]

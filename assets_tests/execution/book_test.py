@@ -251,6 +251,38 @@ def test_what_is_recorded_is_told_when_it_is_durable_and_what_was_known_is_not(
     assert heads == [("cash_flow", 2), ("order_intended", 2)]
 
 
+def test_what_may_wait_is_folded_at_once_and_told_when_it_is_durable(tmp_path: Path) -> None:
+    book, told = open_book(tmp_path), list[Message]()
+    book.bus.subscribe(told.append)
+    book.record([fact("wire", deposit())], durable=False)
+    assert book.cash == Decimal(1000)
+    assert told == []
+    assert open_book(tmp_path).cash == 0
+    book.record([fact("a", intended())])
+    assert [message.event_type for message in told if isinstance(message, EventRecord)] == [
+        "cash_flow",
+        "order_intended",
+    ]
+    book.record([fact("more", deposit("5"))], durable=False)
+    book.make_durable()
+    assert [message.event_type for message in told if isinstance(message, EventRecord)][2:] == [
+        "cash_flow"
+    ]
+    assert open_book(tmp_path).cash == Decimal(1005)
+
+
+def test_a_record_that_fails_takes_back_what_waits(tmp_path: Path) -> None:
+    book, told = open_book(tmp_path), list[Message]()
+    book.bus.subscribe(told.append)
+    book.record([fact("wire", deposit())], durable=False)
+    with pytest.raises(LedgerError):
+        book.record([fact("x1", fill("never intended"))])
+    assert book.cash == 0
+    assert told == []
+    book.record([fact("wire", deposit("7"))])
+    assert book.cash == Decimal(7)
+
+
 def test_what_is_refused_is_told_to_nobody(tmp_path: Path) -> None:
     book, told = open_book(tmp_path), list[Message]()
     book.bus.subscribe(told.append)

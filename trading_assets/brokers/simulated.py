@@ -407,11 +407,12 @@ class SimulatedBroker:
             self._marks,
             self.simulation.margin_multiplier,
         ):
-            return self._rejected(
-                request,
-                "INSUFFICIENT_BUYING_POWER",
-                f"{request.side.value} {quantity} {request.symbol} at {execution.price} exceeds "
-                f"buying power (cash {self._cash})",
+            wanted = f"{request.side.value} {quantity} {request.symbol} at {execution.price}"
+            return msgspec.structs.replace(
+                order,
+                status=OrderStatus.REJECTED,
+                reject_code="INSUFFICIENT_BUYING_POWER",
+                reject_reason=f"{wanted} exceeds buying power (cash {self._cash})",
             ), None
         filled = order.filled_quantity + quantity
         status = OrderStatus.FILLED if filled == request.quantity else OrderStatus.PARTIALLY_FILLED

@@ -54,6 +54,8 @@ class Checkpoints:
     """The checkpoints of one book."""
 
     def __init__(self, log: EventLog) -> None:
+        # A checkpoint is of records that are there to stay.
+        log.make_durable()
         self._log = log
         self._mine = CHECKPOINTS.c.portfolio == log.portfolio
 

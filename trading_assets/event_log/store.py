@@ -4,11 +4,12 @@ Problem: the book is the one thing that cannot be rebuilt. It must survive a kil
 never hold the same fact twice, and show any change made behind its back.
 
 Choice: one relational table written through SQLAlchemy Core, in SQLite by default and in PostgreSQL
-by the same code (`database.py`). An append that returned is on disk. Each append is one transaction
-of the book's only writer, which reads the chain's end first, so two writers never interleave. An
-event's id is a hash of (portfolio, revision, event type, key): recording a fact again is recognised
-by its id and changes nothing; the same id with other content is refused. Each record's hash covers
-the record and the hash before it (`chain.py`), and is checked whenever the record is read.
+by the same code (`database.py`). An append that returned is on disk, unless the caller said that it
+may wait for the next one. Each is one transaction of the book's only writer, which reads where the
+chain ends first, so two writers never interleave. An event's id is a hash of (portfolio, revision,
+event type, key): recording a fact again is recognised by its id and changes nothing; the same id
+with other content is refused. Each record's hash covers the record and the hash before it
+(`chain.py`), and is checked whenever the record is read.
 
 Rejected: a file of JSON lines (no transaction over several events, no index), an ORM (nothing is
 ever updated), random event ids (a retry would be a new fact).
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -75,6 +77,13 @@ def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+class _Waiting(NamedTuple):
+    """A transaction with records that are not durable yet, and what ends it."""
+
+    closing: ExitStack
+    connection: sa.Connection
+
+
 class EventLog:
     """One portfolio's chain of events. Not shared between threads; `clock` gives recorded_at.
 
@@ -95,12 +104,14 @@ class EventLog:
         self.place = f"{portfolio} ({database.place})"
         self.witness = witness
         self._clock = clock
+        self._waiting: _Waiting | None = None
         # Read before the chain, which another process may be extending: it is then never ahead.
         seen = EMPTY if witness is None else witness.read()
         database.create_tables()
         with database.reading() as connection:
             self._last, self._last_recorded_at = self._end(connection)
             self.revision = self._latest_revision(connection)
+        self._durable = (self._last, self._last_recorded_at)
         if must_reach_witness:
             self._require_reached(seen)
 
@@ -112,6 +123,7 @@ class EventLog:
         before_commit: BeforeCommit | None = None,
         *,
         expected_sequence: int | None = None,
+        durable: bool = True,
     ) -> list[EventRecord]:
         """Record events in order, all or none, durably; return those that were new.
 
@@ -119,44 +131,79 @@ class EventLog:
         before they are durable; if it raises, nothing is recorded. recorded_at never runs backwards
         along the chain, whatever the clock does.
 
+        Without `durable` they wait in this log's transaction for the next durable append or for
+        `make_durable`. Until then nobody else sees them, no other process can write this book, and
+        a process that dies loses them; so does a later append that fails.
+
         Raises BookContractError when an event breaks its schema, BookConflictError when it is
         recorded with other content, BookStaleError when `expected_sequence` is given and the book
         goes on after it, BookLockedError when another writer keeps the book for longer than 30
         seconds, BookUnavailableError for a full disk.
         """
         if not events:
+            if durable:
+                self.make_durable()
             return []
-        try:
-            # Nearly always every event is new: that is tried first, the table's key refuses others.
-            added = self._append(events, before_commit, expected_sequence, look_up=False)
-        except sa.exc.IntegrityError:
-            added = self._append(events, before_commit, expected_sequence, look_up=True)
-        if added:
-            last = added[-1]
-            self._advance(Head(last.sequence, last.hash), utc_text(last.recorded_at))
+        with self._transaction(expected_sequence, durable=durable) as connection:
+            added = self._insert_new(connection, events)
+            if before_commit is not None:
+                before_commit(added)
+            if added:
+                last = added[-1]
+                self._last = Head(last.sequence, last.hash)
+                self._last_recorded_at = utc_text(last.recorded_at)
         for record in added:
             if isinstance(record.event, BookRestated):
                 self.revision = record.event.revision
         return added
 
-    def _append(
-        self,
-        events: Sequence[NewEvent],
-        before_commit: BeforeCommit | None,
-        expected_sequence: int | None,
-        *,
-        look_up: bool,
+    def make_durable(self) -> None:
+        """Commit what waits for it; nothing happens where nothing does."""
+        if self._waiting is not None:
+            with self._transaction(None, durable=True):
+                pass
+
+    @contextmanager
+    def _transaction(
+        self, expected_sequence: int | None, *, durable: bool
+    ) -> Iterator[sa.Connection]:
+        """The transaction that is open, or a new one; left open where it need not be durable yet.
+        If the block or the commit fails, it is as if nothing since the last commit had been."""
+        waiting, self._waiting = self._waiting, None
+        try:
+            with ExitStack() if waiting is None else waiting.closing as closing:
+                if waiting is None:
+                    connection = closing.enter_context(self.database.writing(self.portfolio))
+                    self._catch_up(connection, expected_sequence)
+                    self._durable = (self._last, self._last_recorded_at)
+                else:
+                    connection = waiting.connection
+                yield connection
+                if durable:
+                    connection.commit()
+                else:
+                    self._waiting = _Waiting(closing.pop_all(), connection)
+        except BaseException:
+            self._last, self._last_recorded_at = self._durable
+            raise
+        if durable and self._durable[0] != self._last:
+            self._durable = (self._last, self._last_recorded_at)
+            if self.witness is not None:
+                self.witness.write(self._last)
+
+    def _insert_new(
+        self, connection: sa.Connection, events: Sequence[NewEvent]
     ) -> list[EventRecord]:
-        """One transaction. Without `look_up` no event is taken to be known."""
-        with self.database.writing(self.portfolio) as connection:
-            self._catch_up(connection, expected_sequence)
-            known: dict[str, str] = {}
-            if look_up:
-                known = self._stored_payloads(connection, [self._identity(new) for new in events])
+        """Add to the chain what it does not have, and return it. Nearly always every event is new:
+        that is tried first, the table's key refuses others."""
+        connection.exec_driver_sql("SAVEPOINT append")
+        try:
+            added = self._insert(connection, events, {})
+        except sa.exc.IntegrityError:
+            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT append")
+            known = self._stored_payloads(connection, [self._identity(new) for new in events])
             added = self._insert(connection, events, known)
-            if before_commit is not None:
-                before_commit(added)
-            connection.commit()
+        connection.exec_driver_sql("RELEASE SAVEPOINT append")
         return added
 
     def _catch_up(self, connection: sa.Connection, expected_sequence: int | None) -> None:
@@ -248,6 +295,7 @@ class EventLog:
         not follow, does not match its hash or cannot be read, BookConflictError where one is
         recorded already, BookStaleError where another process writes in between.
         """
+        self.make_durable()
         expected = self._last.sequence
         with self.database.writing(self.portfolio) as connection:
             self._catch_up(connection, expected)
@@ -266,7 +314,9 @@ class EventLog:
             revision = self._latest_revision(connection)
             connection.commit()
         self.revision = revision
-        self._advance(head, recorded_at)
+        self._last, self._last_recorded_at = self._durable = head, recorded_at
+        if self.witness is not None:
+            self.witness.write(head)
         return head.sequence - expected
 
     def _adopt_part(
@@ -282,11 +332,6 @@ class EventLog:
             ) from error
         if before_commit is not None:
             before_commit(records)
-
-    def _advance(self, head: Head, recorded_at: str) -> None:
-        self._last, self._last_recorded_at = head, recorded_at
-        if self.witness is not None:
-            self.witness.write(head)
 
     def _identity(self, new: NewEvent) -> str:
         return event_id(self.portfolio, self.revision, event_type(new.event), new.key)
@@ -314,14 +359,21 @@ class EventLog:
 
     # Where the chain ends
 
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        """A connection to read the book with, all that was appended included."""
+        self.make_durable()
+        with self.database.reading() as connection:
+            yield connection
+
     def head(self) -> Head:
         """Sequence number and hash of the last record; (0, zeros) for an empty book."""
-        with self.database.reading() as connection:
+        with self._reading() as connection:
             return self._end(connection)[0]
 
     def hash_at(self, sequence: int) -> str | None:
         """Hash of a record; None where the book has none of that number."""
-        with self.database.reading() as connection:
+        with self._reading() as connection:
             return self._hash_at(connection, sequence)
 
     def _end(self, connection: sa.Connection) -> tuple[Head, str]:
@@ -343,7 +395,7 @@ class EventLog:
         if self.witness is None or seen == EMPTY:
             return
         if connection is None:
-            with self.database.reading() as opened:
+            with self._reading() as opened:
                 self._require_reached(seen, opened, self._last)
             return
         assert head is not None
@@ -372,7 +424,7 @@ class EventLog:
         )
         if up_to is not None:
             query = query.where(EVENTS.c.sequence <= up_to)
-        with self.database.reading() as connection:
+        with self._reading() as connection:
             rows = connection.execute(query.order_by(EVENTS.c.sequence)).all()
         return [RecordPlace(row.sequence, dt.date.fromisoformat(row.session)) for row in rows]
 
@@ -414,7 +466,7 @@ class EventLog:
         before = Head(after, GENESIS if after == 0 else self.hash_at(after) or "none")
         # Page by page, so that no transaction stays open while the caller works on a record.
         while True:
-            with self.database.reading() as connection:
+            with self._reading() as connection:
                 page = connection.execute(query.where(EVENTS.c.sequence > after)).all()
             for found in page:
                 row = Row._make(found)
@@ -428,7 +480,7 @@ class EventLog:
 
     def head_known_at(self, moment: dt.datetime) -> int:
         """Sequence number of the last record that the book held at `moment` (aware); 0 for none."""
-        with self.database.reading() as connection:
+        with self._reading() as connection:
             later = connection.execute(
                 sa.select(EVENTS.c.sequence)
                 .where(
@@ -454,7 +506,10 @@ class EventLog:
         return count
 
     def close(self) -> None:
-        """Give the database back."""
+        """Give the database back; what waits to be durable is dropped."""
+        if self._waiting is not None:
+            self._waiting.closing.close()
+            self._waiting = None
         self.database.close()
 
 

@@ -88,6 +88,7 @@ class Book:
     def refold(self) -> None:
         """Fold the log anew, from the newest checkpoint before the latest close and before the
         sessions of `keep`, for those are to be seen as they close."""
+        self._unpublished: list[EventRecord] = []
         end = self.log.head().sequence
         closed = [close.session for close in _closes(self.log, end)]
         since = min([*self._keep, closed[-1]]) if closed else None
@@ -110,8 +111,11 @@ class Book:
             self._apply(record)
         self.sequence = end
 
-    def record(self, events: Sequence[NewEvent]) -> None:
+    def record(self, events: Sequence[NewEvent], *, durable: bool = True) -> None:
         """Append events durably, fold those that are new, and publish them on the bus.
+
+        Without `durable` they are folded at once, and on disk and on the bus with the next record
+        that is, or with `make_durable`: for facts that can be learnt again, each commit saved.
 
         They are folded before they are committed: what cannot be folded raises and is not
         recorded, for it could never be taken out of the book again. Where another process has
@@ -121,15 +125,34 @@ class Book:
         """
         try:
             added = self.log.append(
-                events, before_commit=self._apply_all, expected_sequence=self.sequence
+                events,
+                before_commit=self._apply_all,
+                expected_sequence=self.sequence,
+                durable=durable,
             )
             self.sequence += len(added)
         except BaseException:
             self.refold()
             raise
+        self._unpublished += added
+        if not durable:
+            return
         if added and isinstance(added[-1].event, SessionClosed):
             self._save_checkpoint(added[-1])
-        self.bus.publish(*added)
+        self._publish()
+
+    def make_durable(self) -> None:
+        """Commit and publish what `record` left waiting; nothing happens where nothing does."""
+        try:
+            self.log.make_durable()
+        except BaseException:
+            self.refold()
+            raise
+        self._publish()
+
+    def _publish(self) -> None:
+        records, self._unpublished = self._unpublished, []
+        self.bus.publish(*records)
 
     def restate(self, from_session: dt.date, occurred_at: dt.datetime, reason: str) -> None:
         """Let nothing of `from_session` and later count any more; the records stay readable."""
@@ -141,6 +164,7 @@ class Book:
             source="execution",
             event=BookRestated(from_session=from_session, revision=revision, reason=reason),
         )
+        self.make_durable()
         try:
             added = self.log.append([restated], expected_sequence=self.sequence)
         finally:

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
@@ -120,6 +121,12 @@ class SessionRunner:
         Raises SessionNotReadyError when an earlier session is not closed, BrokerUnknownError when
         the broker cannot say where it stands.
         """
+        try:
+            return self._run(inputs, stop_after_plan=stop_after_plan)
+        finally:
+            self.book.make_durable()
+
+    def _run(self, inputs: SessionInputs, *, stop_after_plan: bool) -> SessionOutcome:
         session = self.calendar.require(inputs.session)
         self._require_ready(session)
         done = self._already_done(inputs)
@@ -353,7 +360,7 @@ class SessionRunner:
         event = SessionPlanned(plan=plan, inputs_digest=digest)
         # A plan that takes the place of another is news, even where it is one of before again.
         key = plan.digest if recorded is None else f"{plan.digest}/{self.book.log.head()[0]}"
-        self.book.record([self._new(key, inputs.session, event)])
+        self._learn([self._new(key, inputs.session, event)])
         return plan
 
     def _require_current_plan(self, plan: OrderPlan) -> None:
@@ -391,6 +398,7 @@ class SessionRunner:
             self.calendar.opens_at(session),
             self.book.record,
             halted=self.surroundings.halted,
+            learn=self._learn,
         )
         fresh = frozenset[str]()
         if not any(order.leg == leg for order in self.book.orders(session)):
@@ -481,7 +489,7 @@ class SessionRunner:
                     causation_id=execution.broker_order_id,
                 )
             )
-        self.book.record(events)
+        self._learn(events)
 
     # Close
 
@@ -512,6 +520,14 @@ class SessionRunner:
             benchmark=inputs.benchmark,
         )
         self.book.record([*endings, self._new(f"{session}/close", session, closed)])
+
+    def _learn(self, events: Sequence[NewEvent]) -> None:
+        """Record what could be learnt again: a plan, what the broker says.
+
+        A real broker's answers are durable at once. Those of a simulated one wait for what must be
+        (the next intents, the close), which takes half of a backfill's commits away.
+        """
+        self.book.record(events, durable=self.broker.capabilities.orders_per_commit == 1)
 
     def _new(
         self, key: str, session: dt.date, event: AnyEvent, correlation_id: str = ""

@@ -57,7 +57,8 @@ def order_request(order: PlannedOrder) -> OrderRequest:
 class Submitter:
     """Sends the orders of one session to one broker and records every step with `record`.
 
-    `halted` is asked before each order leaves.
+    `halted` is asked before each order leaves. Acknowledgements are recorded with `learn`, which
+    may leave them waiting to be durable where asking the broker again is as good.
     """
 
     def __init__(
@@ -68,11 +69,13 @@ class Submitter:
         record: Record,
         sleep: Callable[[float], None] = time.sleep,
         halted: Callable[[], bool] = lambda: False,
+        learn: Record | None = None,
     ) -> None:
         self.broker = broker
         self.session = session
         self.occurred_at = occurred_at
         self._record = record
+        self._learn = learn or record
         self._sleep = sleep
         self._halted = halted
 
@@ -99,10 +102,10 @@ class Submitter:
                     continue
                 pending.extend(self._outcome(order, order.request.client_order_id in fresh))
                 if len(pending) >= self.broker.capabilities.orders_per_commit:
-                    self._record(pending)
+                    self._learn(pending)
                     pending = []
         finally:
-            self._record(pending)
+            self._learn(pending)
 
     def _outcome(self, order: OrderState, fresh: bool) -> Iterator[NewEvent]:
         key = order.request.client_order_id
@@ -111,7 +114,7 @@ class Submitter:
         if may_have_left:
             found = self._look_up(order.request)
             if found is not None:
-                yield self._acknowledged(found)
+                yield self._adopted(found)
                 return
             self._require_resend_allowed(key)
         self._require_not_halted(key)
@@ -130,7 +133,7 @@ class Submitter:
                     f"order {key}: sent, not acknowledged ({doubt}) and not found at the "
                     "broker. Run the session again: it is looked up before anything is sent."
                 )
-            yield self._acknowledged(found)
+            yield self._adopted(found)
             return
         yield self._acknowledged(answer.require())
 
@@ -169,6 +172,13 @@ class Submitter:
             events.insert(0, self._unknown(key, attempt, "not found at the broker"))
         return events
 
+    def _adopted(self, order: BrokerOrder) -> NewEvent:
+        """An order that was found: one with a number was accepted, whatever became of it since,
+        which is booked where the end of every accepted order is."""
+        if not order.broker_order_id:
+            return self._acknowledged(order)
+        return self._accepted(order)
+
     def _acknowledged(self, order: BrokerOrder) -> NewEvent:
         key = order.request.client_order_id
         if order.status is OrderStatus.REJECTED:
@@ -178,6 +188,10 @@ class Submitter:
                     client_order_id=key, code=order.reject_code, reason=order.reject_reason
                 ),
             )
+        return self._accepted(order)
+
+    def _accepted(self, order: BrokerOrder) -> NewEvent:
+        key = order.request.client_order_id
         return self._new(
             key, OrderAccepted(client_order_id=key, broker_order_id=order.broker_order_id)
         )
