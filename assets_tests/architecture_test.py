@@ -24,7 +24,7 @@ ALLOWED = {
     "analytics": {"errors", "model", "ledger"},
     "reconciliation": {"errors", "model", "ledger"},
     "yaml_settings": {"errors"},
-    "settings": {"errors", "model", "yaml_settings"},
+    "settings": {"errors", "model", "risk", "yaml_settings"},
     "risk_policy_files": {"errors", "risk", "yaml_settings"},
     "progress": set[str](),
     "atomic_file": set[str](),

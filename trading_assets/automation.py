@@ -26,6 +26,7 @@ DAILY_ASSETS = (
     "pnl_daily",
     "strategy_pnl",
     "slippage",
+    "risk_snapshot",
 )
 REPORT_ASSET = "monthly_report"
 SENSOR_INTERVAL_SECONDS = 30

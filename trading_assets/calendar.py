@@ -88,6 +88,12 @@ class TradingCalendar:
         before = self.history[place - 1]
         return before if before >= self.first else None
 
+    def before(self, session: dt.date, count: int) -> tuple[dt.date, ...]:
+        """The last `count` sessions of the portfolio before `session`, ascending; fewer where there
+        are no more. `session` must be one."""
+        place = bisect.bisect_left(self.sessions, self.require(session))
+        return self.sessions[max(place - count, 0) : place]
+
     def between(self, first: dt.date, last: dt.date) -> tuple[dt.date, ...]:
         """The portfolio's sessions from `first` to `last`, both included; may be empty."""
         left = bisect.bisect_left(self.sessions, first)

@@ -12,6 +12,7 @@ from trading_assets.assets.performance import build_pnl_daily
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.prices import build_prices
 from trading_assets.assets.reconciliation import build_reconciliation
+from trading_assets.assets.risk_snapshot import build_risk_snapshot
 from trading_assets.assets.slippage import build_slippage
 from trading_assets.assets.strategy_books import build_strategy_pnl
 from trading_assets.assets.targets import build_consolidated_targets, build_strategy_signals
@@ -45,6 +46,7 @@ def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:
             build_pnl_daily(graph),
             build_strategy_pnl(graph),
             build_slippage(graph),
+            build_risk_snapshot(graph),
             build_monthly_report(graph),
         ],
         jobs=[cycle, report],

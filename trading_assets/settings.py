@@ -47,6 +47,7 @@ from trading_assets.model.policies import (
     SlippagePolicy,
 )
 from trading_assets.model.target import UNATTRIBUTED
+from trading_assets.risk.policies import RiskLimits
 from trading_assets.yaml_settings import read_settings
 
 BOOK_DRIVERS = ("postgresql+psycopg", "postgresql")
@@ -242,6 +243,7 @@ class PortfolioSettings(Policy):
     constraints: ConstraintPolicy = ConstraintPolicy()
     planning: PlanningPolicy = PlanningPolicy()
     limits: LimitPolicy = LimitPolicy()
+    risk: RiskLimits | None = None
     commission: CommissionPolicy = CommissionPolicy()
     simulation: SimulationPolicy = SimulationPolicy()
     accounting: AccountingPolicy = AccountingPolicy()

@@ -64,6 +64,8 @@ BOOK_PROJECTIONS = (
     "strategy_pnl",
     "strategy_positions",
     "slippage",
+    "risk_snapshot",
+    "risk_by_sector",
 )
 """The tables that are made from the book, as against those that a session is decided from."""
 PREVIOUS_SESSION = dg.TimeWindowPartitionMapping(start_offset=-1, end_offset=-1)

@@ -80,7 +80,9 @@ class BookClose(msgspec.Struct, frozen=True, kw_only=True):
     names the currency of each symbol that is not the portfolio's. `cash_balances` is cash by
     currency, without zeros; `fx_rates` the portfolio's money for one unit of each other currency.
     `foreign_cash` and `foreign_accruals` are the parts of cash and accruals in other currencies.
-    `benchmark` is the benchmark's close, None if unknown.
+    `benchmark` is the benchmark's close, None if unknown. `peak_equity` is the highest equity so
+    far, scaled by what flows did to equity: 1 - equity / peak_equity is the drawdown of the
+    time-weighted return, the start counting as a high.
     """
 
     session: dt.date
@@ -96,6 +98,7 @@ class BookClose(msgspec.Struct, frozen=True, kw_only=True):
     fx_rates: dict[str, Decimal] = {}
     foreign_cash: Decimal = ZERO
     foreign_accruals: Decimal = ZERO
+    peak_equity: Decimal = ZERO
 
 
 class Valuation(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +116,23 @@ class Valuation(msgspec.Struct, frozen=True, kw_only=True):
     def equity(self) -> Decimal:
         """Market value + cash + dividends owed."""
         return self.market_value + self.cash + self.accruals
+
+
+def peak_equity(last: BookClose | None, flows: Decimal, equity: Decimal) -> Decimal:
+    """`BookClose.peak_equity` at `equity` (money), after `flows` (signed) since the close `last`.
+
+    Flows count as they do in a day's return: what comes in from the session's start, what goes out
+    to its end. Where there was no equity before, or none is left, the record begins anew.
+    """
+    opening = ZERO if last is None else last.equity
+    if last is None or opening <= 0:
+        return max(opening + max(flows, ZERO), equity)
+    scaled = last.peak_equity
+    if flows > 0:
+        scaled = scaled * (opening + flows) / opening
+    elif flows < 0 and equity > 0:
+        scaled = scaled * equity / (equity - flows)
+    return max(scaled, equity)
 
 
 class ActivityCounter(msgspec.Struct):

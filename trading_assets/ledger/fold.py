@@ -25,6 +25,7 @@ from trading_assets.ledger.activity import (
     SessionCounter,
     Valuation,
     market_values,
+    peak_equity,
 )
 from trading_assets.ledger.cash_bookings import (
     book_borrow_fee,
@@ -439,6 +440,7 @@ class Ledger:
             fx_rates=dict(closed.fx_rates),
             foreign_cash=value.cash - balances.get(self._currency, ZERO),
             foreign_accruals=value.accruals - self._own_accruals(),
+            peak_equity=peak_equity(last, self._last_activity.flows, value.equity),
         )
         self._begin_session()
 

@@ -37,7 +37,12 @@ def equity_svg(series: Series, portfolio_label: str, benchmark_label: str | None
 
 def drawdown_svg(series: Series) -> bytes:
     """Area of drawdowns (fractions <= 0) over sessions, in percent."""
-    return _line_chart(series, "Drawdown", None, height=125.0, drawdown=True)
+    return _line_chart(series, "Drawdown", None, height=125.0, filled=True, as_percent=True)
+
+
+def leverage_svg(series: Series) -> bytes:
+    """Lines of gross and, dashed, net leverage over sessions, in percent of equity."""
+    return _line_chart(series, "Gross", "Net", height=125.0, as_percent=True)
 
 
 def weights_svg(weights: Sequence[tuple[str, Number]]) -> bytes:
@@ -55,7 +60,13 @@ def weights_svg(weights: Sequence[tuple[str, Number]]) -> bytes:
 
 
 def _line_chart(
-    series: Series, label: str, benchmark: str | None, *, height: float, drawdown: bool = False
+    series: Series,
+    label: str,
+    benchmark: str | None,
+    *,
+    height: float,
+    filled: bool = False,
+    as_percent: bool = False,
 ) -> bytes:
     from trading_assets.reporting.drawings import ChartSpec, has_points, line_chart
 
@@ -67,8 +78,8 @@ def _line_chart(
             portfolio_label=label,
             benchmark_label=benchmark,
             height=height,
-            filled=drawdown,
-            as_percent=drawdown,
+            filled=filled,
+            as_percent=as_percent,
         )
     )
     # Drawn for the page, in points; the screen's width in pixels is half as much again.
