@@ -33,6 +33,18 @@ class Holding:
     average_cost: Decimal = ZERO
 
 
+@dataclass(frozen=True)
+class CashTransaction:
+    """Cash that moved without a trade, as a statement tells it."""
+
+    transaction_id: str
+    kind: str
+    amount: Decimal
+    currency: str
+    listing: Listing | None
+    moved_at: dt.datetime
+
+
 class GatewayAccount:
     """One account; every method that changes it is to be called with `lock` held or from a test."""
 
@@ -53,6 +65,7 @@ class GatewayAccount:
         self.positions: dict[int, Holding] = {}
         self.orders: list[GatewayOrder] = []
         self.executions: list[GatewayExecution] = []
+        self.cash_transactions: list[CashTransaction] = []
         self.lock = threading.RLock()
         self.listeners: list[Listener] = []
         self.is_open = True
@@ -180,11 +193,22 @@ class GatewayAccount:
         """The next order of a symbol is refused with error 201."""
         self._rejections[symbol] = reason
 
-    def pay(self, currency: str, amount: str) -> None:
-        """Cash moves without a trade."""
+    def pay(self, kind: str, amount: str, currency: str = "USD", symbol: str = "") -> None:
+        """Cash moves without a trade: `kind` is the word of the broker's statements."""
         with self.lock:
+            self.now += dt.timedelta(seconds=1)
             self.cash[currency] = self.cash.get(currency, ZERO) + Decimal(amount)
             self.paid_in[currency] = self.paid_in.get(currency, ZERO) + Decimal(amount)
+            self.cash_transactions.append(
+                CashTransaction(
+                    transaction_id=str(26_310_000_001 + len(self.cash_transactions)),
+                    kind=kind,
+                    amount=Decimal(amount),
+                    currency=currency,
+                    listing=self.market.by_symbol(symbol) if symbol else None,
+                    moved_at=self.now,
+                )
+            )
 
     def next_day(self) -> None:
         """The next weekday at ten: orders for the day are over, and only today's executions and

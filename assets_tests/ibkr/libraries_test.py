@@ -14,8 +14,9 @@ import pytest
 from trading_assets.brokers.ibkr_library import library
 
 IB_ASYNC = Path(sys.prefix) / "ib_async"
-SUITES = ("assets_tests/ibkr",)
 ROOT = Path(__file__).parents[2]
+BROKERS = ROOT / "assets_tests" / "brokers"
+SUITES = ("assets_tests/ibkr", *sorted(str(path) for path in BROKERS.glob("ibkr*_test.py")))
 
 
 async def _name() -> str:

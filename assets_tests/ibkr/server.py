@@ -51,10 +51,11 @@ class Connection:
         self.writer = writer
         self.client_id = -1
         self.is_started = False
+        self.is_muted = False
 
     def send(self, told: list[Message]) -> None:
         """Send messages in one go."""
-        if not self.writer.is_closing():
+        if not self.writer.is_closing() and not self.is_muted:
             self.writer.write(b"".join(frame(message) for message in told))
 
     def end(self) -> None:
@@ -166,16 +167,14 @@ class GatewayStandIn:
         if fault is not None and fault.kind == "drop" and fault.stage == "before":
             connection.end()
             return False
-        if fault is not None:
-            connection.is_started = fault.kind != "drop"
-        told = self._answer(connection, number, fields)
+        connection.is_muted = fault is not None
+        connection.send(self._answer(connection, number, fields))
+        self._after(number)
         if fault is not None and fault.kind == "drop":
-            self._after(number)
             connection.end()
             return False
-        if fault is None:
-            connection.send(told)
-        self._after(number)
+        # What is published is sent in the loop's next turn.
+        self._in_loop(lambda: setattr(connection, "is_muted", False))
         return True
 
     def _after(self, number: int) -> None:

@@ -1,7 +1,7 @@
 """The library that speaks to TWS and IB Gateway: ib_async where it is installed, else ib_insync.
 
 Both log account numbers and everything that they receive, at every level. Nothing of that is let
-out: their loggers end here. Two things they only log and never raise, a message that they cannot
+out: their loggers are off. Two things they only log and never raise, a message that they cannot
 read and an error in one of their own handlers, are counted for the thread in which they happen,
 for an order that could not be read must not look like no order.
 """
@@ -16,16 +16,9 @@ from functools import lru_cache
 from typing import Any
 
 LIBRARIES = ("ib_async", "ib_insync")
-_SILENCED = (*LIBRARIES, "eventkit")
+_MISREADERS = (*(f"{name}.Decoder" for name in LIBRARIES), "eventkit")
+_NEVER = logging.CRITICAL + 1
 _MISREADINGS: Counter[int] = Counter()
-
-
-class _MisreadingCounter(logging.Handler):
-    """Counts what the library could not read, without keeping any of it."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.levelno >= logging.ERROR and record.exc_info:
-            _MISREADINGS[threading.get_ident()] += 1
 
 
 def misreadings() -> int:
@@ -33,14 +26,21 @@ def misreadings() -> int:
     return _MISREADINGS[threading.get_ident()]
 
 
+def _counted(record: logging.LogRecord) -> bool:
+    """Counts what the library could not read; no handler gets to see it."""
+    if record.exc_info:
+        _MISREADINGS[threading.get_ident()] += 1
+    return False
+
+
 @lru_cache(maxsize=1)
 def library() -> Any:
     """The module; to be called first where an event loop is running, which its import needs."""
-    counter = _MisreadingCounter()
-    for name in _SILENCED:
-        logger = logging.getLogger(name)
-        logger.propagate = False
-        logger.addHandler(counter)
+    for name in LIBRARIES:
+        logging.getLogger(name).setLevel(_NEVER)
+    for name in _MISREADERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).addFilter(_counted)
     try:
         return importlib.import_module(LIBRARIES[0])
     except ModuleNotFoundError:
