@@ -33,6 +33,7 @@ from trading_assets.brokers.ibkr_contracts import ContractTerms
 from trading_assets.errors import ConfigurationError
 from trading_assets.model.account import Known, Unknown
 from trading_assets.model.order import OrderStatus, OrderType
+from trading_assets.portfolio.order_rules import IBKR, InstrumentTraits
 
 SXLK_L = "SXLK.L"
 
@@ -557,3 +558,29 @@ def test_closing_leaves_no_thread(gateway: GatewayStandIn) -> None:
 
 def gateway_orders(account: GatewayAccount) -> list[str]:
     return [each.order_ref for each in account.orders]
+
+
+def test_what_planner_and_submitter_must_know_is_said(broker: IbkrBroker) -> None:
+    assert not broker.capabilities.deduplicates_client_order_ids
+    assert broker.capabilities.order_rules is IBKR
+    assert broker.traits([SXLK_L, "NOPE.L"]).require() == {
+        SXLK_L: InstrumentTraits(tradable=True, fractionable=False),
+        "NOPE.L": InstrumentTraits(tradable=False, fractionable=False),
+    }
+
+
+def test_average_costs_are_told_by_symbol(broker: IbkrBroker, account: GatewayAccount) -> None:
+    account.place_by_hand("SXLK", "BUY", "10")
+    assert broker.average_costs().require() == {SXLK_L: Decimal("62.5")}
+
+
+def test_an_order_of_another_run_does_not_say_what_it_does_to_the_position(
+    gateway: GatewayStandIn, account: GatewayAccount
+) -> None:
+    account.fills_by_itself = False
+    short = sxlk("a", side=SELL)
+    with opened(gateway) as broker:
+        broker.submit(short)
+        assert (found(broker, "a").request, found(broker, "a").states_effect) == (short, True)
+    with opened(gateway) as broker:
+        assert not found(broker, "a").states_effect

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -45,6 +45,7 @@ from trading_assets.model.account import (
 )
 from trading_assets.model.money import ZERO
 from trading_assets.model.order import OrderRequest, OrderStatus, PositionEffect
+from trading_assets.portfolio.order_rules import IBKR, InstrumentTraits
 
 T = TypeVar("T")
 
@@ -84,6 +85,7 @@ class IbkrBroker:
             deduplicates_client_order_ids=False,
             orders_per_commit=1,
             lookup_delay_seconds=lookup_delay_seconds,
+            order_rules=IBKR,
         )
 
     def __repr__(self) -> str:
@@ -176,6 +178,25 @@ class IbkrBroker:
         if len(quantities) != len(found.value):
             return Unknown("positions: two contracts have one symbol; name them in the portfolio")
         return Known(quantities)
+
+    def average_costs(self) -> Answer[dict[str, Decimal] | None]:
+        """Average cost per share of each position, commissions included as the broker does."""
+        found = self.position_details()
+        if isinstance(found, Unknown):
+            return found
+        return Known({each.symbol: each.average_cost for each in found.value})
+
+    def traits(self, symbols: Iterable[str]) -> Answer[dict[str, InstrumentTraits]]:
+        """What can be traded at all: a symbol without a contract, or with another one than was
+        meant, is not tradable."""
+        found = {}
+        for symbol in sorted(set(symbols)):
+            reply = self._contracts.of_symbol(symbol)
+            if isinstance(reply, Unknown):
+                return reply
+            tradable = isinstance(reply, Known)
+            found[symbol] = InstrumentTraits(tradable=tradable, fractionable=False)
+        return Known(found)
 
     # Orders
 
@@ -481,4 +502,4 @@ def _known(reply: Reply[T]) -> Known[T] | Unknown:
 
 def _with_effect(order: BrokerOrder, effect: PositionEffect) -> BrokerOrder:
     request = msgspec.structs.replace(order.request, position_effect=effect)
-    return msgspec.structs.replace(order, request=request)
+    return msgspec.structs.replace(order, request=request, states_effect=True)

@@ -169,6 +169,8 @@ def _order(
             broker_order_id=str(order.permId),
             status=status,
             filled_quantity=filled,
+            # Nothing of the order says so.
+            states_effect=False,
             reject_code="INACTIVE" if rejected else "",
             reject_reason="taken at first, then inactive" if rejected else "",
         )

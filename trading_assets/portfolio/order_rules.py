@@ -1,7 +1,8 @@
 """What a broker accepts: one table for each broker, and the one function that judges an order.
 
 A plan has to be legal before it is sent, and a rule that turns out to be other than documented
-has to be one edit. So the facts stand in `ALPACA` alone; nothing else in the product knows them.
+has to be one edit. So the facts stand in `ALPACA` and `IBKR` alone; nothing else in the product
+knows them.
 `PERMISSIVE` is what the simulated broker takes.
 
 What only the broker can know (buying power at the moment, a halted symbol) is not here: it answers
@@ -142,6 +143,29 @@ ALPACA = BrokerRules(
     shorts_must_be_borrowable=True,
     bracket_distance=CENT,
     one_side_only=True,
+    client_order_id_max=128,
+)
+
+IBKR = BrokerRules(
+    broker="Interactive Brokers",
+    times_in_force={
+        OrderType.MARKET: frozenset({_DAY, _GTC, _IOC, _FOK, _OPEN}),
+        OrderType.LIMIT: frozenset({_DAY, _GTC, _IOC, _FOK, _OPEN}),
+        OrderType.STOP: frozenset({_DAY, _GTC}),
+        OrderType.STOP_LIMIT: frozenset({_DAY, _GTC}),
+    },
+    # Fractions are refused over the programming interface (error 10243).
+    quantity_decimals=0,
+    fractional_types=frozenset(),
+    fractional_times=frozenset(),
+    fractional_shorts=False,
+    # Each contract has steps of its own; the broker refuses what is not on one.
+    increments=(),
+    minimum_value=ZERO,
+    short_equity=ZERO,
+    shorts_must_be_borrowable=False,
+    bracket_distance=ZERO,
+    one_side_only=False,
     client_order_id_max=128,
 )
 
