@@ -62,6 +62,16 @@ ALLOWED = {
         "lake",
         "atomic_file",
     },
+    "evidence": {
+        "errors",
+        "model",
+        "settings",
+        "calendar",
+        "ledger",
+        "event_log",
+        "reporting",
+        "atomic_file",
+    },
     "dagster_storage": set[str](),
     # Strategies know bars and the clock; the engine runs strategies.
     "strategies": {"errors", "model", "engine", "data_files", "risk"},

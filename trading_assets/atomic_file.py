@@ -10,6 +10,7 @@ What cannot be made again asks for `durable`.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -32,6 +33,22 @@ def replace_file(path: Path, content: bytes, *, durable: bool = False) -> Path:
     finally:
         os.close(file)
     temporary.replace(path)
+    return path
+
+
+def replace_file_by_parts(path: Path, parts: Iterable[bytes]) -> Path:
+    """As `replace_file`, durably, of content that is made part by part and need not fit in memory;
+    where making it raises, `path` stays as it was."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("wb") as file:
+            file.writelines(parts)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
     return path
 
 

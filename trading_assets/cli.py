@@ -31,6 +31,8 @@ from trading_assets.settings import (
     prepare_dagster,
 )
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
 @click.version_option(package_name="trading-assets")
@@ -114,6 +116,34 @@ def report(portfolio: str, month: str) -> None:
         raise click.BadParameter(f"{month!r} is not a month; write it as 2021-03") from error
     places = _prepared()
     sys.exit(0 if run_reports(places, open_portfolio(places, portfolio), [month]) else 1)
+
+
+@main.command()
+@click.argument("report_file", metavar="REPORT.pdf", type=FILE)
+@click.argument("evidence_file", metavar="EVIDENCE", type=FILE)
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    metavar="HASH",
+    help="A head that another report of this book printed; may be given several times.",
+)
+@click.option(
+    "--all", "show_all", is_flag=True, help="List every figure, not only those that differ."
+)
+@reports_errors
+def verify(report_file: Path, evidence_file: Path, heads: tuple[str, ...], show_all: bool) -> None:
+    """Recompute each figure of a monthly report from its evidence alone, and say which agree.
+
+    Needs neither the portfolio nor its book. What it cannot show is that report and evidence were
+    made up together: give --head hashes that earlier reports printed.
+    """
+    from trading_assets.evidence.verification import verify_report
+    from trading_assets.evidence.verification_view import show_verification
+
+    found = verify_report(report_file.read_bytes(), evidence_file.read_bytes(), heads)
+    show_verification(found, show_all=show_all)
+    sys.exit(0 if found.verified else NEEDS_A_PERSON)
 
 
 @main.command()

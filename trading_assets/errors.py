@@ -25,6 +25,7 @@
     ├── BrokerUnknownError        the broker's state could not be learnt; it is never taken as flat
     ├── PricesUnknownError        a source of prices could not be asked; nobody guesses them
     └── ReportError               a report cannot be computed from what is there
+        └── EvidenceError             a report or its evidence cannot be read
 
 Findings of the business (a clipped order, a reconciliation break, a failed check) are values,
 not errors; an error means that the action did not happen.
@@ -182,3 +183,7 @@ class PricesUnknownError(TradingAssetsError):
 
 class ReportError(TradingAssetsError):
     """A report cannot be computed from what is there."""
+
+
+class EvidenceError(ReportError):
+    """A report, or the evidence beside it, is not of a kind that can be verified."""

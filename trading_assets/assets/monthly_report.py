@@ -1,28 +1,43 @@
-"""The asset `monthly_report`: the PDF of a month, computed from the book."""
+"""The asset `monthly_report`: the PDF of a month, computed from the book, and its evidence."""
 
 import datetime as dt
-import hashlib
-import json
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import msgspec
 
 from trading_assets.assets.metadata import image
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.atomic_file import replace_file
 from trading_assets.errors import InputError
-from trading_assets.execution.book import read_closed_sessions
+from trading_assets.event_log.chain import GENESIS
+from trading_assets.event_log.store import EventLog
+from trading_assets.evidence.configuration import configuration_of
+from trading_assets.evidence.evidence_file import (
+    VERSION,
+    EvidenceHead,
+    Stated,
+    evidence_lines,
+    evidence_name,
+    price_lines,
+    write_evidence,
+)
+from trading_assets.evidence.month import MADE_WITH, month_of_sessions, report_content
+from trading_assets.execution.book import counting_records, read_closed_sessions
 from trading_assets.lake import Lake
-from trading_assets.ledger.history import ClosedSession
+from trading_assets.ledger.annotations import ANNOTATION_TYPES
 from trading_assets.market_data.base import PriceSource
 from trading_assets.model.money import plain
 from trading_assets.reporting.charts import drawdown_svg, equity_svg
 from trading_assets.reporting.commentary import read_commentary
-from trading_assets.reporting.monthly_content import MonthlyContent, ProvenanceRow
-from trading_assets.reporting.monthly_report import MonthFacts, gather_month, monthly_content
+from trading_assets.reporting.monthly_content import (
+    EvidenceReference,
+    MonthlyContent,
+    ProvenanceRow,
+)
+from trading_assets.reporting.monthly_report import MonthFacts
 from trading_assets.resources import BookResource, LakeResource, MarketDataResource
 from trading_assets.settings import PortfolioSettings
 from trading_assets.signal_files import instrument_names
@@ -58,30 +73,34 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
         lake: LakeResource,
     ) -> Iterator[Any]:
         month = context.partition_key[:7]
-        expected = graph.calendar.month(month)
+        path = lake.reports / settings.id / f"{settings.id}_{month}.pdf"
         with books.open(settings) as log:
-            facts = gather_month(settings, month, expected, read_closed_sessions(log, settings))
-        runs = ", ".join(_session_runs(context, graph, expected)) or "unknown"
-        facts = msgspec.structs.replace(
-            facts,
-            names=_names(settings),
-            commentary=read_commentary(lake.commentary, settings.id, month),
-            provenance=(
-                *_provenance(settings, facts, context.run.run_id),
-                *signals_used(lake.open(settings), [one.session for one in facts.closed]),
-                *_prices_used(facts.closed, lambda: market_data.open(settings, graph.calendar)),
-                *(_row(f"Version of {package}", version(package)) for package in PACKAGES),
-                _row("Session runs", runs),
-            ),
-        )
-        content = monthly_content(settings, facts)
+            facts = month_of_sessions(
+                settings,
+                month,
+                read_closed_sessions(log, settings),
+                counting_records(log, ANNOTATION_TYPES),
+            )
+            runs = _session_runs(context, graph, graph.calendar.month(month))
+            stated = Stated(
+                names=_names(settings),
+                commentary=read_commentary(lake.commentary, settings.id, month),
+                provenance=(
+                    *signals_used(lake.open(settings), [one.session for one in facts.closed]),
+                    *_prices_used(lambda: market_data.open(settings, graph.calendar)),
+                    *(_row(f"{MADE_WITH}{package}", version(package)) for package in PACKAGES),
+                    _row("Report run", context.run.run_id),
+                    _row("Session runs", ", ".join(runs) or "unknown"),
+                ),
+            )
+            evidence = _write_evidence(path, settings, facts, stated, log)
+        content = report_content(settings, facts, stated, evidence)
         # ReportLab takes longer to import than a whole session to run.
         from trading_assets.reporting.monthly_pdf import render_monthly_pdf
 
         pdf = render_monthly_pdf(content)
-        path = lake.reports / settings.id / f"{settings.id}_{month}.pdf"
         replace_file(path, pdf, durable=True)
-        yield dg.MaterializeResult(metadata=_metadata(content, path.as_posix(), len(pdf)))
+        yield dg.MaterializeResult(metadata=_metadata(content, path, len(pdf)))
         reconciled = content.reconciliation
         assert reconciled is not None
         yield dg.AssetCheckResult(
@@ -113,9 +132,41 @@ def _session_runs(
     return list(runs)
 
 
-def _metadata(content: MonthlyContent, path: str, size: int) -> dict[str, Any]:
+def _write_evidence(
+    report: Path, settings: PortfolioSettings, facts: MonthFacts, stated: Stated, log: EventLog
+) -> EvidenceReference:
+    """Write what the report can be recomputed from beside it."""
+    name = evidence_name(settings.id, facts.month, facts.last_record)
+    head = log.hash_at(facts.last_record) or GENESIS
+    about = EvidenceHead(
+        version=VERSION,
+        portfolio=settings.id,
+        month=facts.month,
+        software=f"trading-assets {version('trading-assets')}",
+        records=facts.last_record,
+        head=head,
+    )
+    lines = evidence_lines(
+        about,
+        configuration_of(settings),
+        stated,
+        price_lines(facts.closed),
+        log.rows(up_to=facts.last_record),
+    )
+    return EvidenceReference(
+        file=name,
+        sha256=write_evidence(report.with_name(name), lines),
+        records=facts.last_record,
+        head=head,
+    )
+
+
+def _metadata(content: MonthlyContent, path: Path, size: int) -> dict[str, Any]:
+    assert content.evidence is not None
     return {
-        "pdf": dg.MetadataValue.path(path),
+        "pdf": dg.MetadataValue.path(path.as_posix()),
+        "evidence": dg.MetadataValue.path(path.with_name(content.evidence.file).as_posix()),
+        "evidence_sha256": content.evidence.sha256,
         "bytes": size,
         "as_of": str(content.as_of),
         "equity": "undefined" if content.equity is None else plain(content.equity),
@@ -127,21 +178,6 @@ def _metadata(content: MonthlyContent, path: str, size: int) -> dict[str, Any]:
         "drawdown": image(drawdown_svg(content.drawdown_series), "drawdown"),
         "book_head": content.book_head_hash,
     }
-
-
-def _provenance(
-    settings: PortfolioSettings, facts: MonthFacts, run_id: str
-) -> tuple[ProvenanceRow, ...]:
-    """Everything that has to be the same for the report to come out the same, and the run."""
-    rows = [_row("Report run", run_id), _row("Configuration", settings_digest(settings))]
-    if facts.closed:
-        first, last = facts.closed[0], facts.closed[-1]
-        rows += [
-            _row("Sessions", f"{first.session} to {last.session}, {len(facts.closed)} closed"),
-            _row("First plan", first.planned.plan.digest),
-            _row("Last plan", last.planned.plan.digest),
-        ]
-    return tuple(rows)
 
 
 def signals_used(store: Lake, sessions: Sequence[dt.date]) -> tuple[ProvenanceRow, ...]:
@@ -163,11 +199,8 @@ def signals_used(store: Lake, sessions: Sequence[dt.date]) -> tuple[ProvenanceRo
     return tuple(rows)
 
 
-def _prices_used(
-    closed: Sequence[ClosedSession], open_prices: Callable[[], PriceSource]
-) -> tuple[ProvenanceRow, ...]:
-    """Where the closes came from that the book was valued at, and the price file as it is now."""
-    sources = {mark.source for one in closed for mark in one.close.marks.values()}
+def _prices_used(open_prices: Callable[[], PriceSource]) -> tuple[ProvenanceRow, ...]:
+    """The files of prices and corporate actions as they are now."""
     corporate: tuple[ProvenanceRow, ...] = ()
     try:
         prices = open_prices()
@@ -184,7 +217,6 @@ def _prices_used(
                 ),
             )
     return (
-        _row("Sources of closing prices", ", ".join(sorted(sources)) or "none"),
         _row("Prices file, as of this report", now),
         *corporate,
     )
@@ -200,25 +232,3 @@ def _names(settings: PortfolioSettings) -> dict[str, str]:
 
 def _row(label: str, value: str) -> ProvenanceRow:
     return ProvenanceRow(label=label, value=value)
-
-
-def settings_digest(settings: PortfolioSettings) -> str:
-    """SHA-256 of a portfolio's settings, without the places where its files lie."""
-    content = settings.model_dump(mode="json")
-    content["prices"].pop("path")
-    if content["corporate_actions"]:
-        content["corporate_actions"].pop("path")
-    for strategy in content["signals"]["strategies"]:
-        strategy.pop("path")
-        if strategy["id_mapping"]:
-            strategy["id_mapping"].pop("path")
-    text = json.dumps(content, sort_keys=True, default=_sorted)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _sorted(value: object) -> object:
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    if isinstance(value, dt.date):
-        return value.isoformat()
-    raise TypeError(f"{value!r} has no JSON form")

@@ -56,6 +56,22 @@ def record_line(row: Row) -> bytes:
     return msgspec.json.encode(line) + b"\n"
 
 
+def row_of_line(line: bytes) -> Row | None:
+    """The record of a line as it stands there, nothing of it checked; None where the line does not
+    have the fields of a record."""
+    try:
+        return _row(_DECODER.decode(line))
+    except msgspec.MsgspecError:
+        return None
+
+
+def _row(read: RecordLine) -> Row:
+    return Row(
+        **{name: getattr(read, name) for name in _ENVELOPE},
+        payload=bytes(read.event).decode(errors="replace"),
+    )
+
+
 def record_lines(rows: Iterable[Row], place: str) -> Iterator[bytes]:
     """The lines of stored records; each record is checked before it is written.
 
@@ -114,10 +130,7 @@ def _read_line(
         refuse(None, str(error).rstrip("."))
     if read.portfolio != portfolio:
         refuse(read.portfolio, f"the record is not of the book of {portfolio!r}")
-    row = Row(
-        **{name: getattr(read, name) for name in _ENVELOPE},
-        payload=bytes(read.event).decode(errors="replace"),
-    )
+    row = _row(read)
     if line != record_line(row):
         refuse(line[:120].decode(errors="replace"), "the line is not written as an export is")
     try:

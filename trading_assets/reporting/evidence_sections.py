@@ -5,7 +5,7 @@ from __future__ import annotations
 from reportlab.lib.units import mm
 from reportlab.platypus import Flowable
 
-from trading_assets.reporting.monthly_content import MonthlyContent
+from trading_assets.reporting.monthly_content import EVIDENCE_SUFFIX, MonthlyContent
 from trading_assets.reporting.number_format import UNDEFINED, money
 from trading_assets.reporting.sections import headed, nothing, together, words
 from trading_assets.reporting.styles import ALERT, BODY, CONTENT_WIDTH, SMALL, SUBSECTION, paragraph
@@ -85,15 +85,35 @@ def _definitions(content: MonthlyContent) -> list[Flowable]:
 
 def _provenance(content: MonthlyContent) -> list[Flowable]:
     head = content.book_head_hash or UNDEFINED
+    evidence = content.evidence
     rows = (
         ("Book head", head),
         ("Book head sequence", f"{content.book_head_sequence}"),
+        *(
+            (
+                ("Evidence file", evidence.file),
+                ("Evidence SHA-256", evidence.sha256),
+                ("Evidence records", f"{evidence.records}"),
+                ("Evidence head", evidence.head or UNDEFINED),
+            )
+            if evidence is not None
+            else ()
+        ),
         *((entry.label, entry.value) for entry in content.provenance),
     )
     spec = TableSpec(
         columns=(Column("Source", Kind.TEXT, 110), Column("Value", Kind.CODE, 150)), rows=rows
     )
     body: list[Flowable] = [paragraph(content.prepared_from, BODY)] if content.prepared_from else []
+    if evidence is not None:
+        how = f"trading_assets verify {evidence.file.partition(EVIDENCE_SUFFIX)[0]}.pdf"
+        body.append(
+            paragraph(
+                "Whoever has this report and its evidence file can recompute every figure, without "
+                f"access to the portfolio: {how} {evidence.file}",
+                BODY,
+            )
+        )
     body.append(data_table(spec))
     return headed("Appendix: provenance", body)
 

@@ -19,6 +19,9 @@ from trading_assets.model.order import Side
 from trading_assets.model.result import GapCause, PositionValue
 from trading_assets.model.round_trip import RoundTrip
 
+EVIDENCE_SUFFIX = ".evidence.jsonl"
+"""What the name of an evidence file has after that of its report."""
+
 
 class Unit(StrEnum):
     """How a figure is written: PERCENT and SIGNED_PERCENT take fractions, MONEY takes Decimal."""
@@ -233,6 +236,16 @@ class ProvenanceRow(msgspec.Struct, frozen=True, kw_only=True):
     value: str
 
 
+class EvidenceReference(msgspec.Struct, frozen=True, kw_only=True):
+    """The file that a report can be recomputed from: its name and SHA-256, how many records of the
+    book it holds, and the hash of the last of them."""
+
+    file: str
+    sha256: str
+    records: int
+    head: str
+
+
 class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     """One month of one portfolio.
 
@@ -242,6 +255,7 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     `relative_rows` compare with the benchmark; `round_trips` are what the month closed, in order.
     `cash`, `accruals` (dividends owed to the portfolio less those it owes) and `equity` are at
     `as_of`, the last closed session (None: no session was closed).
+    `evidence` is None for a report that none was written for.
     None for `statement`, `costs` or `reconciliation` is said on the page.
     """
 
@@ -283,6 +297,7 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     provenance: tuple[ProvenanceRow, ...] = ()
     notes: tuple[str, ...] = ()
     commentary: Commentary | None = None
+    evidence: EvidenceReference | None = None
 
     def __post_init__(self) -> None:
         """Raises ReportError where lengths disagree, naming the part and both lengths."""

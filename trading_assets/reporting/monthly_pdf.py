@@ -8,14 +8,24 @@ document is laid out twice rather than patched afterwards.
 from __future__ import annotations
 
 import io
+from typing import Any
 
+import msgspec
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
+from reportlab.pdfbase import pdfdoc
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate, Paragraph
 
 from trading_assets.reporting.book_sections import book_part
 from trading_assets.reporting.evidence_sections import evidence_part
+from trading_assets.reporting.figures import (
+    ATTACHMENT,
+    EmbeddedFigures,
+    Figure,
+    embedded_figures,
+    figures_of,
+)
 from trading_assets.reporting.monthly_content import MonthlyContent
 from trading_assets.reporting.performance_sections import mode_label, performance_part
 from trading_assets.reporting.styles import (
@@ -51,6 +61,11 @@ def render_monthly_pdf(content: MonthlyContent) -> bytes:
     return _build(content, pages=pages).stream.getvalue()
 
 
+def report_figures(content: MonthlyContent) -> tuple[Figure, ...]:
+    """The figures that the report of `content` prints and carries."""
+    return figures_of(story(content))
+
+
 def story(content: MonthlyContent) -> list[Flowable]:
     """All of the report in the order of the page."""
     register_fonts()
@@ -63,16 +78,21 @@ def story(content: MonthlyContent) -> list[Flowable]:
 
 
 def _build(content: MonthlyContent, pages: int | None) -> _Report:
-    report = _Report(content, pages)
-    report.build(story(content))
+    flowables = story(content)
+    figures = embedded_figures(content, figures_of(flowables)) if pages is not None else None
+    report = _Report(content, pages, figures)
+    report.build(flowables)
     return report
 
 
 class _Report(BaseDocTemplate):
     """Draws what stands on every page, and gives each section an entry in the outline."""
 
-    def __init__(self, content: MonthlyContent, pages: int | None) -> None:
+    def __init__(
+        self, content: MonthlyContent, pages: int | None, figures: EmbeddedFigures | None
+    ) -> None:
         self.stream = io.BytesIO()
+        self._figures = figures
         self._content = content
         self._pages = pages
         self._sections = 0
@@ -111,6 +131,8 @@ class _Report(BaseDocTemplate):
             self.canv.addOutlineEntry(flowable.getPlainText(), key, 0)
 
     def _furniture(self, canvas: Canvas, document: BaseDocTemplate) -> None:
+        if document.page == 1 and self._figures is not None:
+            _attach(canvas, ATTACHMENT, msgspec.json.encode(self._figures))
         content = self._content
         canvas.saveState()
         canvas.setStrokeColor(RULE)
@@ -130,3 +152,25 @@ class _Report(BaseDocTemplate):
         canvas.drawCentredString(PAGE_WIDTH / 2, bottom, mode_label(content.mode))
         canvas.drawRightString(right, bottom, f"Page {document.page} of {self._pages or '?'}")
         canvas.restoreState()
+
+
+def _attach(canvas: Any, name: str, content: bytes) -> None:
+    """Embed a JSON file in the document, as viewers list attachments."""
+    document = canvas._doc
+    kind = pdfdoc.PDFDictionary({"Type": pdfdoc.PDFName("EmbeddedFile")})
+    stream = pdfdoc.PDFStream(kind, content, [pdfdoc.PDFZCompress])
+    file = document.Reference(stream, "attached-content")
+    specification = pdfdoc.PDFDictionary(
+        {
+            "Type": pdfdoc.PDFName("Filespec"),
+            "F": pdfdoc.PDFString(name),
+            "UF": pdfdoc.PDFString(name),
+            "EF": pdfdoc.PDFDictionary({"F": file}),
+        }
+    )
+    names = pdfdoc.PDFArray(
+        [pdfdoc.PDFString(name), document.Reference(specification, "attached-file")]
+    )
+    document.Catalog.Names = pdfdoc.PDFDictionary(
+        {"EmbeddedFiles": pdfdoc.PDFDictionary({"Names": names})}
+    )

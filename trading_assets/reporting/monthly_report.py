@@ -19,7 +19,10 @@ from trading_assets.analytics.performance import by_period
 from trading_assets.analytics.pnl import daily_result, position_values
 from trading_assets.analytics.round_trips import round_trip_summary
 from trading_assets.analytics.strategy_pnl import strategy_session
+from trading_assets.ledger.annotations import TradeAnnotations, trade_annotations
 from trading_assets.ledger.history import ClosedSession
+from trading_assets.model.annotation_events import PostTradeAnnotation, PreTradeAnnotation
+from trading_assets.model.events import EventRecord
 from trading_assets.model.money import ZERO, notional
 from trading_assets.model.order import Side
 from trading_assets.model.result import DailyResult, Gap, GapCause
@@ -30,6 +33,7 @@ from trading_assets.reporting.monthly_content import (
     CostSummary,
     Definition,
     EquityStatement,
+    EvidenceReference,
     FlowLine,
     GapSummary,
     MonthlyContent,
@@ -61,7 +65,9 @@ class MonthFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `results` are those of all closed sessions since inception up to the month's end, ascending;
     `closed` are the month's closed sessions whole, `gaps` what their reconciliation found.
-    `expected` are the month's sessions by the calendar. `names` gives instruments' names by
+    `expected` are the month's sessions by the calendar; `last_record` is the number of the last
+    record that all this was folded from, 0 for none. `annotations` are those of the month's trades,
+    by trade. `names` gives instruments' names by
     symbol, `provenance` rows say which inputs and runs it came from, `commentary` is None where
     nobody wrote one.
     """
@@ -71,9 +77,12 @@ class MonthFacts(msgspec.Struct, frozen=True, kw_only=True):
     closed: tuple[ClosedSession, ...]
     gaps: tuple[Gap, ...]
     expected: tuple[dt.date, ...]
-    names: Mapping[str, str]
-    provenance: tuple[ProvenanceRow, ...]
+    last_record: int = 0
+    annotations: Mapping[str, TradeAnnotations] = {}
+    names: Mapping[str, str] = {}
+    provenance: tuple[ProvenanceRow, ...] = ()
     commentary: Commentary | None = None
+    evidence: EvidenceReference | None = None
 
 
 def gather_month(
@@ -81,30 +90,43 @@ def gather_month(
     month: str,
     expected: Sequence[dt.date],
     sessions: Iterable[ClosedSession],
+    annotations: Iterable[EventRecord] = (),
 ) -> MonthFacts:
     """Walk `sessions` (all closed ones, ascending) up to the end of `month` (YYYY-MM).
 
-    Names, provenance and commentary are left empty for the caller, who knows files and runs.
+    `annotations` are the records of annotations that count; those of the month's trades are taken,
+    however late they were written. Names, provenance, commentary and evidence are left empty for
+    the caller, who knows files and runs.
     """
     results: list[DailyResult] = []
     closed: list[ClosedSession] = []
     gaps: list[Gap] = []
+    last_record = 0
     for session in sessions:
         if session.session.strftime("%Y-%m") > month:
             break
+        last_record = session.sequence
         results.append(daily_result(session.previous, session.activity, session.close))
         if session.session.strftime("%Y-%m") == month:
             closed.append(session)
             gaps.extend(reconcile(session, sent=settings.mode is not Mode.DRY).gaps)
+    trades = {fill.client_order_id or fill.execution_id for one in closed for fill in one.fills}
+    written = [record for record in annotations if trade_of(record) in trades]
     return MonthFacts(
         month=month,
         results=tuple(results),
         closed=tuple(closed),
         gaps=tuple(gaps),
         expected=tuple(expected),
-        names={},
-        provenance=(),
+        last_record=max([last_record, *(record.sequence for record in written)]),
+        annotations=trade_annotations(written),
     )
+
+
+def trade_of(record: EventRecord) -> str | None:
+    """The trade that an annotation is about; None for a record of another kind."""
+    event = record.event
+    return event.trade_id if isinstance(event, PreTradeAnnotation | PostTradeAnnotation) else None
 
 
 def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyContent:
@@ -155,6 +177,7 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
         provenance=facts.provenance,
         notes=_notes(facts),
         commentary=facts.commentary,
+        evidence=facts.evidence,
     )
 
 

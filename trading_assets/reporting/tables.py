@@ -69,7 +69,13 @@ class TableSpec(msgspec.Struct, frozen=True, kw_only=True):
     even: bool = False
 
 
-def data_table(spec: TableSpec) -> LongTable:
+class DataTable(LongTable):
+    """A table that still knows what it was laid out from."""
+
+    spec: TableSpec
+
+
+def data_table(spec: TableSpec) -> DataTable:
     """Lay out `spec` over its width (points); headings repeat on every page it runs over."""
     register_fonts()
     size, widths = _fit(spec)
@@ -85,13 +91,15 @@ def data_table(spec: TableSpec) -> LongTable:
     head: list[list[Any]] = [heading]
     if spec.groups:
         head.insert(0, _group_row(spec, size))
-    return LongTable(
+    table = DataTable(
         [*head, *body],
         colWidths=widths,
         repeatRows=len(head),
         style=TableStyle([*_base_style(spec, size, len(head)), *spec.commands]),
         hAlign="LEFT",
     )
+    table.spec = spec
+    return table
 
 
 def _fit(spec: TableSpec) -> tuple[float, list[float]]:

@@ -1,0 +1,1 @@
+"""A month's report that others can check: the evidence beside it, and its verification."""
