@@ -147,18 +147,17 @@ def run_ours(
 ) -> Measured:
     """A run of the product: `run` is portfolio, first and last session; `before` one that is not
     counted, in the same directories."""
-    with tempfile.TemporaryDirectory(prefix="bench-state-") as state:
-        environment = {
-            "TRADING_ASSETS_DATA": str(data),
-            "TRADING_ASSETS_STATE": state,
-            "TRADING_ASSETS_DAGSTER": f"{state}/dagster",
-            "DAGSTER_HOME": str(ROOT),
-        }
-        module = "assets_tests.bench.measured_run"
-        if before:
-            measure("before it", [sys.executable, "-m", module, *before], environment, progress)
-        command = [sys.executable, "-m", module, *extra, *run]
-        return measure(name, command, environment, progress)
+    state = tempfile.mkdtemp(prefix="state-")
+    environment = {
+        "TRADING_ASSETS_DATA": str(data),
+        "TRADING_ASSETS_STATE": state,
+        "TRADING_ASSETS_DAGSTER": f"{state}/dagster",
+        "DAGSTER_HOME": str(ROOT),
+    }
+    module = "assets_tests.bench.measured_run"
+    if before:
+        measure("before it", [sys.executable, "-m", module, *before], environment, progress)
+    return measure(name, [sys.executable, "-m", module, *extra, *run], environment, progress)
 
 
 def small(progress: Progress, verdicts: Verdicts) -> list[Measured]:
@@ -189,23 +188,22 @@ def small(progress: Progress, verdicts: Verdicts) -> list[Measured]:
 def large(progress: Progress, verdicts: Verdicts) -> list[Measured]:
     """500 names, 50 held, rebalanced daily: three lengths, and the longest in bt."""
     found = []
-    with tempfile.TemporaryDirectory(prefix="bench-data-") as folder:
-        for sessions in LARGE_SESSIONS:
-            data = Path(folder) / str(sessions)
-            maker = "assets_tests.bench.synthetic_market"
-            first, last = subprocess.run(
-                [sys.executable, "-m", maker, str(data), str(sessions)],
-                cwd=ROOT,
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout.split()
-            name = f"{sessions} sessions x 500"
-            found.append(run_ours(name, data, ("large", first, last), progress))
-        script = str(ROOT / "assets_tests" / "bench" / "bt_baseline.py")
-        for sizing in ("same", "previous"):
-            command = [str(BT_PYTHON), script, str(data), sizing]
-            found.append(measure(f"bt, {sizing} close", command, {}, progress))
+    for sessions in LARGE_SESSIONS:
+        data = Path(tempfile.mkdtemp(prefix="data-"))
+        maker = "assets_tests.bench.synthetic_market"
+        first, last = subprocess.run(
+            [sys.executable, "-m", maker, str(data), str(sessions)],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.split()
+        name = f"{sessions} sessions x 500"
+        found.append(run_ours(name, data, ("large", first, last), progress))
+    script = str(ROOT / "assets_tests" / "bench" / "bt_baseline.py")
+    for sizing in ("same", "previous"):
+        command = [str(BT_PYTHON), script, str(data), sizing]
+        found.append(measure(f"bt, {sizing} close", command, {}, progress))
     longest = found[len(LARGE_SESSIONS) - 1]
     verdicts.add("1,260 sessions x 500, ours", "s", longest.ours.wall, LARGE_TARGET_OURS_SECONDS)
     verdicts.add(
@@ -302,7 +300,14 @@ def main() -> None:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=console) as progress:
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as scratch,
+        Progress(*columns, console=console) as progress,
+    ):
+        # Kept until the last scenario is through: for minutes after thousands of files are deleted,
+        # ext4 passes over their inodes one by one, and each file that is made takes ten times as
+        # long.
+        tempfile.tempdir = scratch
         if not asked.large:
             groups.append(small(progress, verdicts))
         if not asked.small:

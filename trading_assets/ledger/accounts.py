@@ -48,6 +48,9 @@ class Account(StrEnum):
     TAXES = "taxes"
     CONVERSION = "conversion"
 
+    # An enum's own hash is a Python function, called twice for every posting.
+    __hash__ = str.__hash__
+
 
 class Posting(msgspec.Struct, frozen=True, gc=False):
     """One entry: signed money of `currency` and of the portfolio's currency, debit positive.
@@ -93,7 +96,10 @@ class Accounts:
         balances = self._balances
         for posting in postings:
             key = (posting.account, posting.symbol, posting.currency)
-            balances[key] = balances.get(key, ZERO) + posting.amount
+            try:
+                balances[key] += posting.amount
+            except KeyError:
+                balances[key] = posting.amount
 
     def _require_balance(self, postings: Sequence[Posting]) -> None:
         sums: dict[str, tuple[Decimal, Decimal]] = {}

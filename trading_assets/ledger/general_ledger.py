@@ -196,7 +196,8 @@ class GeneralLedger:
         if currency == self.currency:
             if cash:
                 entries.append(Posting(_CASH, "", currency, cash, cash))
-            self.post(entries)
+            self.accounts.post(entries)
+            self.postings += entries
             return
         at_rate = -sum((entry.base_amount for entry in entries), ZERO)
         self.session_counter.cash_at_rate += at_rate

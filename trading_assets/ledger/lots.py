@@ -25,6 +25,10 @@ from trading_assets.model.lot import Lot, LotChoice
 from trading_assets.model.money import QUANTITY_DECIMALS_MAX, ZERO, money, truncate_quantity
 from trading_assets.model.policies import AccountingPolicy, LotMethod
 
+# Looked up once: attributes of an enum cost more than those of a module.
+_LIFO = LotMethod.LIFO
+_HIFO = LotMethod.HIFO
+
 
 class ClosedLot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What was taken off one lot: signed shares and signed money, as in the lot."""
@@ -116,9 +120,9 @@ def close_lots(
                 f"cannot close {quantity} shares: {remaining} more than the lots hold. "
                 "Close what is held and open the rest as a new position."
             )
-        if method is LotMethod.LIFO:
+        if method is _LIFO:
             index = len(lots) - 1
-        elif method is LotMethod.HIFO:
+        elif method is _HIFO:
             index = _dearest(lots)
         else:
             index = 0
