@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from trading_assets.brokers.base import DUPLICATE_ID, BrokerCapabilities
-from trading_assets.brokers.ibkr_connection import GatewayConnection, Refusal, Reply
+from trading_assets.brokers.ibkr_connection import GatewayConnection, Refusal, answer_of
 from trading_assets.brokers.ibkr_contracts import Contracts, ContractTerms, Instrument, exact
 from trading_assets.brokers.ibkr_executions import executions
 from trading_assets.brokers.ibkr_flex import FlexAccess, FlexStatements
@@ -146,12 +146,12 @@ class IbkrBroker:
                 if each.account == self._connection.account_number
             }
 
-        reply = _known(self._connection.ask("positions", positions))
+        reply = answer_of(self._connection.ask("positions", positions))
         if isinstance(reply, Unknown):
             return reply
         details = []
         for each in reply.value.values():
-            instrument = _known(
+            instrument = answer_of(
                 self._contracts.of_con_id(each.contract.conId, each.contract.symbol)
             )
             if isinstance(instrument, Unknown):
@@ -319,19 +319,19 @@ class IbkrBroker:
                 if row.account == self._connection.account_number
             ]
 
-        return _known(self._connection.ask("account", summary))
+        return answer_of(self._connection.ask("account", summary))
 
     def _open_trades(self) -> Known[list[tuple[Any, Instrument]]] | Unknown:
         async def listed(ib: Any) -> list[Any]:
             return list(await ib.reqAllOpenOrdersAsync())
 
-        return self._with_instruments(_known(self._connection.ask("open orders", listed)))
+        return self._with_instruments(answer_of(self._connection.ask("open orders", listed)))
 
     def _completed_orders(self) -> Answer[tuple[BrokerOrder, ...]]:
         async def listed(ib: Any) -> list[Any]:
             return list(await ib.reqCompletedOrdersAsync(False))
 
-        trades = self._with_instruments(_known(self._connection.ask("completed orders", listed)))
+        trades = self._with_instruments(answer_of(self._connection.ask("completed orders", listed)))
         return self._translated(trades, completed_order)
 
     def _fills(self) -> Known[list[tuple[Any, Instrument]]] | Unknown:
@@ -350,7 +350,7 @@ class IbkrBroker:
                 by_id[execution_id] for execution_id in sorted({f.execution.execId for f in found})
             ]
 
-        fills = _known(self._connection.ask("executions", listed))
+        fills = answer_of(self._connection.ask("executions", listed))
         if isinstance(fills, Unknown):
             return fills
         ours = [
@@ -370,7 +370,7 @@ class IbkrBroker:
             order = getattr(each, "order", None)
             if order is not None and order.account != self._connection.account_number:
                 continue
-            instrument = _known(
+            instrument = answer_of(
                 self._contracts.of_con_id(each.contract.conId, each.contract.symbol)
             )
             if isinstance(instrument, Unknown):
@@ -491,13 +491,6 @@ async def _cancel(ib: Any, order: Any) -> None:
     finally:
         ib.orderStatusEvent -= on_status
         ib.errorEvent -= on_error
-
-
-def _known(reply: Reply[T]) -> Known[T] | Unknown:
-    """A reply to a question that is never refused for what it asks."""
-    if isinstance(reply, Refusal):
-        return Unknown(f"refused with {reply.code}: {reply.message}")
-    return reply
 
 
 def _with_effect(order: BrokerOrder, effect: PositionEffect) -> BrokerOrder:

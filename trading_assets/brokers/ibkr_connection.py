@@ -65,6 +65,13 @@ class Refusal(msgspec.Struct, frozen=True):
 Reply = Known[T] | Refusal | Unknown
 
 
+def answer_of(reply: Reply[T]) -> Known[T] | Unknown:
+    """A reply to a question that asks for nothing which could be refused."""
+    if isinstance(reply, Refusal):
+        return Unknown(f"refused with {reply.code}: {reply.message}")
+    return reply
+
+
 class GatewayConnection:
     """Logs in when something is asked, and again when a connection was lost."""
 
