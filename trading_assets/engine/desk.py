@@ -1,0 +1,367 @@
+"""The desk: what a strategy's answer becomes in orders.
+
+    open_long, open_short   an order for `position_size` of the strategy's equity, a bracket where
+                            the signal has a stop-loss or take-profit. Ignored where the strategy
+                            holds the symbol in that direction already, or is about to; a position
+                            in the other direction is closed first.
+    close_long, close_short an order for all that the strategy holds; its working orders of the
+                            symbol are canceled before. Ignored where it holds nothing.
+    target_weight           the order that leads to the weight (sizing.py), in place of what is
+                            still working towards an earlier one
+    an order of its own     as it is, within what the account may do
+
+Each order carries a key back to its signal: strategy, symbol, bar, what was asked for and the how
+many-eth of its kind. The same key again gives the first order, not another.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from trading_assets.engine.account import Account
+from trading_assets.engine.bars import Market
+from trading_assets.engine.chunks import Chunk
+from trading_assets.engine.matching import Exchange
+from trading_assets.engine.orders import (
+    IS_TERMINAL,
+    KIND_NAMES,
+    LIMIT,
+    MARKET,
+    STOP,
+    STOP_LIMIT,
+    TIME_IN_FORCE_NAMES,
+    OrderGroup,
+    WorkingOrder,
+)
+from trading_assets.engine.rebalance import Rebalancer
+from trading_assets.engine.rules import BacktestRules
+from trading_assets.engine.scaled import price_units
+from trading_assets.engine.sizing import target_shares
+from trading_assets.errors import ConfigurationError
+from trading_assets.model.market_events import SignalAction
+from trading_assets.model.order import OrderType, Side
+from trading_assets.strategies.base import Answer, OrderIntent, Signal, TargetWeights
+
+# Looked up once: attributes of an enum cost more than those of a module.
+_OPEN_LONG = SignalAction.OPEN_LONG
+_CLOSE_LONG = SignalAction.CLOSE_LONG
+_OPEN_SHORT = SignalAction.OPEN_SHORT
+_CLOSE_SHORT = SignalAction.CLOSE_SHORT
+
+SHORT_NOT_ALLOWED = "SHORT_NOT_ALLOWED"
+INSUFFICIENT_CAPITAL = "INSUFFICIENT_CAPITAL"
+NO_PRICE = "NO_PRICE"
+QUANTITY_TOO_SMALL = "QUANTITY_TOO_SMALL"
+
+
+class Desk:
+    """Turns answers into orders at the exchange; one for a backtest.
+
+    `shares_of_equity` is the part of the account's equity that each strategy trades with.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        chunk: Chunk,
+        exchange: Exchange,
+        rules: BacktestRules,
+        strategy_ids: tuple[str, ...],
+        shares_of_equity: tuple[float, ...],
+    ) -> None:
+        self._market = market
+        self._chunk = chunk
+        self.exchange = exchange
+        self.account: Account = exchange.account
+        self._scale = exchange.scale
+        self._strategy_ids = strategy_ids
+        self._index = {symbol: place for place, symbol in enumerate(market.symbols)}
+        self._factors = [column.factor for column in market.columns]
+        self._position_size = float(rules.position_size)
+        self._investable = 1.0 - float(rules.account.cash_buffer)
+        self._allow_short = rules.account.allow_short
+        self._allow_borrowing = rules.account.allow_borrowing
+        self._time_in_force = TIME_IN_FORCE_NAMES.index(rules.matching.time_in_force.value)
+        self._shares_of_equity = shares_of_equity
+        self._by_key: dict[str, WorkingOrder] = {}
+        self._groups: dict[tuple[int, str], OrderGroup] = {}
+        self._valued_at = self._valued_version = -1
+        self._equity = 0.0
+        self.rejections: Counter[str] = Counter()
+        """How many orders were rejected, by code."""
+        self.signal_count = 0
+        self.rebalancer = Rebalancer(
+            market,
+            chunk,
+            exchange,
+            rules,
+            self.rejections,
+            by_the_array=len(strategy_ids) == 1 and not exchange.keeps_orders,
+        )
+
+    def equity(self, place: int) -> float:
+        """The account's value at the closes of `place`, money as a float."""
+        version = self.account.version
+        if place != self._valued_at or version != self._valued_version:
+            marks = self._chunk.marks[place - self._chunk.first]
+            equity = self.account.equity_estimate(marks)
+            if equity != equity:
+                # A symbol without a bar so far; it is not held, and 0 x NaN is NaN.
+                equity = self.account.equity_estimate(np.nan_to_num(marks))
+            self._equity = equity
+            self._valued_at, self._valued_version = place, version
+        return self._equity
+
+    def take(self, strategy: int, answer: Answer, place: int) -> None:
+        """Act on an answer after the bar at `place`."""
+        if answer is None:
+            return
+        if isinstance(answer, TargetWeights):
+            self.signal_count += 1
+            marks = self._chunk.marks[place - self._chunk.first]
+            stake = self._stake(strategy, place)
+            self.rebalancer.rebalance(strategy, answer.weights, marks, stake, place)
+            return
+        for one in answer:
+            self.signal_count += 1
+            symbol = self._index.get(one.symbol)
+            if symbol is None:
+                raise ConfigurationError(
+                    f"strategy {self._strategy_ids[strategy]} asks for {one.symbol!r}, which the "
+                    f"backtest has no bars of. It has: {', '.join(self._market.symbols[:20])}."
+                )
+            if isinstance(one, Signal):
+                self._take_signal(strategy, symbol, one, place)
+            else:
+                self._take_intent(strategy, symbol, one, place)
+
+    def _stake(self, strategy: int, place: int) -> float:
+        """What a strategy may invest: its share of equity, less the cash buffer."""
+        return self.equity(place) * self._shares_of_equity[strategy] * self._investable
+
+    def _mark(self, symbol: int, place: int) -> float:
+        mark: float = self._chunk.marks.item(place - self._chunk.first, symbol)
+        return mark
+
+    def _raw(self, symbol: int, price: float | None, place: int) -> int:
+        """A price that a strategy gave, in 1e-8 of what is traded; 0 for none."""
+        if not price:
+            return 0
+        factor = self._factors[symbol]
+        if factor is not None:
+            rows = self._market.rows[symbol]
+            row = place if rows is None else int(rows[: place + 1].max())
+            price = price / factor.item(row)
+        return price_units(price)
+
+    def _take_signal(self, strategy: int, symbol: int, signal: Signal, place: int) -> None:
+        action = signal.action
+        held = self.account.by_strategy.item(strategy, symbol)
+        if action is _OPEN_LONG or action is _OPEN_SHORT:
+            self._open(strategy, symbol, signal, place, held, 1 if action is _OPEN_LONG else -1)
+        elif action is _CLOSE_LONG or action is _CLOSE_SHORT:
+            if held and (held > 0) is (action is _CLOSE_LONG):
+                self._close(strategy, symbol, signal, place, held)
+            else:
+                # An order that would have opened it is not wanted any more.
+                self._cancel_opening(strategy, symbol, place, 1 if action is _CLOSE_LONG else -1)
+        else:
+            self._aim(strategy, symbol, signal, place, held)
+
+    def _open(
+        self, strategy: int, symbol: int, signal: Signal, place: int, held: int, sign: int
+    ) -> None:
+        working = self.exchange.by_holder.get(strategy * len(self._index) + symbol)
+        if held * sign > 0 or (working and any(o.opens and o.sign == sign for o in working)):
+            return
+        if held:
+            self._close(strategy, symbol, signal, place, held)
+        price = self._mark(symbol, place)
+        if not price > 0:
+            self._refuse(strategy, symbol, signal, place, sign, NO_PRICE)
+            return
+        if signal.quantity is not None:
+            quantity = self._scale.truncated(signal.quantity)
+        else:
+            size = self._position_size
+            if signal.confidence is not None:
+                size *= signal.confidence
+            stake = self._stake(strategy, place)
+            quantity = target_shares(size, stake, price, 0, self.exchange.commission, self._scale)
+        order = self._new(strategy, symbol, signal, place, sign, quantity)
+        order.stop_loss = self._raw(symbol, signal.stop_loss_price, place)
+        order.take_profit = self._raw(symbol, signal.take_profit_price, place)
+        refusal = self._refusal(order, price, held)
+        if refusal:
+            self.rejections[refusal] += 1
+            self.exchange.reject(order, place, refusal)
+        else:
+            self.exchange.submit(order, place)
+
+    def _close(self, strategy: int, symbol: int, signal: Signal, place: int, held: int) -> None:
+        sign = -1 if held > 0 else 1
+        working = self.exchange.by_holder.get(strategy * len(self._index) + symbol)
+        if working:
+            if any(not o.opens and o.sign == sign and o.kind == MARKET for o in working):
+                return
+            for order in list(working):
+                self.exchange.cancel(order, place, "the position is closed by a signal")
+        order = self._new(strategy, symbol, signal, place, sign, abs(held))
+        order.opens = False
+        self.exchange.submit(order, place)
+
+    def _cancel_opening(self, strategy: int, symbol: int, place: int, sign: int) -> None:
+        working = self.exchange.by_holder.get(strategy * len(self._index) + symbol)
+        if working:
+            for order in [one for one in working if one.opens and one.sign == sign]:
+                self.exchange.cancel(order, place, "closed by a signal before it was filled")
+
+    def _aim(self, strategy: int, symbol: int, signal: Signal, place: int, held: int) -> None:
+        """Order what leads to a target weight."""
+        for order in self.exchange.orders_of(strategy, symbol):
+            self.exchange.cancel(order, place, "replaced by a new target")
+        price = self._mark(symbol, place)
+        weight = signal.weight or 0.0
+        if not price > 0:
+            self._refuse(strategy, symbol, signal, place, 1, NO_PRICE)
+            return
+        stake = self._stake(strategy, place)
+        wanted = target_shares(weight, stake, price, held, self.exchange.commission, self._scale)
+        change = wanted - held
+        if not change:
+            return
+        sign = 1 if change > 0 else -1
+        order = self._new(strategy, symbol, signal, place, sign, abs(change))
+        order.opens = abs(wanted) > abs(held) or wanted * held < 0
+        if wanted < 0 and not self._allow_short:
+            self.rejections[SHORT_NOT_ALLOWED] += 1
+            self.exchange.reject(order, place, SHORT_NOT_ALLOWED)
+        else:
+            self.exchange.submit(order, place)
+
+    def _new(
+        self, strategy: int, symbol: int, signal: Signal, place: int, sign: int, quantity: int
+    ) -> WorkingOrder:
+        return WorkingOrder(
+            self.exchange.new_number(),
+            strategy,
+            symbol,
+            sign,
+            quantity,
+            MARKET,
+            self._time_in_force,
+            place,
+            reason=signal.reason,
+        )
+
+    def _refuse(
+        self, strategy: int, symbol: int, signal: Signal, place: int, sign: int, code: str
+    ) -> None:
+        self.rejections[code] += 1
+        self.exchange.reject(self._new(strategy, symbol, signal, place, sign, 0), place, code)
+
+    def _refusal(self, order: WorkingOrder, price: float, held: int) -> str:
+        """Why an order that opens may not be sent; empty where it may."""
+        if order.quantity <= 0:
+            return QUANTITY_TOO_SMALL
+        if order.sign < 0 and not self._allow_short:
+            return SHORT_NOT_ALLOWED
+        if not self._allow_borrowing:
+            shares = order.quantity / self._scale.share_unit
+            needed = shares * price + self.exchange.commission.estimate_one(shares, price)
+            if needed > self._spendable(held, price, order.placed) * (1 + 1e-12):
+                return INSUFFICIENT_CAPITAL
+        return ""
+
+    def _spendable(self, held: int, price: float, place: int) -> float:
+        """Cash less what working orders that open will need, plus what a flip's closing brings."""
+        account, scale = self.account, self._scale
+        cash = account.cash / scale.money_unit
+        cash += max(held, 0) / scale.share_unit * price
+        if self._allow_short:
+            # Short sales bring cash that secures them, and as much again is not free.
+            shorts = account.held_shares < 0
+            if shorts.any():
+                marks = self._chunk.marks[place - self._chunk.first]
+                cash += 2 * float(account.held_shares[shorts] @ np.nan_to_num(marks)[shorts])
+        for order in self.exchange.working:
+            if order.opens and not IS_TERMINAL[order.status]:
+                cash -= order.remaining / scale.share_unit * self._mark(order.symbol, place)
+        return cash
+
+    def _take_intent(self, strategy: int, symbol: int, intent: OrderIntent, place: int) -> None:
+        key = intent.idempotency_key
+        full_key = f"{self._strategy_ids[strategy]}/{key}"
+        if key and full_key in self._by_key:
+            return
+        sign = 1 if intent.side is Side.BUY else -1
+        kind, is_bracket = self._kind(intent)
+        in_force = intent.time_in_force
+        order = WorkingOrder(
+            self.exchange.new_number(),
+            strategy,
+            symbol,
+            sign,
+            self._scale.truncated(intent.quantity),
+            kind,
+            self._time_in_force if in_force is None else self._code(in_force.value),
+            place,
+            limit=self._raw(symbol, intent.limit_price, place),
+            stop=self._raw(symbol, intent.stop_price, place),
+            key=full_key if key else "",
+            reason=intent.reason,
+        )
+        if is_bracket:
+            order.take_profit = self._raw(symbol, intent.take_profit_price, place)
+            order.stop_loss = self._raw(symbol, intent.stop_loss_price, place)
+        if key:
+            self._by_key[full_key] = order
+        held = self.account.by_strategy.item(strategy, symbol)
+        order.opens = held * sign >= 0 or order.quantity > abs(held)
+        if intent.one_cancels_other:
+            self._join(order, intent.one_cancels_other)
+        refusal = ""
+        if order.quantity <= 0:
+            refusal = QUANTITY_TOO_SMALL
+        elif order.opens:
+            refusal = self._refusal(order, self._mark(symbol, place), held)
+        if refusal:
+            self.rejections[refusal] += 1
+            self.exchange.reject(order, place, refusal)
+        else:
+            self.exchange.submit(order, place)
+
+    def _join(self, order: WorkingOrder, name: str) -> None:
+        """Put an order into the strategy's group of that name, a new one where that is done."""
+        key = (order.strategy, name)
+        group = self._groups.get(key)
+        if group is None or group.open_quantity <= 0:
+            group = self._groups[key] = OrderGroup(order.number, order.quantity, orders=[])
+        order.group = group
+
+    @staticmethod
+    def _code(name: str) -> int:
+        if name not in TIME_IN_FORCE_NAMES:
+            raise ConfigurationError(
+                f"time in force {name!r} is not simulated. Use {', '.join(TIME_IN_FORCE_NAMES)}."
+            )
+        return TIME_IN_FORCE_NAMES.index(name)
+
+    @staticmethod
+    def _kind(intent: OrderIntent) -> tuple[int, bool]:
+        """Kind of the order (of a bracket: of its entry), and whether it is a bracket."""
+        if intent.order_type is OrderType.BRACKET:
+            return (MARKET if intent.limit_price is None else LIMIT), True
+        name = intent.order_type.value
+        if name not in KIND_NAMES:
+            raise ConfigurationError(
+                f"order type {name!r} is not simulated. Use {', '.join(KIND_NAMES)} or bracket."
+            )
+        kind = KIND_NAMES.index(name)
+        if kind in (LIMIT, STOP_LIMIT) and intent.limit_price is None:
+            raise ConfigurationError(f"a {name} order of {intent.symbol} needs a limit_price.")
+        if kind in (STOP, STOP_LIMIT) and intent.stop_price is None:
+            raise ConfigurationError(f"a {name} order of {intent.symbol} needs a stop_price.")
+        return kind, False
