@@ -94,6 +94,11 @@ class TradingCalendar:
         place = bisect.bisect_left(self.sessions, self.require(session))
         return self.sessions[max(place - count, 0) : place]
 
+    def following(self, session: dt.date) -> dt.date | None:
+        """The session after this one; None for the last that is known."""
+        place = self._positions[self.require(session)] + 1
+        return self.history[place] if place < len(self.history) else None
+
     def between(self, first: dt.date, last: dt.date) -> tuple[dt.date, ...]:
         """The portfolio's sessions from `first` to `last`, both included; may be empty."""
         left = bisect.bisect_left(self.sessions, first)

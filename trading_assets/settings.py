@@ -34,6 +34,7 @@ from trading_assets.model.policies import (
     CommissionPolicy,
     ConstraintPolicy,
     Exact,
+    ExecutionPolicy,
     Identifier,
     IntendedPrice,
     LimitPolicy,
@@ -226,6 +227,8 @@ class PortfolioSettings(Policy):
     """One portfolio: the whole content of one file in data/portfolios/.
 
     `broker` need not be given: an account at Alpaca where the mode is real, else the simulated one.
+    `initial_cash` is what a simulated or dry portfolio begins with; one at a real broker begins
+    with what its account holds.
     """
 
     id: Identifier
@@ -246,6 +249,7 @@ class PortfolioSettings(Policy):
     risk: RiskLimits | None = None
     commission: CommissionPolicy = CommissionPolicy()
     simulation: SimulationPolicy = SimulationPolicy()
+    execution: ExecutionPolicy = ExecutionPolicy()
     accounting: AccountingPolicy = AccountingPolicy()
     slippage: SlippagePolicy = SlippagePolicy()
     report: ReportPolicy

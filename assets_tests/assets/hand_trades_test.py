@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from trading_assets.model.events import SessionClosed
 from trading_assets.model.instrument import Price, PriceSnapshot
 from trading_assets.model.order import Side
 from trading_assets.model.order_events import Fill, SessionPlanned
+from trading_assets.model.plan import OrderPlan
 from trading_assets.model.policies import CommissionPolicy, SimulationPolicy
 
 TRADING = f"{PORTFOLIO}__trading_session"
@@ -116,10 +118,10 @@ def test_sessions_closed_before_an_unforeseen_error_are_known(
 ) -> None:
     close = SessionRunner._close
 
-    def fails_on_the_third(runner: SessionRunner, session: dt.date, inputs: object) -> None:
-        if session.isoformat() == THIRD:
+    def fails_on_the_third(runner: SessionRunner, plan: OrderPlan, *rest: Any) -> None:
+        if plan.session.isoformat() == THIRD:
             raise ZeroDivisionError
-        close(runner, session, inputs)  # type: ignore[arg-type]
+        close(runner, plan, *rest)
 
     monkeypatch.setattr(SessionRunner, "_close", fails_on_the_third)
     result = home.run(FIRST, THIRD)

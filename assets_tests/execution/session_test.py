@@ -55,7 +55,6 @@ from trading_assets.settings import SessionSettings
 
 PRICES = {"AAA": "100", "BBB": "50"}
 HALF_AND_THIRD = {"AAA": "0.5", "BBB": "0.3"}
-MID_MONDAY = dt.datetime(2024, 3, 4, 16, tzinfo=dt.UTC)
 
 
 def monday(
@@ -554,20 +553,6 @@ def test_plans_are_made_anew_as_often_as_trades_by_hand_come_between(tmp_path: P
     assert desk.books_agree
 
 
-def test_a_real_plan_is_not_sent_after_the_account_has_moved(tmp_path: Path) -> None:
-    desk = paper_desk(tmp_path, MID_MONDAY)
-    planned = desk.run(monday(), stop_after_plan=True)
-    desk.broker.place_by_hand("AAA", Side.BUY, Decimal(50))
-    outcome = desk.run(monday())
-    assert (outcome.status, outcome.block_code) == (SessionStatus.BLOCKED, "PLAN_OUTDATED")
-    assert "AAA: 0 then, 50 now; cash: 10000 then, 5000 now" in outcome.block_message
-    assert outcome.plan == planned.plan
-    assert "order_intended" not in event_types(desk, MONDAY)
-    desk.broker.place_by_hand("AAA", Side.SELL, Decimal(50))
-    assert desk.run(monday()).status is SessionStatus.CLOSED
-    assert desk.book.positions == shares(AAA=50, BBB=60)
-
-
 # Book or account lost
 
 
@@ -650,11 +635,10 @@ def test_another_start_is_refused_for_a_book_that_has_begun(
 # The session before did not reconcile
 
 
-@pytest.mark.parametrize("mode", ["simulated", "paper"])
 def test_a_close_with_an_unexplained_difference_stops_the_next_session(
-    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    desk = paper_desk(tmp_path, MID_MONDAY) if mode == "paper" else Desk(tmp_path)
+    desk = Desk(tmp_path)
     end_session = desk.broker.end_session
 
     def find_a_share() -> None:
@@ -665,8 +649,7 @@ def test_a_close_with_an_unexplained_difference_stops_the_next_session(
     desk.run(monday())
     # The account is right again when the next session asks; what the close said remains.
     desk.close()
-    now = dt.datetime(2024, 3, 5, 16, tzinfo=dt.UTC)
-    desk = paper_desk(tmp_path, now) if mode == "paper" else Desk(tmp_path)
+    desk = Desk(tmp_path)
     outcome = desk.run(tuesday())
     assert (outcome.status, outcome.block_code) == (SessionStatus.BLOCKED, "UNRECONCILED")
     assert [(gap.symbol, gap.quantity) for gap in outcome.opening_gaps] == [("AAA", Decimal(-1))]
@@ -870,58 +853,6 @@ def test_a_new_process_values_a_holding_without_a_close_as_the_old_one_would(
 
 
 # A real broker
-
-
-def paper_desk(folder: Path, now: dt.datetime, **changes: Any) -> Desk:
-    return Desk(
-        folder, portfolio_settings(mode="paper", **changes), broker=PaperBroker, now=lambda: now
-    )
-
-
-def test_a_real_broker_gets_orders_of_the_current_session_only(tmp_path: Path) -> None:
-    desk = paper_desk(tmp_path, MID_MONDAY)
-    assert desk.run(monday()).status is SessionStatus.CLOSED
-    outcome = desk.run(tuesday({"BBB": "0.9"}))
-    assert (outcome.status, outcome.block_code) == (SessionStatus.BLOCKED, "NOT_CURRENT_SESSION")
-    assert event_types(desk, TUESDAY) == ["session_planned"]
-    assert desk.broker_positions == shares(AAA=50, BBB=60)
-
-
-def test_on_a_saturday_a_real_broker_gets_no_orders(tmp_path: Path) -> None:
-    desk = paper_desk(tmp_path, dt.datetime(2024, 3, 9, 16, tzinfo=dt.UTC))
-    assert desk.run(monday()).block_code == "NOT_CURRENT_SESSION"
-    assert desk.broker_positions == {}
-
-
-def test_a_real_portfolio_keeps_what_it_did_when_its_inputs_change(tmp_path: Path) -> None:
-    desk = paper_desk(tmp_path, MID_MONDAY)
-    first = desk.run(monday())
-    head = desk.log.head()
-    again = desk.run(monday({"AAA": "0.1"}))
-    assert again.status is SessionStatus.UNCHANGED
-    assert again.plan == first.plan
-    assert desk.log.head() == head
-
-
-def test_a_real_plan_that_waits_to_be_sent_is_not_replaced_by_new_prices(tmp_path: Path) -> None:
-    desk = paper_desk(tmp_path, MID_MONDAY)
-    looked_at = desk.run(monday(), stop_after_plan=True)
-    sent = desk.run(monday(prices={"AAA": "99", "BBB": "49"}))
-    assert sent.plan == looked_at.plan
-    assert desk.book.restatements == []
-
-
-def test_live_without_the_account_number_sends_nothing(tmp_path: Path) -> None:
-    settings = portfolio_settings(mode="live")
-    desk = Desk(tmp_path, settings, broker=PaperBroker, now=lambda: MID_MONDAY)
-    outcome = desk.run(monday())
-    assert outcome.block_code == "LIVE_ACCOUNT_NOT_SET"
-    assert ACCOUNT not in outcome.block_message
-    desk.close()
-    desk = Desk(
-        tmp_path, settings, broker=PaperBroker, now=lambda: MID_MONDAY, live_account=ACCOUNT
-    )
-    assert desk.run(monday()).status is SessionStatus.CLOSED
 
 
 def test_a_simulated_portfolio_never_sends_to_a_real_broker(tmp_path: Path) -> None:

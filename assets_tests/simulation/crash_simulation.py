@@ -342,7 +342,9 @@ def _run_sessions(
     try:
         for day in days:
             broker.simulation = day.settings.simulation
-            runner = SessionRunner(day.settings, CALENDAR, book, wrapped(broker), surroundings)
+            runner = SessionRunner(
+                day.settings, CALENDAR, book, wrapped(broker), surroundings, simulator=broker
+            )
             if day.stops_after_plan:
                 runner.run(day.inputs, stop_after_plan=True)
             outcome = runner.run(day.inputs)

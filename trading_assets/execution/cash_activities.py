@@ -14,6 +14,7 @@ from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.book import Book, counting_records
+from trading_assets.execution.takeover import taken_over_at
 from trading_assets.model.account import CashActivity, CashActivityKind
 from trading_assets.model.cash_events import (
     BorrowFee,
@@ -43,7 +44,8 @@ _BOOKED_TYPES = (
 class CashActivityBooking:
     """Books the cash activities of one account into one book."""
 
-    def __init__(self, book: Book, calendar: TradingCalendar) -> None:
+    def __init__(self, book: Book, calendar: TradingCalendar, *, is_real: bool = False) -> None:
+        self._is_real = is_real
         self._book = book
         self._calendar = calendar
         self._known: set[str] = set()
@@ -52,13 +54,18 @@ class CashActivityBooking:
     def book(self, broker: Broker, session: dt.date) -> None:
         """Record in `session` every activity that the book does not have.
 
-        The broker is asked from ten sessions before on, never from before the portfolio's first.
-        What it moved after the next session's open cannot be of this one: the account is ahead of
-        the book then, and BrokerUnknownError says so before anything is booked.
+        The broker is asked from ten sessions before on, never from before the portfolio's first, or
+        from before a real account was taken over.
+        What it moved after the next session's open cannot be of this one. A real account's is left
+        for that session; a simulated one is ahead of the book then, and BrokerUnknownError says so
+        before anything is booked.
         """
         sessions = self._calendar.sessions
         place = sessions.index(session)
         since = self._calendar.opens_at(sessions[max(place - LATE_SESSIONS, 0)])
+        if self._is_real:
+            begun = taken_over_at(self._book) or since
+            since = max(since, begun) if place > LATE_SESSIONS else begun
         found = broker.cash_activities_since(since).require()
         if not found:
             return
@@ -68,7 +75,10 @@ class CashActivityBooking:
             if activity.activity_id in known:
                 continue
             following = sessions[place + 1] if place + 1 < len(sessions) else None
-            if following and activity.occurred_at >= self._calendar.opens_at(following):
+            is_later = following and activity.occurred_at >= self._calendar.opens_at(following)
+            if is_later and self._is_real:
+                continue
+            if is_later:
                 raise BrokerUnknownError(
                     "the account is ahead of the book: cash activity "
                     f"{activity.activity_id} of {activity.occurred_at:%Y-%m-%d %H:%M} UTC cannot "

@@ -3,12 +3,18 @@ broker states."""
 
 from __future__ import annotations
 
+import datetime as dt
+
+from msgspec.structs import replace
+
 from trading_assets.brokers.base import Broker
 from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.book import Book
 from trading_assets.execution.session_parts import SessionInputs
 from trading_assets.ledger.orders import OrderState
+from trading_assets.model.account import BrokerOrder
 from trading_assets.model.events import AnyEvent, BrokerStatement, Mark
+from trading_assets.model.money import ZERO, money, plain
 from trading_assets.model.order import OrderStatus
 from trading_assets.model.order_events import OrderCanceled, OrderExpired, OrderRejected
 
@@ -16,27 +22,37 @@ from trading_assets.model.order_events import OrderCanceled, OrderExpired, Order
 def ending_of(broker: Broker, order: OrderState) -> AnyEvent:
     """How an order that the book holds as open ended at the broker.
 
-    Raises BrokerUnknownError where the broker does not know it, or holds it as still open.
+    Raises BrokerUnknownError where the broker does not know it, holds it as still open, or counts
+    other fills than the book.
     """
     name = order.client_order_id
-    found = broker.order_by_client_id(name).require()
+    found: BrokerOrder | None = broker.order_by_client_id(name).require()
     if found is None:
         raise BrokerUnknownError(
             f"order {name} was accepted and the broker no longer knows it. "
             "Compare the account with the book before trading on."
         )
-    if found.status is OrderStatus.REJECTED:
-        return OrderRejected(
-            client_order_id=name, code=found.reject_code, reason=found.reject_reason
+    event = ended_as(found)
+    if event is None or found.filled_quantity != order.filled_quantity:
+        raise BrokerUnknownError(
+            f"order {name} is {found.status.value} at the broker after the close with "
+            f"{plain(found.filled_quantity)} shares filled, {order.status.value} in the book with "
+            f"{plain(order.filled_quantity)}. Run the session again."
         )
-    if found.status is OrderStatus.CANCELED:
-        return OrderCanceled(client_order_id=name, reason="canceled at the broker")
-    if found.status is OrderStatus.EXPIRED:
-        return OrderExpired(client_order_id=name)
-    raise BrokerUnknownError(
-        f"order {name} is {found.status.value} at the broker after the close, "
-        f"{order.status.value} in the book. Run the session again."
-    )
+    return event
+
+
+def ended_as(order: BrokerOrder, canceled: str = "canceled at the broker") -> AnyEvent | None:
+    """How an order ended without being filled, `canceled` being why it was; None where it did not,
+    or was filled."""
+    name = order.request.client_order_id
+    if order.status is OrderStatus.REJECTED:
+        return OrderRejected(
+            client_order_id=name, code=order.reject_code, reason=order.reject_reason
+        )
+    if order.status is OrderStatus.CANCELED:
+        return OrderCanceled(client_order_id=name, reason=canceled)
+    return OrderExpired(client_order_id=name) if order.status is OrderStatus.EXPIRED else None
 
 
 def closing_marks(book: Book, inputs: SessionInputs) -> dict[str, Mark]:
@@ -70,10 +86,46 @@ def closing_marks(book: Book, inputs: SessionInputs) -> dict[str, Mark]:
 
 
 def broker_statement(broker: Broker) -> BrokerStatement:
-    """Positions and cash as the broker states them now."""
+    """Positions and cash (to the cent) as the broker states them now."""
     account = broker.account().require()
     return BrokerStatement(
         account_number=account.account_number,
         positions=dict(sorted(broker.positions().require().items())),
-        cash=account.cash,
+        cash=money(account.cash),
     )
+
+
+STATEMENT_ATTEMPTS = 3
+
+
+def statement_as_of(
+    broker: Broker, traded_until: dt.datetime, moved_until: dt.datetime
+) -> BrokerStatement:
+    """Positions and cash as the broker states them, without what it did later: executions after
+    `traded_until`, other cash from `moved_until` on.
+
+    A session that is closed late has to be compared with the account as it then was. Raises
+    BrokerUnknownError where the account moves while it is read.
+    """
+    just_before = moved_until - dt.timedelta(microseconds=1)
+    for _ in range(STATEMENT_ATTEMPTS):
+        fills = broker.fills_since(traded_until).require()
+        activities = broker.cash_activities_since(just_before).require()
+        stated = broker_statement(broker)
+        if (
+            fills != broker.fills_since(traded_until).require()
+            or activities != broker.cash_activities_since(just_before).require()
+        ):
+            continue
+        positions, cash = dict(stated.positions), stated.cash
+        for fill in fills:
+            signed = fill.side.sign * fill.quantity
+            positions[fill.symbol] = positions.get(fill.symbol, ZERO) - signed
+            cash += signed * fill.price + fill.commission
+        cash -= sum((activity.amount for activity in activities), ZERO)
+        return replace(
+            stated,
+            positions={name: held for name, held in sorted(positions.items()) if held},
+            cash=money(cash),
+        )
+    raise BrokerUnknownError("the account moves while it is read. Run the session again.")

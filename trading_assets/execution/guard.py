@@ -15,7 +15,8 @@ class SubmissionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     `current_session` is the session that the exchange's clock is in, None on a day without one;
     `halted` whether the halt switch is set; `live_account` the account number that the environment
-    allows for live trading, None when not given; `broker_account` the one that the broker reports.
+    allows for live trading, None when not given; `broker_account` the one that the broker reports,
+    `restriction` why it says that the account may not trade, empty where it may.
     """
 
     portfolio: str
@@ -26,6 +27,7 @@ class SubmissionRequest(msgspec.Struct, frozen=True, kw_only=True):
     halted: bool
     live_account: str | None
     broker_account: str
+    restriction: str = ""
 
 
 def authorize(request: SubmissionRequest) -> None:
@@ -33,6 +35,7 @@ def authorize(request: SubmissionRequest) -> None:
 
     HALTED: the halt switch is set (any mode). MODE_MISMATCH: the broker is real and the mode is
     not, or the other way round. NOT_CURRENT_SESSION: a real broker, and the session is not today's.
+    ACCOUNT_RESTRICTED: the broker says that the account may not trade.
     LIVE_ACCOUNT_NOT_SET, LIVE_ACCOUNT_MISMATCH: live without the account number in the
     environment, or with another one than the broker's.
     """
@@ -59,6 +62,12 @@ def authorize(request: SubmissionRequest) -> None:
             f"{request.portfolio}: only the current session "
             f"({request.current_session or 'none today'}) can send orders to a real broker, not "
             f"{request.session}. A backfill of a real portfolio only reads the book.",
+        )
+    if request.restriction:
+        raise SubmissionRefusedError(
+            "ACCOUNT_RESTRICTED",
+            f"{request.portfolio}: the broker does not let the account trade "
+            f"({request.restriction}). Settle it with the broker, then run the session again.",
         )
     if request.mode is Mode.LIVE:
         _authorize_live(request)

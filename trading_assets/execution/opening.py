@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Collection
 
+from msgspec.structs import replace
+
+from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.book import Book
 from trading_assets.model.account import Execution
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, plain
+from trading_assets.model.order import Side
 from trading_assets.model.plan import OrderPlan
 from trading_assets.model.result import Gap
 from trading_assets.model.target import TargetPortfolio
+from trading_assets.portfolio.limits import session_over_refusal
 from trading_assets.portfolio.planning import PlanInputs
 from trading_assets.portfolio.rebalance_dates import is_rebalance
 from trading_assets.reconciliation import reconcile
@@ -49,11 +55,35 @@ def unreconciled(book: Book, mode: Mode) -> tuple[Gap, ...]:
     return reconcile(last, sent=mode is not Mode.DRY and bool(last.orders)).unexplained
 
 
-def moved_since(plan: OrderPlan, book: Book) -> str:
-    """How the book differs from the one that a plan without orders yet was made for."""
+def at_broker(
+    inputs: PlanInputs, broker: Broker, symbols: Collection[str], *, is_over: bool
+) -> PlanInputs:
+    """The planner's view with what a real broker accepts and has open; a plan for a session that
+    `is_over` is refused, for nothing of it will be sent."""
+    open_sides: dict[str, frozenset[Side]] = {}
+    for order in broker.open_orders().require():
+        symbol = order.request.symbol
+        open_sides[symbol] = open_sides.get(symbol, frozenset()) | {order.request.side}
+    return replace(
+        inputs,
+        order_rules=broker.capabilities.order_rules,
+        traits=broker.traits(symbols).require(),
+        open_sides=open_sides,
+        refusals=(session_over_refusal(inputs.targets.session),) if is_over else (),
+    )
+
+
+def moved_since(plan: OrderPlan, book: Book, *, with_cash: bool = True) -> str:
+    """How the book differs from the one that a plan without orders yet was made for; without
+    `with_cash`, cash that differs while all positions are the same does not count."""
     if book.orders(plan.session):
         return ""
     planned = {line.symbol: line.current_quantity for line in plan.lines}
+    if not with_cash and all(
+        planned.get(name, ZERO) == book.positions.get(name, ZERO)
+        for name in {*planned, *book.positions}
+    ):
+        return ""
     planned["cash"] = plan.cash
     now = book.positions | {"cash": book.cash}
     return "; ".join(

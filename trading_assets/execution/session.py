@@ -31,45 +31,59 @@ from collections.abc import Sequence
 
 import msgspec
 
+from trading_assets.brokers.base import Broker
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import (
-    ConfigurationError,
-    SessionNotReadyError,
     SubmissionRefusedError,
 )
 from trading_assets.execution.book import Book
 from trading_assets.execution.cash_activities import CashActivityBooking
-from trading_assets.execution.closing import broker_statement, closing_marks, ending_of
+from trading_assets.execution.closing import (
+    broker_statement,
+    closing_marks,
+    ending_of,
+    statement_as_of,
+)
 from trading_assets.execution.corporate_actions import (
     book_actions,
     concerning,
     new_symbols,
     recorded_actions,
 )
+from trading_assets.execution.fills import FillBooking
 from trading_assets.execution.guard import SubmissionRequest, authorize
+from trading_assets.execution.live_market import LiveMarket
+from trading_assets.execution.market import Market, SimulatedMarket, Stage
 from trading_assets.execution.opening import (
+    at_broker,
     moved_since,
     plan_inputs,
-    require_not_ahead,
     restore_both,
     unreconciled,
 )
+from trading_assets.execution.readiness import (
+    require_closes,
+    require_market_data,
+    require_ready,
+    require_simulator,
+)
+from trading_assets.execution.rounding import rounding_fee
 from trading_assets.execution.session_parts import (
     SessionInputs,
     SessionOutcome,
     SessionStatus,
     Surroundings,
 )
-from trading_assets.execution.submission import Submitter, order_request
+from trading_assets.execution.submission import UNSENT, Submitter, order_request
+from trading_assets.execution.takeover import INITIAL_CASH, take_over, taken_over_at
 from trading_assets.model.cash_events import CashFlow, CashFlowKind
 from trading_assets.model.corporate_actions import CorporateAction
-from trading_assets.model.events import AnyEvent, NewEvent, SessionClosed
+from trading_assets.model.events import AnyEvent, BrokerStatement, NewEvent, SessionClosed
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, money
 from trading_assets.model.order import OrderRequest
 from trading_assets.model.order_events import (
-    Fill,
     OrderCanceled,
     OrderExpired,
     OrderIntended,
@@ -92,27 +106,38 @@ __all__ = [
 ]
 
 SOURCE = "execution"
-INITIAL_CASH = "initial_cash"
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 class SessionRunner:
-    """Runs sessions of one portfolio, in order, against one book and one broker."""
+    """Runs sessions of one portfolio, in order, against one book and one broker.
+
+    `simulator` is the market of a simulated account; it need not be given where the broker is one.
+    """
 
     def __init__(
         self,
         settings: PortfolioSettings,
         calendar: TradingCalendar,
         book: Book,
-        broker: SimulatedBroker,
+        broker: Broker,
         surroundings: Surroundings,
+        simulator: SimulatedBroker | None = None,
     ) -> None:
         self.settings = settings
         self.calendar = calendar
         self.book = book
         self.broker = broker
         self.surroundings = surroundings
-        self._cash_activities = CashActivityBooking(book, calendar)
+        self._fills = FillBooking(settings, calendar, book)
+        self._cash_activities = CashActivityBooking(book, calendar, is_real=settings.mode.is_real)
+        self._simulator: SimulatedBroker | None = None
+        self.market: Market
+        if settings.mode.is_real:
+            self.market = LiveMarket(settings, calendar, book, broker, surroundings)
+        else:
+            self._simulator = simulator or require_simulator(broker, settings)
+            self.market = SimulatedMarket(self._simulator, self._fills)
         self._is_resuming = True
 
     def run(self, inputs: SessionInputs, *, stop_after_plan: bool = False) -> SessionOutcome:
@@ -128,27 +153,29 @@ class SessionRunner:
 
     def _run(self, inputs: SessionInputs, *, stop_after_plan: bool) -> SessionOutcome:
         session = self.calendar.require(inputs.session)
-        self._require_ready(session)
+        require_ready(self.settings, self.calendar, self.book, session)
         done = self._already_done(inputs)
         if done is not None:
             return done
         self._enter(inputs)
-        blocked = None if self.book.orders(session) else self._opening_break(session)
+        stage = self.market.stage(session)
+        blocked = None if self.book.orders(session) else self._opening_break(session, stage)
         if blocked is not None:
             return blocked
-        plan = self._plan(inputs)
-        if stop_after_plan:
+        plan = self._plan(inputs, stage)
+        if stop_after_plan or not (stage.may_send or stage.may_close):
             return SessionOutcome(session=session, status=SessionStatus.PLANNED, plan=plan)
-        if plan.refusals:
-            return self._blocked(plan, plan.refusals[0].code, plan.refusals[0].message)
         try:
-            self._require_current_plan(plan)
-            if self.settings.mode is not Mode.DRY:
-                for leg in (CLOSING_LEG, OPENING_LEG):
-                    self._trade_leg(plan, leg)
+            if stage.may_send:
+                if plan.refusals:
+                    return self._blocked(plan, plan.refusals[0].code, plan.refusals[0].message)
+                self._require_current_plan(plan)
+                self._trade(plan)
+            if not stage.may_close:
+                return SessionOutcome(session=session, status=SessionStatus.WORKING, plan=plan)
+            self._close(plan, inputs, stage)
         except SubmissionRefusedError as refusal:
             return self._blocked(plan, refusal.code, str(refusal))
-        self._close(session, inputs)
         return SessionOutcome(
             session=session,
             status=SessionStatus.CLOSED,
@@ -157,51 +184,6 @@ class SessionRunner:
         )
 
     # Before the session
-
-    def _require_ready(self, session: dt.date) -> None:
-        first, through = self.book.first_session, self.book.closed_through
-        if first is not None and first != self.calendar.first:
-            raise ConfigurationError(
-                f"{self.settings.id}: the book begins with {first}, `sessions.start` says "
-                f"{self.calendar.first}. Keep `start`, or use a new portfolio id for another "
-                "beginning."
-            )
-        if through is not None and session <= through:
-            return
-        previous = self.calendar.previous(session)
-        if through != previous:
-            sessions = self.calendar.sessions
-            if through is not None and through not in sessions:
-                raise ConfigurationError(
-                    f"{self.settings.id}: the book is closed through {through}, which is no "
-                    f"session of {self.settings.sessions.calendar}. Keep `sessions.calendar`, or "
-                    "use a new portfolio id for another one."
-                )
-            first_open = sessions[0] if through is None else sessions[sessions.index(through) + 1]
-            raise SessionNotReadyError(
-                f"{self.settings.id}: {session} cannot be planned, the book is closed through "
-                f"{through or 'no session yet'}. Materialise {first_open} first."
-            )
-
-    def _require_market_data(self, session: dt.date, closes: PriceSnapshot) -> None:
-        """A simulated session trades at its closes: it must be over, and its prices known.
-
-        One symbol without a price is a halted symbol; all of them is a file that is not there yet.
-        """
-        if self.settings.mode.is_real:
-            return
-        closes_at = self.calendar.closes_at(session)
-        if self.surroundings.now() < closes_at:
-            raise SessionNotReadyError(
-                f"{self.settings.id}: {session} closes at {closes_at:%Y-%m-%d %H:%M} UTC and is "
-                "simulated after that. Run it again then."
-            )
-        if closes.missing and not closes.prices:
-            raise SessionNotReadyError(
-                f"{self.settings.id}: no price of {session} is known for any of "
-                f"{len(closes.missing)} instruments. Add the session's closes to the price file, "
-                "then run it again."
-            )
 
     def _already_done(self, inputs: SessionInputs) -> SessionOutcome | None:
         """The session's outcome when it is recorded with these inputs, else None.
@@ -254,21 +236,32 @@ class SessionRunner:
         return ""
 
     def _enter(self, inputs: SessionInputs) -> None:
-        """Let the broker know the session, with a close for all that may be traded in it.
+        """Take over a real account that has no book yet, book the corporate actions of the open,
+        and let a simulated broker know the session, with a close for all that may be traded in it.
 
         What the broker holds is among that before the book knows of it.
         """
         session = inputs.session
+        if self._simulator is None:
+            if self.book.first_session is None:
+                now, currency = self.surroundings.now, self.settings.currency
+                take_over(self.book, self.broker, session, now, currency)
+            book_actions(self.book, self.broker, self.calendar, session, inputs.actions)
+            return
+        self._enter_simulated(inputs, self._simulator)
+
+    def _enter_simulated(self, inputs: SessionInputs, simulator: SimulatedBroker) -> None:
+        session = inputs.session
         for restated in self.book.restatements:
-            self.broker.restart_from(restated.from_session, restated.revision)
+            simulator.restart_from(restated.from_session, restated.revision)
         tradable = self._targeted(inputs) | set(self.book.positions) | new_symbols(inputs.actions)
         if self.book.planned is not None:
             tradable |= self._planned_symbols(inputs, self.book.planned.plan)
         closes = inputs.closes(sorted(tradable | set(self.broker.positions().require())))
-        self._require_market_data(session, closes)
+        require_market_data(self.settings, self.calendar, self.surroundings, session, closes)
         book_actions(self.book, self.broker, self.calendar, session, inputs.actions)
-        self.broker.pass_night(session, self.calendar.opens_at(session), inputs.actions)
-        self.broker.begin_session(session, self.calendar.closes_at(session), closes)
+        simulator.pass_night(session, self.calendar.opens_at(session), inputs.actions)
+        simulator.begin_session(session, self.calendar.closes_at(session), closes)
         if session == self.calendar.first:
             amount = money(self.settings.initial_cash)
             flow = CashFlow(
@@ -278,9 +271,9 @@ class SessionRunner:
                 reference=INITIAL_CASH,
             )
             self.book.record([self._new(INITIAL_CASH, session, flow)])
-            self.broker.deposit(INITIAL_CASH, session, amount)
+            simulator.deposit(INITIAL_CASH, session, amount)
 
-    def _opening_break(self, session: dt.date) -> SessionOutcome | None:
+    def _opening_break(self, session: dt.date, stage: Stage) -> SessionOutcome | None:
         """Why nothing may be planned from this book; None where it holds.
 
         What remains between book and broker is compared once trades made outside are booked.
@@ -292,11 +285,10 @@ class SessionRunner:
             f"its reconciliation); nothing was sent. {remedy}"
         )
         if not gaps:
-            self._book_fills(session)
+            self._fills.book(self.broker, session)
             self._cash_activities.book(self.broker, session)
-            gaps = compare_statement(
-                self.book.positions, self.book.cash, broker_statement(self.broker)
-            )
+            statement = self._statement(session, stage)
+            gaps = compare_statement(self.book.positions, self.book.cash, statement)
             code = "OPENING_BREAK"
             message = (
                 "book and broker differ before the session; nothing was sent. "
@@ -329,8 +321,12 @@ class SessionRunner:
     ) -> str:
         """SHA-256 of all that decides a session besides the book before it; `actions` are those of
         what was held."""
-        closes = inputs.closes(symbols)
-        self._require_market_data(inputs.session, closes)
+        closes = None
+        if not self.settings.mode.is_real:
+            closes = inputs.closes(symbols)
+            require_market_data(
+                self.settings, self.calendar, self.surroundings, inputs.session, closes
+            )
         rules = self.settings.model_dump(
             mode="json",
             include={"mode", "planning", "limits", "commission", "simulation", "accounting"},
@@ -345,16 +341,19 @@ class SessionRunner:
 
     # Plan
 
-    def _plan(self, inputs: SessionInputs) -> OrderPlan:
+    def _plan(self, inputs: SessionInputs, stage: Stage) -> OrderPlan:
         """The plan that counts: the recorded one, unless it must and may be made anew."""
         recorded = self.book.planned
-        if recorded is not None and (
-            self.settings.mode.is_real or not moved_since(recorded.plan, self.book)
-        ):
+        if recorded is not None and self._stands(recorded.plan, stage):
             return recorded.plan
         symbols = sorted(self._targeted(inputs) | set(self.book.positions))
         prices = inputs.plan_prices(symbols)
-        plan = make_plan(plan_inputs(self.settings, self.book, inputs.targets, prices))
+        given = plan_inputs(self.settings, self.book, inputs.targets, prices)
+        if self.settings.mode.is_real:
+            given = at_broker(given, self.broker, symbols, is_over=stage.may_close)
+        plan = make_plan(given)
+        if recorded is not None and plan == recorded.plan:
+            return plan
         actions = concerning(inputs.actions, self.book.opening_positions)
         digest = self._inputs_digest(inputs, symbols, prices, actions)
         event = SessionPlanned(plan=plan, inputs_digest=digest)
@@ -363,8 +362,16 @@ class SessionRunner:
         self._learn([self._new(key, inputs.session, event)])
         return plan
 
+    def _stands(self, plan: OrderPlan, stage: Stage) -> bool:
+        """True where a recorded plan is not made anew. A real portfolio's is what was looked at,
+        unless it was refused and there is still time."""
+        if self.settings.mode.is_real:
+            return not plan.refusals or stage.may_close
+        return not moved_since(plan, self.book)
+
     def _require_current_plan(self, plan: OrderPlan) -> None:
-        changes = moved_since(plan, self.book)
+        # Cash that came or went without a trade: purchases are sized again on what there is.
+        changes = moved_since(plan, self.book, with_cash=not self.settings.mode.is_real)
         if changes:
             raise SubmissionRefusedError(
                 "PLAN_OUTDATED",
@@ -384,19 +391,37 @@ class SessionRunner:
 
     # Execution
 
-    def _trade_leg(self, plan: OrderPlan, leg: int) -> None:
+    def _trade(self, plan: OrderPlan) -> None:
+        """Send both legs, the second when the first is done; as far as that goes now."""
+        if self.settings.mode is not Mode.DRY:
+            for leg in (CLOSING_LEG, OPENING_LEG):
+                if not self._trade_leg(plan, leg):
+                    return
+
+    def _trade_leg(self, plan: OrderPlan, leg: int) -> bool:
+        """Send what is to be sent of a leg and let it trade; True where it is done."""
         wanted = [order for order in plan.real_orders if order.leg == leg]
         if not wanted or any(order.leg > leg for order in self.book.orders(plan.session)):
             # A later leg is intended only when this one is done. Matching here again would fill
             # orders of that leg before they are known to be accepted.
-            return
+            return True
+        session = plan.session
+        sent = [order for order in self.book.orders(session) if order.leg == leg]
+        if not sent or any(order.status in UNSENT for order in sent):
+            self._send(plan, leg, wanted)
+        return self.market.trade(session, leg)
+
+    def _send(self, plan: OrderPlan, leg: int, wanted: list[PlannedOrder]) -> None:
+        """Bring every order of a leg to the broker, once."""
         session = plan.session
         self._authorize(session)
+        is_real = self.settings.mode.is_real
         submitter = Submitter(
             self.broker,
             session,
-            self.calendar.opens_at(session),
+            self.surroundings.now() if is_real else self.calendar.opens_at(session),
             self.book.record,
+            self.surroundings.sleep,
             halted=self.surroundings.halted,
             learn=self._learn,
         )
@@ -415,8 +440,6 @@ class SessionRunner:
             fresh = frozenset(intent.request.client_order_id for intent in intents)
         orders = [order for order in self.book.orders(session) if order.leg == leg]
         submitter.submit(orders, fresh)
-        self.broker.match()
-        self._book_fills(session)
 
     def _requests(
         self, wanted: list[PlannedOrder], leg: int
@@ -428,11 +451,16 @@ class SessionRunner:
                 self.book.cash,
                 self.settings.commission,
                 self.settings.planning,
+                max(
+                    self.settings.planning.min_order_notional,
+                    self.broker.capabilities.order_rules.minimum_value,
+                ),
             )
         return [(order, order_request(order)) for order in wanted]
 
     def _authorize(self, session: dt.date) -> None:
         moment = self.surroundings.now()
+        account = self.broker.account().require()
         authorize(
             SubmissionRequest(
                 portfolio=self.settings.id,
@@ -442,61 +470,20 @@ class SessionRunner:
                 current_session=self.calendar.current(moment),
                 halted=self.surroundings.halted(),
                 live_account=self.surroundings.live_account,
-                broker_account=self.broker.account().require().account_number,
+                broker_account=account.account_number,
+                restriction=account.restriction,
             )
         )
 
-    def _book_fills(self, session: dt.date) -> None:
-        """Record every execution that the book does not have, foreign ones included.
-
-        The broker is asked from the previous session's open on: what was traded after that close,
-        or reported late, belongs to this session. What was traded after this session's close never
-        does, nor what names an order of this portfolio that the book never intended: the account
-        is ahead of the book then.
-        """
-        previous = self.calendar.previous(session)
-        since = dt.datetime.min.replace(tzinfo=dt.UTC)
-        known = {fill.execution_id for fill in self.book.fold.orders.fills(session)}
-        if previous is not None:
-            since = self.calendar.opens_at(previous)
-            known |= {fill.execution_id for fill in self.book.fold.orders.fills(previous)}
-        ours = {order.client_order_id for order in self.book.orders(session)}
-        events = []
-        for execution in self.broker.fills_since(since).require():
-            if execution.execution_id in known:
-                continue
-            require_not_ahead(self.settings, self.calendar, self.book, session, execution)
-            is_ours = execution.client_order_id in ours
-            fill = Fill(
-                execution_id=execution.execution_id,
-                client_order_id=execution.client_order_id if is_ours else "",
-                symbol=execution.symbol,
-                side=execution.side,
-                quantity=execution.quantity,
-                price=execution.price,
-                commission=execution.commission,
-                currency=execution.currency,
-                executed_at=execution.executed_at,
-            )
-            events.append(
-                NewEvent(
-                    key=execution.execution_id,
-                    session=session,
-                    occurred_at=execution.executed_at,
-                    source="broker",
-                    event=fill,
-                    correlation_id=fill.client_order_id,
-                    causation_id=execution.broker_order_id,
-                )
-            )
-        self._learn(events)
-
     # Close
 
-    def _close(self, session: dt.date, inputs: SessionInputs) -> None:
-        self.broker.end_session()
-        self._book_fills(session)
+    def _close(self, plan: OrderPlan, inputs: SessionInputs, stage: Stage) -> None:
+        session = plan.session
+        self.market.finish(plan)
+        self._fills.book(self.broker, session)
         self._cash_activities.book(self.broker, session)
+        statement = self._statement(session, stage)
+        require_closes(self.settings, self.book, inputs)
         endings = [
             self._new(
                 order.client_order_id, session, ending_of(self.broker, order), order.client_order_id
@@ -516,7 +503,7 @@ class SessionRunner:
             cash_balances=ledger.cash_balances,
             fx_rates=fx_rates,
             accruals=value.accruals,
-            statement=broker_statement(self.broker),
+            statement=statement,
             benchmark=inputs.benchmark,
         )
         self.book.record([*endings, self._new(f"{session}/close", session, closed)])
@@ -528,6 +515,28 @@ class SessionRunner:
         (the next intents, the close), which takes half of a backfill's commits away.
         """
         self.book.record(events, durable=self.broker.capabilities.orders_per_commit == 1)
+
+    def _statement(self, session: dt.date, stage: Stage) -> BrokerStatement:
+        """What the broker states: now or, of a real session that is over, as it then was.
+
+        Fractions of a cent between it and the book of a real account are booked before.
+        """
+        if not self.settings.mode.is_real:
+            return broker_statement(self.broker)
+        statement = broker_statement(self.broker)
+        if stage.may_close:
+            begun = taken_over_at(self.book) or self.calendar.opens_at(session)
+            closes_at = self.calendar.closes_at(session)
+            following = self.calendar.following(session)
+            until = self.surroundings.now()
+            if following is not None:
+                until = self.calendar.opens_at(following)
+            statement = statement_as_of(self.broker, max(closes_at, begun), max(until, begun))
+        fills = self.book.fold.orders.fills(session)
+        fee = rounding_fee(self.book, fills, statement.cash, self.settings.currency)
+        if fee is not None:
+            self.book.record([self._new(fee.reference, session, fee)])
+        return statement
 
     def _new(
         self, key: str, session: dt.date, event: AnyEvent, correlation_id: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from enum import StrEnum
@@ -36,11 +37,12 @@ class SessionInputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionStatus(StrEnum):
-    """How far a run brought a session."""
+    """How far a run brought a session; PLANNED and WORKING are gone on with by a later run."""
 
     CLOSED = "closed"
     UNCHANGED = "unchanged"
     PLANNED = "planned"
+    WORKING = "working"
     BLOCKED = "blocked"
 
 
@@ -61,9 +63,10 @@ class SessionOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the guard must know of the world: asked anew before each leg is sent, and whether
-    trading is halted before each order too."""
+    """What a session must know of the world: asked anew before each leg is sent, and whether
+    trading is halted before each order too. `sleep` waits for so many seconds."""
 
     now: Callable[[], dt.datetime]
     halted: Callable[[], bool]
     live_account: str | None
+    sleep: Callable[[float], None] = time.sleep

@@ -27,6 +27,7 @@ from trading_assets.model.events import AnyEvent, NewEvent
 from trading_assets.model.order import OrderRequest, OrderStatus
 from trading_assets.model.order_events import (
     OrderAccepted,
+    OrderCanceled,
     OrderIntended,
     OrderOutcomeUnknown,
     OrderRejected,
@@ -106,6 +107,23 @@ class Submitter:
                     pending = []
         finally:
             self._learn(pending)
+
+    def withdraw(self, orders: Sequence[OrderState], reason: str) -> None:
+        """Settle every order of `orders` that is not acknowledged, sending nothing: what is at the
+        broker is adopted, what is not is recorded as canceled for `reason`.
+
+        Raises BrokerUnknownError where the broker cannot say, SubmissionRefusedError where an
+        order may have left and its absence proves nothing.
+        """
+        for order in orders:
+            if order.status not in UNSENT:
+                continue
+            key = order.client_order_id
+            found = None if order.status is OrderStatus.NEW else self._look_up(order.request)
+            if found is None and order.status is not OrderStatus.NEW:
+                self._require_resend_allowed(key)
+            canceled = OrderCanceled(client_order_id=key, reason=reason)
+            self._record([self._new(key, canceled) if found is None else self._adopted(found)])
 
     def _outcome(self, order: OrderState, fresh: bool) -> Iterator[NewEvent]:
         key = order.request.client_order_id

@@ -159,6 +159,10 @@ class OrderBook:
             if order.is_open and order.request.symbol == symbol
         )
 
+    def still_open(self) -> tuple[OrderState, ...]:
+        """Every order that may still trade, of whatever session, in the order of intent."""
+        return tuple(order for order in self._orders.values() if order.is_open)
+
     def get(self, client_order_id: str) -> OrderState | None:
         """The order with this id, None when the book has none (or has forgotten it)."""
         return self._orders.get(client_order_id)

@@ -172,6 +172,32 @@ class SimulationPolicy(Policy):
     day_count: DayCount = DayCount.ACTUAL_360
 
 
+class AfterDeadline(StrEnum):
+    """What becomes of an order that is not filled by its deadline."""
+
+    CANCEL = "cancel"
+    LEAVE = "leave"
+
+
+class ExecutionPolicy(Policy):
+    """How a session at a real broker is run: several runs, each doing what is still to be done.
+
+    A leg of orders has `fill_deadline_minutes` from when it was sent to be filled. Then what is
+    left of it is canceled, or left to work until the session's close, by `after_deadline`. A run
+    waits `wait_seconds` for fills, asking every `poll_seconds`, and leaves the rest to the next.
+    Runs are due `plan_minutes_before_open`, at the open, then every `poll_minutes` until the close,
+    and `close_minutes_after` it, when the session's bars are there.
+    """
+
+    fill_deadline_minutes: Annotated[int, Field(ge=0)] = 30
+    after_deadline: AfterDeadline = AfterDeadline.CANCEL
+    wait_seconds: Annotated[float, Field(ge=0, le=600)] = 20.0
+    poll_seconds: Annotated[float, Field(gt=0, le=60)] = 1.0
+    plan_minutes_before_open: Annotated[int, Field(ge=1, le=240)] = 30
+    poll_minutes: Annotated[int, Field(ge=1, le=60)] = 10
+    close_minutes_after: Annotated[int, Field(ge=0, le=240)] = 20
+
+
 class LotMethod(StrEnum):
     """Which lot a closing trade takes: the oldest, the newest, the dearest, those that the trade
     names, or a share of all of them at their average cost."""

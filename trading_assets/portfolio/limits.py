@@ -5,6 +5,7 @@ Every function is one rule, or the list that says in which order the rules are a
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
@@ -34,6 +35,7 @@ class RefusalCode(StrEnum):
     SHORT_NOT_ALLOWED = "SHORT_NOT_ALLOWED"
     CASH_BUFFER = "CASH_BUFFER"
     MAX_TOTAL_NOTIONAL = "MAX_TOTAL_NOTIONAL"
+    SESSION_OVER = "SESSION_OVER"
 
 
 class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,6 +212,16 @@ def short_refusal(instruments: Sequence[Instrument]) -> PlanRefusal:
         message=f"negative target for {', '.join(shorts)}, but allow_short is off",
         actual=f"{len(shorts)} short target(s)",
         limit="0",
+    )
+
+
+def session_over_refusal(session: dt.date) -> PlanRefusal:
+    """Refusal of a plan that is made after its session, for the record alone."""
+    return PlanRefusal(
+        code=RefusalCode.SESSION_OVER,
+        message=f"{session} was over before it was planned, nothing of it is sent",
+        actual="after the close",
+        limit="before the close",
     )
 
 

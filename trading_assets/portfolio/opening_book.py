@@ -11,7 +11,7 @@ from trading_assets.errors import InputError
 from trading_assets.model.instrument import Price, PriceSnapshot
 from trading_assets.model.money import CENT, ONE, ZERO, money, notional
 from trading_assets.model.order import Side
-from trading_assets.model.plan import PlanReason
+from trading_assets.model.plan import PlanReason, PlanRefusal
 from trading_assets.model.policies import CommissionPolicy, LimitPolicy, PlanningPolicy
 from trading_assets.model.target import TargetPortfolio
 from trading_assets.portfolio.order_rules import PERMISSIVE, BrokerRules, InstrumentTraits
@@ -28,7 +28,8 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     symbols that have no target; a symbol that is absent is its own asset id. `rebalances` False
     makes it a session between two rebalances: orders are considered and none is sent.
     `order_rules` is what the broker accepts, `traits` what it says of single symbols, `open_sides`
-    the sides of orders that are open there already.
+    the sides of orders that are open there already. With `refusals` the plan is refused for those,
+    whatever else is in it.
     """
 
     targets: TargetPortfolio
@@ -46,6 +47,7 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     order_rules: BrokerRules = PERMISSIVE
     traits: Mapping[str, InstrumentTraits] = {}
     open_sides: Mapping[str, frozenset[Side]] = {}
+    refusals: tuple[PlanRefusal, ...] = ()
 
     @property
     def order_minimum(self) -> Decimal:

@@ -84,7 +84,7 @@ def make_plan(inputs: PlanInputs) -> OrderPlan:
     """
     with localcontext(_EXACT):
         instruments = instruments_of(inputs)
-        refusals = list(price_refusals(instruments, inputs.limits))
+        refusals = [*inputs.refusals, *price_refusals(instruments, inputs.limits)]
         if any(i.price is None and i.current != 0 for i in instruments):
             return _without_orders(inputs, instruments, ZERO, refusals)
         book = valued(inputs, instruments)

@@ -24,14 +24,16 @@ def affordable_openings(
     cash: Decimal,
     commission: CommissionPolicy,
     planning: PlanningPolicy,
+    minimum: Decimal,
 ) -> list[PlannedOrder]:
     """The opening orders that can be sent now, in their order, some of them smaller.
 
     `positions` (signed shares) and `cash` (money) are the book's after the closing leg. An order
     whose symbol is still held on the other side is left out: a flip is closed, confirmed, then
     opened. Buys that together cost more than the cash, at plan prices with commission, are scaled
-    by one factor; the plan's cash buffer may be used up here, it is there for moved prices. Where
-    `adjust_for_overflow` is off they are left as planned, for the broker to refuse.
+    by one factor, and one that is worth less than `minimum` money then is left out; the plan's cash
+    buffer may be used up here, it is there for moved prices. Where `adjust_for_overflow` is off
+    they are left as planned, for the broker to refuse.
     """
     possible = [
         order for order in orders if positions.get(order.symbol, ZERO) * order.side.sign >= 0
@@ -49,7 +51,7 @@ def affordable_openings(
         )
         for order in buys
     ]
-    terms = PurchaseTerms(budget=cash, minimum=planning.min_order_notional, commission=commission)
+    terms = PurchaseTerms(budget=cash, minimum=minimum, commission=commission)
     quantities = dict(
         zip(
             (order.client_order_id for order in buys),

@@ -1,0 +1,91 @@
+"""Executions that the broker reports, into the book, each once and in the session that it is of."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from trading_assets.brokers.base import Broker
+from trading_assets.calendar import TradingCalendar
+from trading_assets.execution.book import Book
+from trading_assets.execution.opening import require_not_ahead
+from trading_assets.execution.takeover import taken_over_at
+from trading_assets.model.account import Execution
+from trading_assets.model.events import NewEvent
+from trading_assets.model.order_events import Fill
+from trading_assets.settings import PortfolioSettings
+
+SOURCE = "broker"
+
+
+class FillBooking:
+    """Books the executions of one account into one book."""
+
+    def __init__(self, settings: PortfolioSettings, calendar: TradingCalendar, book: Book) -> None:
+        self._settings = settings
+        self._calendar = calendar
+        self._book = book
+
+    def book(self, broker: Broker, session: dt.date) -> None:
+        """Record in `session` every execution that the book does not have, foreign ones included.
+
+        The broker is asked from the previous session's open on: what was traded after that close,
+        or reported late, belongs to this session. What was traded after this session's close never
+        does. At a real broker it is left for the next session; in a simulated account it cannot
+        be, nor can anywhere an execution of an order of this portfolio that the book never
+        intended: the account is ahead of the book then, and BrokerUnknownError says so.
+        """
+        since, known = self._since(session)
+        ours = self._ours(session)
+        events = []
+        for execution in broker.fills_since(since).require():
+            if execution.execution_id in known:
+                continue
+            is_later = execution.executed_at > self._calendar.closes_at(session)
+            if is_later and self._settings.mode.is_real:
+                continue
+            require_not_ahead(self._settings, self._calendar, self._book, session, execution)
+            events.append(_new_fill(session, execution, execution.client_order_id in ours))
+        # A simulated broker can be asked again: its fills wait for what must be durable.
+        self._book.record(events, durable=broker.capabilities.orders_per_commit == 1)
+
+    def _since(self, session: dt.date) -> tuple[dt.datetime, set[str]]:
+        """From when on the broker is asked, and the executions since then that are booked."""
+        orders = self._book.fold.orders
+        previous = self._calendar.previous(session)
+        known = {fill.execution_id for fill in orders.fills(session)}
+        since = dt.datetime.min.replace(tzinfo=dt.UTC)
+        if previous is not None:
+            since = self._calendar.opens_at(previous)
+            known |= {fill.execution_id for fill in orders.fills(previous)}
+        if self._settings.mode.is_real:
+            since = max(since, taken_over_at(self._book) or since)
+        return since, known
+
+    def _ours(self, session: dt.date) -> set[str]:
+        """Ids of the orders that a fill of `session` may belong to."""
+        orders = self._book.fold.orders
+        earlier = orders.still_open() if self._settings.mode.is_real else ()
+        return {order.client_order_id for order in (*orders.of_session(session), *earlier)}
+
+
+def _new_fill(session: dt.date, execution: Execution, is_ours: bool) -> NewEvent:
+    fill = Fill(
+        execution_id=execution.execution_id,
+        client_order_id=execution.client_order_id if is_ours else "",
+        symbol=execution.symbol,
+        side=execution.side,
+        quantity=execution.quantity,
+        price=execution.price,
+        commission=execution.commission,
+        currency=execution.currency,
+        executed_at=execution.executed_at,
+    )
+    return NewEvent(
+        key=execution.execution_id,
+        session=session,
+        occurred_at=execution.executed_at,
+        source=SOURCE,
+        event=fill,
+        correlation_id=fill.client_order_id,
+        causation_id=execution.broker_order_id,
+    )

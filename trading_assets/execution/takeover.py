@@ -1,0 +1,95 @@
+"""How a book begins that is kept of a real account: with what the account holds.
+
+A book that began with other cash or shares than the account would never agree with it. So the
+first run of a real portfolio takes over cash and positions as the broker states them, positions at
+their average cost; `initial_cash` of the settings is for simulated and dry portfolios. What moved
+the account before that moment is in the statement and is never booked again.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from decimal import Decimal
+
+from trading_assets.brokers.base import Broker
+from trading_assets.errors import BrokerUnknownError, ConfigurationError
+from trading_assets.execution.book import Book
+from trading_assets.model.cash_events import Adjustment, CashFlow, CashFlowKind
+from trading_assets.model.events import AnyEvent, NewEvent
+from trading_assets.model.money import ZERO, money
+
+INITIAL_CASH = "initial_cash"
+SOURCE = "broker"
+TAKEN_OVER = "held when the account was taken over"
+
+
+def take_over(
+    book: Book, broker: Broker, session: dt.date, now: Callable[[], dt.datetime], currency: str
+) -> None:
+    """Record, in an empty book, the account's cash and positions as what it begins with, dated by
+    what moved the account last.
+
+    Raises BrokerUnknownError where the account moves while it is read, or a position's cost is not
+    known; ConfigurationError where there is nothing, or money of another currency.
+    """
+    ever = dt.datetime.min.replace(tzinfo=dt.UTC)
+    # By the broker's clock, not ours: a fill between the two would be booked twice, or never.
+    past = [fill.executed_at for fill in broker.fills_since(ever).require()]
+    past += [activity.occurred_at for activity in broker.cash_activities_since(ever).require()]
+    latest = max(past, default=now() - dt.timedelta(days=1))
+    account = broker.account().require()
+    positions = broker.positions().require()
+    costs = broker.average_costs().require() or {}
+    moved = broker.fills_since(latest).require() or broker.cash_activities_since(latest).require()
+    again = broker.account().require()
+    if moved or again.cash != account.cash:
+        raise BrokerUnknownError(
+            f"account {_hidden(account.account_number)} moved while it was taken over. Nothing "
+            "was booked; run the session again."
+        )
+    if account.currency != currency:
+        raise ConfigurationError(
+            f"the account is kept in {account.currency}, `currency` says {currency}. Correct it."
+        )
+    if not account.cash and not positions:
+        raise ConfigurationError("the account is empty. Pay in money, then run the session again.")
+    unknown = sorted(positions.keys() - costs.keys())
+    if unknown:
+        raise BrokerUnknownError(f"the average cost of {', '.join(unknown)} is not known.")
+    events = [(INITIAL_CASH, _flow(account.cash, currency))] if account.cash else []
+    events += [
+        (f"{INITIAL_CASH}/{symbol}", _position(symbol, quantity, costs[symbol], currency))
+        for symbol, quantity in sorted(positions.items())
+    ]
+    book.record(
+        [
+            NewEvent(key=key, session=session, occurred_at=latest, source=SOURCE, event=event)
+            for key, event in events
+        ]
+    )
+
+
+def taken_over_at(book: Book) -> dt.datetime | None:
+    """The moment from which on a real account's movements are booked; None for an empty book."""
+    return next((record.occurred_at for record in book.log.records(up_to=1)), None)
+
+
+def _flow(cash: Decimal, currency: str) -> AnyEvent:
+    kind = CashFlowKind.DEPOSIT if cash > ZERO else CashFlowKind.WITHDRAWAL
+    return CashFlow(kind=kind, amount=money(cash), currency=currency, reference=INITIAL_CASH)
+
+
+def _position(symbol: str, quantity: Decimal, cost: Decimal, currency: str) -> AnyEvent:
+    return Adjustment(
+        symbol=symbol,
+        quantity=quantity,
+        price=cost,
+        cash=ZERO,
+        currency=currency,
+        reason=TAKEN_OVER,
+    )
+
+
+def _hidden(account_number: str) -> str:
+    return f"…{account_number[-4:]}"
