@@ -125,3 +125,10 @@ def test_no_refusal_shows_an_account_number() -> None:
     for refused in refusals:
         assert NUMBER not in str(refused)
         assert other not in str(refused)
+
+
+@pytest.mark.parametrize("request_", [PAPER, LIVE], ids=["paper", "live"])
+def test_an_account_that_the_broker_restricts_gets_no_order(request_: SubmissionRequest) -> None:
+    refused = refusal_of(request_, restriction="account is ACCOUNT_CLOSED")
+    assert refused.code == "ACCOUNT_RESTRICTED"
+    assert "account is ACCOUNT_CLOSED" in str(refused)
