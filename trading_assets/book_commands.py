@@ -115,10 +115,11 @@ def show(
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["jsonl", "csv"]),
+    type=click.Choice(["jsonl", "csv", "round-trips"]),
     default="jsonl",
     show_default=True,
-    help="jsonl: every record, to keep or to import; csv: the journal, a row for each posting.",
+    help="jsonl: every record, to keep or to import; csv: the journal, a row for each posting; "
+    "round-trips: the ledger of round trips as CSV.",
 )
 @click.option(
     "--to",
@@ -129,12 +130,15 @@ def show(
 )
 @reports_errors
 def export(portfolio: str, form: str, target: Path) -> None:
-    """Write the whole book as JSON Lines, or its journal as CSV."""
-    from trading_assets.book_transfer import journal_lines, json_lines
+    """Write the whole book as JSON Lines, or its journal or its round trips as CSV."""
+    from trading_assets.book_transfer import journal_lines, json_lines, round_trip_lines
 
     places, settings = _of(portfolio)
     with _reading(places, settings) as log:
-        lines = json_lines(log) if form == "jsonl" else journal_lines(log, settings)
+        if form == "jsonl":
+            lines = json_lines(log)
+        else:
+            lines = (journal_lines if form == "csv" else round_trip_lines)(log, settings)
         if str(target) == STANDARD_OUTPUT:
             for line in lines:
                 sys.stdout.buffer.write(line)

@@ -12,12 +12,13 @@ from trading_assets.errors import InputError, LedgerError, OrderTransitionError
 from trading_assets.event_log.chain import EMPTY, Head, Row
 from trading_assets.event_log.json_lines import read_record_lines, record_lines
 from trading_assets.event_log.store import EventLog
-from trading_assets.execution.book import counting_records
+from trading_assets.execution.book import counting_records, read_closed_sessions
 from trading_assets.execution.book_start import new_fold
 from trading_assets.ledger.fold import Ledger
 from trading_assets.ledger.restatement import still_counting
 from trading_assets.model.events import BookRestated, EventRecord, SessionClosed
 from trading_assets.model.money import plain
+from trading_assets.reporting.round_trip_rows import ROUND_TRIP_COLUMNS, round_trip_row
 from trading_assets.settings import PortfolioSettings
 
 JOURNAL_COLUMNS = (
@@ -65,6 +66,15 @@ def journal_lines(log: EventLog, settings: PortfolioSettings) -> Iterator[bytes]
                     plain(posting.base_amount),
                 )
             )
+
+
+def round_trip_lines(log: EventLog, settings: PortfolioSettings) -> Iterator[bytes]:
+    """The ledger of round trips as CSV: a heading, then a row for each part of a lot that a closed
+    session of the book closed, in that order (see `reporting/round_trip_rows.py`)."""
+    yield _csv_line(tuple(ROUND_TRIP_COLUMNS))
+    for closed in read_closed_sessions(log, settings):
+        for trip in closed.round_trips:
+            yield _csv_line(round_trip_row(trip))
 
 
 def _csv_line(values: tuple[object, ...]) -> bytes:

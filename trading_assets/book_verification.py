@@ -43,6 +43,7 @@ from trading_assets.reporting.projections import (
     strategy_pnl_table,
     strategy_position_table,
 )
+from trading_assets.reporting.round_trip_rows import round_trip_table
 from trading_assets.reporting.slippage_rows import booked_slippage, slippage_table
 from trading_assets.settings import Directories, Mode, PortfolioSettings
 
@@ -283,6 +284,7 @@ def tables_of(
         "reconciliation_gaps": gap_table(report),
         "pnl_daily": pnl_table(result),
         "pnl_by_instrument": instrument_pnl_table(result),
+        "round_trips": round_trip_table(closed.round_trips),
         "strategy_pnl": strategy_pnl_table(strategies),
         "strategy_positions": strategy_position_table(strategies),
         "slippage": slippage_table(booked_slippage(closed, settings, annotations)),

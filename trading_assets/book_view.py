@@ -13,6 +13,7 @@ from trading_assets.analytics.pnl import daily_result
 from trading_assets.event_log.store import EventLog
 from trading_assets.execution.as_of import BookAsOf, known_sequence
 from trading_assets.execution.book_start import restatements_of
+from trading_assets.ledger.history import ClosedSession
 from trading_assets.ledger.restatement import still_counting
 from trading_assets.model.money import plain
 from trading_assets.model.result import DailyResult
@@ -57,6 +58,8 @@ def show_book(book: BookAsOf, portfolio: str, session: dt.date | None) -> None:
     console.print(cash)
     if closed is not None:
         console.print(_result(daily_result(closed.previous, closed.activity, closed.close)))
+        if closed.round_trips:
+            console.print(_round_trips(closed))
     console.print(_since_inception(book))
     of_session = session or (None if closed is None else closed.session)
     if of_session is not None:
@@ -106,6 +109,26 @@ def _result(result: DailyResult) -> Table:
         "closing_equity",
     ):
         table.add_row(name.replace("_", " "), _text(getattr(result, name)))
+    return table
+
+
+def _round_trips(closed: ClosedSession) -> Table:
+    figures = ("entry price", "exit price", "days", "return", "pnl")
+    columns = ("symbol", "side", "quantity", "opened", *figures)
+    title = f"Round trips closed in {closed.session}"
+    table = _table(title, columns, ("quantity", *figures))
+    for trip in closed.round_trips:
+        table.add_row(
+            trip.symbol,
+            trip.side.value,
+            plain(trip.quantity),
+            str(trip.opened),
+            plain(round(trip.entry_price, 6)),
+            plain(round(trip.exit_price, 6)),
+            str(trip.holding_days),
+            "undefined" if trip.return_ is None else f"{trip.return_:+.2%}",
+            plain(trip.base_pnl),
+        )
     return table
 
 

@@ -20,6 +20,7 @@ from trading_assets.reporting.charts import equity_svg
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.performance_content import equity_series
 from trading_assets.reporting.projections import instrument_pnl_table, pnl_table
+from trading_assets.reporting.round_trip_rows import round_trip_table
 from trading_assets.resources import BookResource, LakeResource
 
 
@@ -54,6 +55,10 @@ def build_pnl_daily(graph: PortfolioGraph) -> dg.AssetsDefinition:
             store.write("pnl_daily", result.session, pnl_table(result))
             by_instrument = instrument_pnl_table(result)
             store.write("pnl_by_instrument", result.session, by_instrument)
+            if closed.round_trips:
+                # Nothing is written for the many sessions that close nothing.
+                trips = round_trip_table(closed.round_trips)
+                store.write("round_trips", result.session, trips)
             SessionExports(lake.exports, settings.id, result.session).pnl(result)
             found.append(result)
             yield check.add(_identity(result))

@@ -61,6 +61,7 @@ BOOK_PROJECTIONS = (
     "reconciliation_gaps",
     "pnl_daily",
     "pnl_by_instrument",
+    "round_trips",
     "strategy_pnl",
     "strategy_positions",
     "slippage",
