@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -16,12 +16,14 @@ import filelock
 from dagster_duckdb import DuckDBResource
 
 from trading_assets.brokers.alpaca import AlpacaBroker
+from trading_assets.brokers.ibkr import IbkrBroker
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BookLockedError
 from trading_assets.event_log.store import EventLog, event_log_to_read, open_event_log
 from trading_assets.execution.halt import is_halted
 from trading_assets.execution.session import Surroundings
+from trading_assets.ibkr_accounts import gateway_name, open_ibkr
 from trading_assets.lake import Lake
 from trading_assets.market_data.base import PriceSource
 from trading_assets.price_sources import alpaca_api, open_prices
@@ -70,7 +72,9 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     halt_switch: str
 
     @contextmanager
-    def open(self, settings: PortfolioSettings) -> Iterator[SimulatedBroker | AlpacaBroker]:
+    def open(
+        self, settings: PortfolioSettings
+    ) -> Iterator[SimulatedBroker | AlpacaBroker | IbkrBroker]:
         """The broker that the portfolio's mode asks for, for one submitter at a time.
 
         Raises BookLockedError when another run holds the account, ConfigurationError where the
@@ -80,6 +84,13 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             api = alpaca_api(settings)
             with self._only_submitter(settings.id, f"alpaca-{api.access.fingerprint}"):
                 yield AlpacaBroker(api, settings.alpaca.lookup_delay_seconds)
+            return
+        if settings.ibkr is not None:
+            with (
+                self._only_submitter(settings.id, gateway_name(settings)),
+                closing(open_ibkr(settings)) as account,
+            ):
+                yield account
             return
         folder = Path(self.folder)
         with self._only_submitter(settings.id, settings.id):

@@ -13,7 +13,6 @@ from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from pydantic import (
@@ -27,6 +26,11 @@ from pydantic import (
 )
 
 from trading_assets.errors import ConfigurationError
+from trading_assets.ibkr_settings import (
+    IbkrBrokerSettings,
+    IbkrEnvironment,
+    read_ibkr_environment,
+)
 from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.model.policies import (
     AccountingPolicy,
@@ -49,6 +53,7 @@ from trading_assets.model.policies import (
 )
 from trading_assets.model.target import UNATTRIBUTED
 from trading_assets.risk.policies import RiskLimits
+from trading_assets.safe_url import require_safe_url
 from trading_assets.yaml_settings import read_settings
 
 BOOK_DRIVERS = ("postgresql+psycopg", "postgresql")
@@ -219,7 +224,8 @@ Prices = Annotated[
     Discriminator(_price_kind),
 ]
 BrokerSettings = Annotated[
-    SimulatedBrokerSettings | AlpacaBrokerSettings, Field(discriminator="kind")
+    SimulatedBrokerSettings | AlpacaBrokerSettings | IbkrBrokerSettings,
+    Field(discriminator="kind"),
 ]
 
 
@@ -279,15 +285,25 @@ class PortfolioSettings(Policy):
                 f"mode {self.mode.value} does not go with broker {self.broker.kind}: paper and "
                 "live need a real broker, simulated and dry the simulated one"
             )
+        if self.ibkr is not None and (self.planning.fractional or self.planning.bracket):
+            raise ValueError(
+                "Interactive Brokers takes whole shares and no brackets here: set "
+                "`planning.fractional: false` and leave `planning.bracket` out"
+            )
         return self
 
     @property
     def alpaca(self) -> AlpacaBrokerSettings | None:
         """The account at Alpaca that the portfolio trades in; None where it trades in none."""
-        if not self.mode.is_real:
+        if not self.mode.is_real or self.ibkr is not None:
             return None
         given = self.broker
         return given if isinstance(given, AlpacaBrokerSettings) else AlpacaBrokerSettings()
+
+    @property
+    def ibkr(self) -> IbkrBrokerSettings | None:
+        """The account at Interactive Brokers that the portfolio trades in; None where in none."""
+        return self.broker if isinstance(self.broker, IbkrBrokerSettings) else None
 
 
 class Directories(BaseModel):
@@ -437,25 +453,16 @@ def alpaca_environment(environment: Mapping[str, str] | None = None) -> AlpacaEn
         )
     key, secret = (values[name].strip() for name in given[0])
     for name in _ALPACA_URLS:
-        _require_safe_url(name, values.get(name))
+        require_safe_url(name, values.get(name))
     trading_url, data_url = ((values.get(name) or "").rstrip("/") or None for name in _ALPACA_URLS)
     return AlpacaEnvironment(
         key=SecretStr(key), secret=SecretStr(secret), trading_url=trading_url, data_url=data_url
     )
 
 
-def _require_safe_url(name: str, text: str | None) -> None:
-    """Keys go out encrypted, or not at all beyond this machine."""
-    if not text:
-        return
-    url = urlsplit(text)
-    if url.scheme == "https" and url.hostname:
-        return
-    if url.scheme != "http" or url.hostname not in ("127.0.0.1", "localhost", "::1"):
-        raise ConfigurationError(
-            f"{name} must begin with https:// (http:// is for this machine alone), or be unset "
-            "for Alpaca's own host."
-        )
+def ibkr_environment(environment: Mapping[str, str] | None = None) -> IbkrEnvironment:
+    """What the environment says of Interactive Brokers; see `ibkr_settings.py`."""
+    return read_ibkr_environment(os.environ if environment is None else environment)
 
 
 def prepare_dagster(places: Directories) -> None:
