@@ -19,6 +19,7 @@ from trading_assets.ledger.history import BookFold, ClosedSession
 from trading_assets.ledger.orders import OrderState
 from trading_assets.ledger.restatement import still_counting
 from trading_assets.model.events import BookRestated, EventRecord, NewEvent, SessionClosed
+from trading_assets.model.money import ZERO
 from trading_assets.model.order_events import SessionPlanned
 from trading_assets.settings import PortfolioSettings
 
@@ -226,6 +227,17 @@ class Book:
     def cash(self) -> Decimal:
         """Cash, now."""
         return self._fold.ledger.cash
+
+    @property
+    def peak_equity(self) -> Decimal:
+        """The highest equity of all closes, scaled by flows, those since the latest close included;
+        0 before the first close."""
+        ledger = self._fold.ledger
+        close = ledger.last_close
+        if close is None or close.equity <= 0:
+            return ZERO
+        flows = ledger.activity(close.session).flows
+        return close.peak_equity * max(close.equity + flows, ZERO) / close.equity
 
     @property
     def planned(self) -> SessionPlanned | None:

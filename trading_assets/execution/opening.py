@@ -39,6 +39,8 @@ def plan_inputs(
         revision=book.log.revision,
         planning=settings.planning,
         limits=settings.limits,
+        risk=settings.risk,
+        peak_equity=book.peak_equity,
         commission=settings.commission,
         allow_short=settings.constraints.allow_short,
         asset_ids={},

@@ -331,6 +331,9 @@ class SessionRunner:
             mode="json",
             include={"mode", "planning", "limits", "commission", "simulation", "accounting"},
         )
+        if self.settings.risk is not None:
+            # Left out where there are none, so that books of before keep their digests.
+            rules["risk"] = self.settings.risk.model_dump(mode="json")
         rules["allow_short"] = self.settings.constraints.allow_short
         # A set has no order of its own; it must not depend on the process.
         rules["simulation"]["reject_symbols"] = sorted(self.settings.simulation.reject_symbols)

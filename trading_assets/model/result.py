@@ -138,6 +138,7 @@ class GapCause(StrEnum):
     CASH_OVERFLOW = "cash_overflow"
     CASH_BUFFER = "cash_buffer"
     CLIPPED_BY_LIMIT = "clipped_by_limit"
+    RISK_LIMIT = "risk_limit"
     BROKER_RULE = "broker_rule"
     MISSING_PRICE = "missing_price"
     PLAN_REFUSED = "plan_refused"

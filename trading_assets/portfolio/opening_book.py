@@ -16,6 +16,7 @@ from trading_assets.model.policies import CommissionPolicy, LimitPolicy, Plannin
 from trading_assets.model.target import TargetPortfolio
 from trading_assets.portfolio.order_rules import PERMISSIVE, BrokerRules, InstrumentTraits
 from trading_assets.portfolio.sizing import Instrument
+from trading_assets.risk.policies import RiskLimits
 
 _ANY_TRAITS = InstrumentTraits()
 
@@ -30,6 +31,9 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     `order_rules` is what the broker accepts, `traits` what it says of single symbols, `open_sides`
     the sides of orders that are open there already. With `refusals` the plan is refused for those,
     whatever else is in it.
+    the sides of orders that are open there already. `risk` are limits on what the book may become,
+    None for none; `peak_equity` is the highest equity before, scaled by flows (money, 0 where there
+    was none).
     """
 
     targets: TargetPortfolio
@@ -48,6 +52,8 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     traits: Mapping[str, InstrumentTraits] = {}
     open_sides: Mapping[str, frozenset[Side]] = {}
     refusals: tuple[PlanRefusal, ...] = ()
+    risk: RiskLimits | None = None
+    peak_equity: Decimal = ZERO
 
     @property
     def order_minimum(self) -> Decimal:

@@ -11,6 +11,7 @@ from trading_assets.model.money import ONE, ZERO, notional, plain
 from trading_assets.model.order import Side
 from trading_assets.model.plan import PlanReason, PlanRefusal
 from trading_assets.model.policies import CommissionPolicy
+from trading_assets.portfolio.exposure_limits import within_exposure_limits
 from trading_assets.portfolio.fees import commission, cost_of_buying
 from trading_assets.portfolio.limits import (
     OrderRules,
@@ -67,7 +68,7 @@ def rebalance(book: OpeningBook, net_equity: Decimal) -> Rebalance:
         orders = draft_orders(instrument, target, inputs.planning)
         if orders:
             drafts.extend(apply_order_rules(orders, rules))
-    return _within_cash(book, net_equity, drafts)
+    return _within_risk(book, _within_cash(book, net_equity, drafts))
 
 
 def target_of(instrument: Instrument, net_equity: Decimal, inputs: PlanInputs) -> Decimal:
@@ -115,6 +116,15 @@ def _within_cash(book: OpeningBook, net_equity: Decimal, drafts: Sequence[DraftO
         scale=scale,
         fees=fees + _fees(scaled.values(), inputs.commission),
     )
+
+
+def _within_risk(book: OpeningBook, sized: Rebalance) -> Rebalance:
+    inputs = book.inputs
+    if inputs.risk is None:
+        return sized
+    drafts = within_exposure_limits(book, sized.drafts, inputs.risk)
+    real = [draft for draft in drafts if draft.quantity > 0]
+    return msgspec.structs.replace(sized, drafts=drafts, fees=_fees(real, inputs.commission))
 
 
 def _scaled(

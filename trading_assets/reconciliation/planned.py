@@ -33,6 +33,16 @@ CAUSE_OF_CUT = {
     PlanReason.SHORT_EQUITY: GapCause.BROKER_RULE,
     PlanReason.OPPOSITE_ORDER_OPEN: GapCause.BROKER_RULE,
     PlanReason.BROKER_RULE: GapCause.BROKER_RULE,
+    PlanReason.NO_EQUITY: GapCause.RISK_LIMIT,
+    PlanReason.DRAWDOWN_LIMIT: GapCause.RISK_LIMIT,
+    PlanReason.POSITION_SIZE_LIMIT: GapCause.RISK_LIMIT,
+    PlanReason.POSITION_VALUE_LIMIT: GapCause.RISK_LIMIT,
+    PlanReason.CONCENTRATION_LIMIT: GapCause.RISK_LIMIT,
+    PlanReason.SECTOR_UNKNOWN: GapCause.RISK_LIMIT,
+    PlanReason.SECTOR_LIMIT: GapCause.RISK_LIMIT,
+    PlanReason.TOTAL_EXPOSURE_LIMIT: GapCause.RISK_LIMIT,
+    PlanReason.GROSS_LEVERAGE_LIMIT: GapCause.RISK_LIMIT,
+    PlanReason.NET_LEVERAGE_LIMIT: GapCause.RISK_LIMIT,
 }
 
 
