@@ -5,11 +5,12 @@ FROM ?= 2021-01-04
 TO ?= 2021-12-31
 PORT ?= 3000
 
-.PHONY: run test ui check samples schemas bench lock
+.PHONY: run run-momentum test ui check samples schemas bench lock
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run      set up, run a year of the sample portfolio (FROM=, TO=), print a summary"
+	@echo "make run-momentum  the same for the momentum portfolio, factor funds ranked each month"
 	@echo "make test     set up, then lint, types and tests"
 	@echo "make ui       set up, start the Dagster UI and daemon on http://127.0.0.1:$(PORT)"
 	@echo "make samples  make the sample prices and signals again"
@@ -32,6 +33,9 @@ help:
 
 run: .venv/installed
 	@$(BIN)/trading_assets run --portfolio sample --from $(FROM) --to $(TO)
+
+run-momentum: .venv/installed
+	@$(BIN)/trading_assets run --portfolio momentum --from $(FROM) --to $(TO)
 
 ui: .venv/installed
 	@$(BIN)/trading_assets ui --port $(PORT)

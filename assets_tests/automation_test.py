@@ -22,6 +22,7 @@ from trading_assets.automation import (
     REPORT_ASSET,
     complete_months,
     daily_job,
+    monthly_signal,
     report_job,
     report_sensor,
     session_schedule,
@@ -364,3 +365,135 @@ def test_month_that_goes_on_is_a_partition_already() -> None:
     partitions = month_partitions(portfolio_graph().calendar)
     keys = partitions.get_partition_keys(current_time=at("2024-03-15T12:00"))
     assert keys == ["2024-01-01", "2024-02-01", "2024-03-01"]
+
+
+# A daily time of its own, the month's signal, and what was missed
+
+
+LONDON_DAILY = dt.time(16, 35)
+
+
+def scheduled_graph(mode: str = "simulated", start: str = "2024-01-02") -> PortfolioGraph:
+    """A portfolio in London, run at 16:35 UTC each session, ranked at 08:00 UTC each month."""
+    return PortfolioGraph(
+        PortfolioSettings.model_validate(
+            {
+                "id": "alpha",
+                "name": "Alpha",
+                "mode": mode,
+                "currency": "USD",
+                "initial_cash": 1000,
+                "sessions": {"calendar": "XLON", "start": start},
+                "schedule": {"daily": "16:35"},
+                "prices": {"path": "prices.csv"},
+                "signals": {"strategies": [{"id": "mom", "kind": "momentum"}]},
+                "combination": {"method": "select", "strategy": "mom"},
+                "report": {"title": "Alpha"},
+            }
+        )
+    )
+
+
+def utc(moment: str) -> dt.datetime:
+    return dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC)
+
+
+def daily_tick(moment: str, closed_through: str, **graph: str) -> dg.RunRequest | dg.SkipReason:
+    """What the daily schedule answers, the book being closed through a session."""
+    portfolio = scheduled_graph(**graph)
+    schedule = session_schedule(portfolio, daily_job(portfolio))
+    closed = [
+        day for day in portfolio.calendar.sessions if day <= dt.date.fromisoformat(closed_through)
+    ]
+    with book_closed(closed) as books:
+        answer = schedule(
+            dg.build_schedule_context(
+                scheduled_execution_time=utc(moment), resources={"books": books}
+            )
+        )
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+    return answer
+
+
+def asked_for(answer: dg.RunRequest | dg.SkipReason) -> tuple[str, str]:
+    """First and last partition of a request."""
+    assert isinstance(answer, dg.RunRequest)
+    if answer.partition_key is not None:
+        return answer.partition_key, answer.partition_key
+    return (
+        answer.tags["dagster/asset_partition_range_start"],
+        answer.tags["dagster/asset_partition_range_end"],
+    )
+
+
+@pytest.mark.parametrize("moment", ["2024-02-06T16:35", "2024-07-02T16:35"])
+def test_the_daily_run_comes_at_its_own_time_in_winter_and_summer(moment: str) -> None:
+    day = moment[:10]
+    before = scheduled_graph().calendar.previous(dt.date.fromisoformat(day))
+    assert asked_for(daily_tick(moment, str(before))) == (day, day)
+    schedule = session_schedule(scheduled_graph(), daily_job(scheduled_graph()))
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("35 16 * * *", "UTC")
+
+
+def test_a_session_that_is_closed_and_a_day_without_one_are_passed_over() -> None:
+    assert isinstance(daily_tick("2024-02-06T16:35", "2024-02-06"), dg.SkipReason)
+    # Good Friday, and the Saturday after it.
+    assert isinstance(daily_tick("2024-03-29T16:35", "2024-03-28"), dg.SkipReason)
+    assert isinstance(daily_tick("2024-03-30T16:35", "2024-03-28"), dg.SkipReason)
+    assert isinstance(daily_tick("2024-01-01T16:35", "2023-12-29"), dg.SkipReason)
+
+
+@pytest.mark.parametrize("mode", ["simulated", "paper"])
+@pytest.mark.parametrize(
+    "start_at",
+    [
+        "2024-03-28T16:35",  # the machine is back for Thursday's tick
+        "2024-03-31T16:35",  # it starts on Easter Monday: the latest missed tick is Sunday's
+    ],
+)
+def test_sessions_missed_while_the_machine_was_off_are_run_at_the_next_start_in_order(
+    mode: str, start_at: str
+) -> None:
+    # Closed through Monday; Tuesday to Thursday were missed, Friday and Monday are holidays.
+    answer = daily_tick(start_at, "2024-03-25", mode=mode)
+    assert asked_for(answer) == ("2024-03-26", "2024-03-28")
+
+
+def test_a_failed_day_is_asked_for_again_at_the_next_tick_under_another_key() -> None:
+    friday, saturday = (daily_tick(f"2024-02-{day}T16:35", "2024-02-08") for day in ("09", "10"))
+    assert asked_for(friday) == asked_for(saturday) == ("2024-02-09", "2024-02-09")
+    assert isinstance(friday, dg.RunRequest)
+    assert isinstance(saturday, dg.RunRequest)
+    assert friday.run_key != saturday.run_key
+
+
+def signal_tick(moment: str, *ranked: str) -> dg.RunRequest | dg.SkipReason:
+    """What the month's schedule answers, the signals of some months being there."""
+    portfolio = scheduled_graph()
+    (strategy,) = portfolio.settings.momentum
+    _, schedule = monthly_signal(portfolio, strategy)
+    with dg.instance_for_test() as instance:
+        for month in ranked:
+            instance.report_runless_asset_event(
+                dg.AssetMaterialization(
+                    dg.AssetKey(["alpha", "momentum_signal_mom"]), partition=f"{month}-01"
+                )
+            )
+        answer = schedule(dg.build_schedule_context(instance, scheduled_execution_time=utc(moment)))
+    assert isinstance(answer, dg.RunRequest | dg.SkipReason)
+    return answer
+
+
+def test_the_months_signal_comes_at_eight_on_its_first_session() -> None:
+    # 2024-01-02 was London's first session of the year, 2024-06-03 (a Monday) that of June.
+    assert asked_for(signal_tick("2024-01-02T08:00")) == ("2024-01-01", "2024-01-01")
+    assert isinstance(signal_tick("2024-01-01T08:00"), dg.SkipReason)
+    known = [f"2024-0{month}" for month in range(1, 6)]
+    assert isinstance(signal_tick("2024-06-01T08:00", *known), dg.SkipReason)
+    assert asked_for(signal_tick("2024-06-03T08:00", *known)) == ("2024-06-01", "2024-06-01")
+    assert isinstance(signal_tick("2024-06-04T08:00", *known, "2024-06"), dg.SkipReason)
+
+
+def test_months_whose_signal_was_missed_are_ranked_at_the_next_start_in_order() -> None:
+    answer = signal_tick("2024-04-14T08:00", "2024-01")
+    assert asked_for(answer) == ("2024-02-01", "2024-04-01")

@@ -31,7 +31,8 @@ class Home:
         self.state = folder / "state"
         for part in ("portfolios", "market", "mapping", "raw_signals"):
             shutil.copytree(ROOT / "data" / part, self.data / part)
-        (self.data / "portfolios" / "minvar.yaml").unlink()
+        for other in ("minvar", "momentum"):
+            (self.data / "portfolios" / f"{other}.yaml").unlink()
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         environment = {

@@ -13,7 +13,6 @@ from trading_assets.errors import ConfigurationError
 from trading_assets.market_data.files import FilePriceSource
 from trading_assets.model.policies import Blend, Select
 from trading_assets.portfolio.consolidation import consolidate
-from trading_assets.portfolio.signals import latest_signal
 from trading_assets.settings import (
     AlpacaPrices,
     FilePrices,
@@ -23,7 +22,8 @@ from trading_assets.settings import (
     load_portfolio,
     load_portfolios,
 )
-from trading_assets.signal_files import read_signal_file
+from trading_assets.signal_settings import StrategySettings
+from trading_assets.signal_sources import open_signals
 
 SAMPLES = Path(__file__).parents[1] / "data" / "portfolios"
 MINIMAL = """\
@@ -68,7 +68,9 @@ def test_paths_are_relative_to_the_data_directory(tmp_path: Path) -> None:
 
     assert isinstance(settings.prices, FilePrices)
     assert settings.prices.path == tmp_path / "market/closes.csv"
-    assert settings.signals.strategies[0].path == tmp_path / "raw_signals/value.csv"
+    (strategy,) = settings.signals.strategies
+    assert isinstance(strategy, StrategySettings)
+    assert strategy.path == tmp_path / "raw_signals/value.csv"
 
 
 @pytest.mark.parametrize("spelling", ["0.1", '"0.1"', "0.10", "1.0e-1"])
@@ -193,7 +195,7 @@ def test_directories_come_from_the_environment_and_are_absolute(tmp_path: Path) 
 
 
 def test_the_sample_portfolios_are_what_their_comments_say() -> None:
-    minvar, sample = load_portfolios(SAMPLES)
+    minvar, momentum, sample = load_portfolios(SAMPLES)
 
     assert (sample.id, sample.name) == ("sample", "S&P 500 Blend")
     assert sample.initial_cash == 1_000_000
@@ -204,6 +206,8 @@ def test_the_sample_portfolios_are_what_their_comments_say() -> None:
     assert (minvar.planning.fractional, minvar.constraints.max_weight) == (False, Decimal("0.15"))
     assert minvar.planning.bracket is not None
     assert minvar.commission != sample.commission
+    (strategy,) = momentum.momentum
+    assert momentum.planning.no_trade_band == strategy.min_threshold
 
 
 @pytest.mark.parametrize("name", ["sample", "minvar"])
@@ -212,10 +216,10 @@ def test_a_sample_portfolio_has_targets_and_prices_for_every_session(name: str) 
     calendar = TradingCalendar(settings.sessions)
     assert isinstance(settings.prices, FilePrices)
     prices = FilePriceSource(settings.prices, settings.currency, calendar.history)
-    files = [read_signal_file(strategy) for strategy in settings.signals.strategies]
+    sources = open_signals(settings, calendar, prices)
 
     for session in calendar.sessions:
-        signals = [latest_signal(file, session, settings.signals.max_age_days) for file in files]
+        signals = [source.at(session) for source in sources]
         target = consolidate(session, signals, settings.combination, settings.constraints)
         symbols = [line.symbol for line in target.weights]
         assert sum(line.weight for line in target.weights) == 1

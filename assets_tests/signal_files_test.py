@@ -14,8 +14,8 @@ import pytest
 from openpyxl import Workbook
 
 from trading_assets.errors import InputError
-from trading_assets.settings import ColumnMapping, IdMapping, StrategySettings
 from trading_assets.signal_files import id_key, read_signal_file
+from trading_assets.signal_settings import ColumnMapping, IdMapping, StrategySettings
 
 DECEMBER = dt.date(2020, 12, 31)
 JANUARY = dt.date(2021, 1, 29)

@@ -174,14 +174,17 @@ def _write_excel(path: Path, header: Sequence[str], rows: Sequence[Sequence[obje
     workbook.save(path)
 
 
-def _write_market(folder: Path, closes: pd.DataFrame, benchmark: pd.Series[float]) -> None:
+def _write_closes(path: Path, closes: pd.DataFrame, benchmark: pd.Series[float]) -> None:
     rows = [
         # The source's own decimals: repr is the shortest text that reads back as the same number.
         (f"{stamp:%Y-%m-%d}", symbol, repr(float(close)))
         for stamp, line in closes.assign(**{BENCHMARK: benchmark}).iterrows()
         for symbol, close in line.items()
     ]
-    _write_csv(folder / "sp500_daily_closes.csv", ("session", "symbol", "close"), rows)
+    _write_csv(path, ("session", "symbol", "close"), rows)
+
+
+def _write_licence(folder: Path) -> None:
     package = distribution("skfolio")
     licence = next(file for file in package.files or () if file.name == "LICENSE")
     text = Path(str(package.locate_file(licence))).read_text(encoding="utf-8")
@@ -200,14 +203,17 @@ def _write_signals(path: Path, weights: dict[dt.date, dict[str, Decimal]]) -> No
 
 def make_samples(data: Path) -> None:
     """Write data/market, data/mapping and data/raw_signals, showing progress."""
-    from skfolio.datasets import load_sp500_dataset, load_sp500_index
+    from skfolio.datasets import load_factors_dataset, load_sp500_dataset, load_sp500_index
 
+    factors: pd.DataFrame = load_factors_dataset().loc[FIRST_SESSION:LAST_SESSION]
     closes: pd.DataFrame = load_sp500_dataset().loc[FIRST_SESSION:LAST_SESSION]
     benchmark: pd.Series[float] = load_sp500_index()[BENCHMARK]
     dates = trade_dates(closes)
     with Progress() as progress:
         task = progress.add_task("Prices and ids", total=2 + len(STRATEGIES) * len(dates))
-        _write_market(data / "market", closes, benchmark)
+        _write_closes(data / "market" / "sp500_daily_closes.csv", closes, benchmark)
+        _write_closes(data / "market" / "factor_daily_closes.csv", factors, benchmark)
+        _write_licence(data / "market")
         progress.advance(task)
         ids = [(gvkey, symbol, name) for symbol, (gvkey, name) in NAMES.items()]
         _write_csv(data / "mapping" / "gvkey_ticker.csv", ("gvkey", "ticker", "name"), ids)

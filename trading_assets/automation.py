@@ -9,11 +9,13 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
     UnresolvedAssetJobDefinition as AssetJob,
 )
 
+from trading_assets.assets.momentum import signal_asset
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.calendar import TradingCalendar
 from trading_assets.execution.book import closed_session_dates
 from trading_assets.execution.halt import halt, resume
 from trading_assets.resources import BookResource
+from trading_assets.signal_settings import MomentumStrategy
 
 DAILY_ASSETS = (
     "strategy_signals",
@@ -53,6 +55,110 @@ def report_job(graph: PortfolioGraph) -> AssetJob:
     )
 
 
+def monthly_signal(
+    graph: PortfolioGraph, strategy: MomentumStrategy
+) -> tuple[AssetJob, dg.ScheduleDefinition]:
+    """Job and schedule of a built-in strategy's ranking: on the first session of each month.
+
+    The schedule ticks every day and asks which months have begun and have no ranking yet, so those
+    that began while the machine was off are ranked at the next start, in order, as one run.
+    """
+    settings, calendar = graph.settings, graph.calendar
+    key, at = graph.key(signal_asset(strategy)), settings.schedule.monthly_signal
+    job = dg.define_asset_job(
+        f"{settings.id}__{signal_asset(strategy)}",
+        selection=dg.AssetSelection.assets(key),
+        description=f"{settings.name}: the month's ranking of {strategy.id}.",
+        tags={"portfolio": settings.id},
+    )
+
+    @dg.schedule(
+        name=job.name,
+        job=job,
+        cron_schedule=f"{at.minute} {at.hour} * * *",
+        execution_timezone="UTC",
+        description=f"{at:%H:%M} UTC on the first session of each month.",
+    )
+    def first_sessions(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        moment = context.scheduled_execution_time.astimezone(dt.UTC)
+        ranked = context.instance.get_materialized_partitions(key)
+        due = [f"{month}-01" for month in months_begun(calendar, moment, at)]
+        missing = [month for month in due if month not in ranked]
+        if not missing:
+            return dg.SkipReason("every month that has begun is ranked")
+        first, last = missing[0], due[-1]
+        return dg.RunRequest(
+            run_key=f"{moment:%Y-%m-%d}",
+            partition_key=first if first == last else None,
+            tags={} if first == last else _range_tags(first, last),
+        )
+
+    return job, first_sessions
+
+
+def months_begun(calendar: TradingCalendar, moment: dt.datetime, at: dt.time) -> list[str]:
+    """The portfolio's months (YYYY-MM, ascending) whose first session's time of day `at` (UTC) is
+    not after `moment` (UTC)."""
+    firsts: dict[str, dt.date] = {}
+    for session in calendar.between(calendar.first, moment.date()):
+        firsts.setdefault(f"{session:%Y-%m}", session)
+    return [
+        month
+        for month, session in firsts.items()
+        if dt.datetime.combine(session, at, dt.UTC) <= moment
+    ]
+
+
+def daily_schedule(graph: PortfolioGraph, job: AssetJob, at: dt.time) -> dg.ScheduleDefinition:
+    """Run the daily cycle at a time of day, UTC, on each session.
+
+    The schedule ticks every day and asks which sessions are due and not closed in the book. Those
+    that were missed while the machine was off are run at the next start, in order, as one run: when
+    it starts, Dagster evaluates the latest tick that it missed.
+    """
+    settings = graph.settings
+
+    @dg.schedule(
+        name=f"{settings.id}__sessions",
+        job=job,
+        cron_schedule=f"{at.minute} {at.hour} * * *",
+        execution_timezone="UTC",
+        description=f"{at:%H:%M} UTC on each trading session.",
+    )
+    def sessions(
+        context: dg.ScheduleEvaluationContext, books: BookResource
+    ) -> dg.RunRequest | dg.SkipReason:
+        moment = context.scheduled_execution_time.astimezone(dt.UTC)
+        due = sessions_due(graph.calendar, moment, at)
+        if not due:
+            return dg.SkipReason("the portfolio's first session is still to come")
+        with books.reading(settings) as log:
+            closed = closed_session_dates(log)
+        missing = [session for session in due if session not in closed]
+        if not missing:
+            return dg.SkipReason(f"every session up to {due[-1]} is closed")
+        first, last = missing[0], due[-1]
+        return dg.RunRequest(
+            run_key=f"{moment:%Y-%m-%d}-daily",
+            partition_key=first.isoformat() if first == last else None,
+            tags={"session_event": "daily"} | ({} if first == last else range_tags(first, last)),
+        )
+
+    return sessions
+
+
+def sessions_due(
+    calendar: TradingCalendar, moment: dt.datetime, at: dt.time
+) -> tuple[dt.date, ...]:
+    """The portfolio's sessions whose time of day `at` (UTC) is not after `moment` (UTC),
+    ascending."""
+    return tuple(
+        session
+        for session in calendar.between(calendar.first, moment.date())
+        if dt.datetime.combine(session, at, dt.UTC) <= moment
+    )
+
+
 def session_schedule(graph: PortfolioGraph, job: AssetJob) -> dg.ScheduleDefinition:
     """Run the daily cycle at each session's close, as the exchange's calendar has it.
 
@@ -62,6 +168,8 @@ def session_schedule(graph: PortfolioGraph, job: AssetJob) -> dg.ScheduleDefinit
     of a real portfolio sends what was planned; a simulated one trades at the close, so for it the
     open is passed over.
     """
+    if graph.settings.schedule.daily is not None:
+        return daily_schedule(graph, job, graph.settings.schedule.daily)
     calendar = graph.calendar
     crons = [f"{minute} {hour} * * 1-5" for hour, minute in calendar.clock_times]
 
@@ -104,9 +212,13 @@ def first_open(calendar: TradingCalendar, closed: set[dt.date], session: dt.date
 
 def range_tags(first: dt.date, last: dt.date) -> dict[str, str]:
     """The tags by which one run covers the sessions from `first` to `last`."""
+    return _range_tags(first.isoformat(), last.isoformat())
+
+
+def _range_tags(first: str, last: str) -> dict[str, str]:
     return {
-        "dagster/asset_partition_range_start": first.isoformat(),
-        "dagster/asset_partition_range_end": last.isoformat(),
+        "dagster/asset_partition_range_start": first,
+        "dagster/asset_partition_range_end": last,
     }
 
 

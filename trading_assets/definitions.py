@@ -7,6 +7,7 @@ import warnings
 import dagster as dg
 
 from trading_assets.assets.annotations import build_annotate_trades
+from trading_assets.assets.momentum import build_momentum_signal
 from trading_assets.assets.monthly_report import build_monthly_report
 from trading_assets.assets.performance import build_pnl_daily
 from trading_assets.assets.portfolio_graph import PortfolioGraph
@@ -21,6 +22,7 @@ from trading_assets.assets.warehouse import build_warehouse
 from trading_assets.automation import (
     daily_job,
     halt_jobs,
+    monthly_signal,
     report_job,
     report_sensor,
     session_schedule,
@@ -36,6 +38,7 @@ def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:
     """Assets, jobs, schedule and sensor of one portfolio."""
     graph = PortfolioGraph(settings)
     cycle, report = daily_job(graph), report_job(graph)
+    monthly = [monthly_signal(graph, strategy) for strategy in settings.momentum]
     return dg.Definitions(
         assets=[
             build_strategy_signals(graph),
@@ -48,9 +51,10 @@ def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:
             build_slippage(graph),
             build_risk_snapshot(graph),
             build_monthly_report(graph),
+            *(build_momentum_signal(graph, strategy) for strategy in settings.momentum),
         ],
-        jobs=[cycle, report],
-        schedules=[session_schedule(graph, cycle)],
+        jobs=[cycle, report, *(job for job, _ in monthly)],
+        schedules=[session_schedule(graph, cycle), *(schedule for _, schedule in monthly)],
         sensors=[report_sensor(graph, report)],
     )
 

@@ -24,30 +24,29 @@ from trading_assets.execution.session import plan_inputs
 from trading_assets.lake import Lake
 from trading_assets.ledger.annotations import TradeAnnotations
 from trading_assets.ledger.history import ClosedSession
+from trading_assets.market_data.base import PriceSource
 from trading_assets.model.money import plain
 from trading_assets.model.plan import OrderPlan
 from trading_assets.model.result import ReconciliationReport
 from trading_assets.model.target import TargetPortfolio, TargetWeight
 from trading_assets.portfolio.consolidation import consolidate
 from trading_assets.portfolio.planning import make_plan
-from trading_assets.portfolio.signals import latest_signal
 from trading_assets.price_sources import open_prices
 from trading_assets.reconciliation import reconcile, summary_text
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import read_prices
 from trading_assets.reporting.slippage_rows import booked_slippage
 from trading_assets.settings import Directories, Mode, PortfolioSettings
-from trading_assets.signal_files import read_signal_file
+from trading_assets.signal_sources import open_signals
 
 TABLE_WIDTH = 110
 
 
-def targets_of(settings: PortfolioSettings, session: dt.date) -> TargetPortfolio:
-    """The consolidated targets of a session as the signal files give them now."""
-    signals = [
-        latest_signal(read_signal_file(strategy), session, settings.signals.max_age_days)
-        for strategy in settings.signals.strategies
-    ]
+def targets_of(
+    settings: PortfolioSettings, calendar: TradingCalendar, session: dt.date, prices: PriceSource
+) -> TargetPortfolio:
+    """The consolidated targets of a session as signal files and prices give them now."""
+    signals = [source.at(session) for source in open_signals(settings, calendar, prices)]
     return consolidate(session, signals, settings.combination, settings.constraints)
 
 
@@ -95,7 +94,8 @@ def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) 
         # As the session will: what takes effect at its open comes before its plan.
         for action in unrecorded_actions(book, session, prices.actions.of(session)):
             book.fold.ledger.apply_event(session, action)
-        inputs = plan_inputs(settings, book, targets_of(settings, session), snapshot)
+        targets = targets_of(settings, calendar, session, prices)
+        inputs = plan_inputs(settings, book, targets, snapshot)
         if book.closed_through is None and not book.fold.ledger.flows:
             # The first session pays the initial cash in before it plans.
             inputs = replace(inputs, cash=settings.initial_cash)

@@ -29,6 +29,7 @@ from trading_assets.settings import (
     alpaca_environment,
 )
 from trading_assets.signal_files import read_signal_file
+from trading_assets.signal_settings import MomentumStrategy
 
 ANNOUNCED_DAYS = 14
 """How many days back announcements are looked at: no open session lies longer ago."""
@@ -107,8 +108,10 @@ def announced_actions(api: AlpacaApi, symbols: Iterable[str], today: dt.date) ->
 
 
 def _signal_symbols(settings: PortfolioSettings) -> set[str]:
-    return {
-        row.symbol
-        for strategy in settings.signals.strategies
-        for row in read_signal_file(strategy).rows
-    }
+    found: set[str] = set()
+    for strategy in settings.signals.strategies:
+        if isinstance(strategy, MomentumStrategy):
+            found |= strategy.universe.keys()
+        else:
+            found |= {row.symbol for row in read_signal_file(strategy).rows}
+    return found

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Mapping
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -33,16 +32,15 @@ from trading_assets.ibkr_settings import (
 )
 from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.model.policies import (
+    MIN_THRESHOLD,
     AccountingPolicy,
     Blend,
     CommissionPolicy,
     ConstraintPolicy,
-    Exact,
     ExecutionPolicy,
     Identifier,
     IntendedPrice,
     LimitPolicy,
-    NotNegative,
     PlanningPolicy,
     Policy,
     Positive,
@@ -51,9 +49,15 @@ from trading_assets.model.policies import (
     SimulationPolicy,
     SlippagePolicy,
 )
-from trading_assets.model.target import UNATTRIBUTED
 from trading_assets.risk.policies import RiskLimits
 from trading_assets.safe_url import require_safe_url
+from trading_assets.signal_settings import (
+    MomentumStrategy,
+    SignalSettings,
+    followed_strategy,
+    resolved,
+    strategy_kind,
+)
 from trading_assets.yaml_settings import read_settings
 
 BOOK_DRIVERS = ("postgresql+psycopg", "postgresql")
@@ -158,62 +162,6 @@ class FileCorporateActions(Policy):
     path: Path
 
 
-class ColumnMapping(Policy):
-    """Names of the columns in a signal file."""
-
-    trade_date: str = "trade_date"
-    asset_id: str = "asset_id"
-    weight: str = "weight"
-
-
-class IdMapping(Policy):
-    """File that turns the signal's asset ids into symbols: one row for each id.
-
-    `name` is its column of instruments' names, shown in reports; None where it has none.
-    """
-
-    path: Path
-    asset_id: str = "asset_id"
-    symbol: str = "symbol"
-    name: str | None = None
-
-
-class StrategySettings(Policy):
-    """One strategy's signal file. Without `id_mapping` its asset ids are symbols already.
-
-    `expected_weight_sum` is what the weights of each trade date must add up to, within
-    `weight_sum_tolerance`; None switches the rule off (a strategy that may hold cash).
-    """
-
-    id: Identifier
-    path: Path
-    sheet: str | None = None
-    columns: ColumnMapping = ColumnMapping()
-    id_mapping: IdMapping | None = None
-    expected_weight_sum: Exact | None = Decimal(1)
-    weight_sum_tolerance: NotNegative = Decimal("0.001")
-
-
-class SignalSettings(Policy):
-    """The signal manifest; a signal older than `max_age_days` calendar days is refused."""
-
-    max_age_days: Annotated[int, Field(ge=1)] = 45
-    strategies: Annotated[tuple[StrategySettings, ...], Field(min_length=1)]
-
-    @model_validator(mode="after")
-    def _unique(self) -> SignalSettings:
-        ids = [strategy.id for strategy in self.strategies]
-        repeated = sorted({name for name in ids if ids.count(name) > 1})
-        if repeated:
-            raise ValueError(f"strategy id repeated: {', '.join(repeated)}")
-        if UNATTRIBUTED in ids:
-            raise ValueError(
-                f"strategy id {UNATTRIBUTED!r} is the name of the book of what belongs to no "
-                "strategy; choose another"
-            )
-        return self
-
-
 def _price_kind(given: Any) -> str:
     """Files, where the settings do not say."""
     return str(given.get("kind", "files") if isinstance(given, dict) else given.kind)
@@ -227,6 +175,17 @@ BrokerSettings = Annotated[
     SimulatedBrokerSettings | AlpacaBrokerSettings | IbkrBrokerSettings,
     Field(discriminator="kind"),
 ]
+
+
+class ScheduleSettings(Policy):
+    """When the routine runs by itself, times of day in UTC.
+
+    `daily` is that of the daily cycle on each session; without it, the open and the close of each.
+    `monthly_signal` is that of built-in signals on the first session of a month.
+    """
+
+    daily: dt.time | None = None
+    monthly_signal: dt.time = dt.time(8)
 
 
 class PortfolioSettings(Policy):
@@ -245,6 +204,7 @@ class PortfolioSettings(Policy):
     broker: BrokerSettings | None = None
     initial_cash: Positive
     sessions: SessionSettings
+    schedule: ScheduleSettings = ScheduleSettings()
     prices: Prices
     corporate_actions: FileCorporateActions | None = None
     signals: SignalSettings
@@ -266,6 +226,25 @@ class PortfolioSettings(Policy):
         simulated = self.mode is Mode.SIMULATED
         usual = IntendedPrice.ARRIVAL if simulated else IntendedPrice.PLAN
         return self.slippage.intended_price or usual
+
+    @model_validator(mode="before")
+    @classmethod
+    def _threshold_of_the_strategy(cls, given: Any) -> Any:
+        """Where a momentum strategy is followed and the plan says nothing else, the plan's no-trade
+        band is the strategy's `min_threshold`."""
+        strategy = followed_strategy(given)
+        if strategy is None or strategy_kind(strategy) != "momentum":
+            return given
+        planning = given.get("planning") or {}
+        if not isinstance(planning, dict) or "no_trade_band" in planning:
+            return given
+        band = strategy.get("min_threshold", MIN_THRESHOLD)
+        return given | {"planning": planning | {"no_trade_band": band}}
+
+    @property
+    def momentum(self) -> tuple[MomentumStrategy, ...]:
+        """The built-in momentum strategies."""
+        return tuple(s for s in self.signals.strategies if isinstance(s, MomentumStrategy))
 
     @model_validator(mode="after")
     def _consistent(self) -> PortfolioSettings:
@@ -512,18 +491,7 @@ def load_portfolios(folder: Path) -> tuple[PortfolioSettings, ...]:
 
 
 def _resolve_paths(settings: PortfolioSettings, root: Path) -> PortfolioSettings:
-    strategies = tuple(
-        strategy.model_copy(
-            update={
-                "path": root / strategy.path,
-                "id_mapping": strategy.id_mapping
-                and strategy.id_mapping.model_copy(
-                    update={"path": root / strategy.id_mapping.path}
-                ),
-            }
-        )
-        for strategy in settings.signals.strategies
-    )
+    strategies = tuple(resolved(strategy, root) for strategy in settings.signals.strategies)
     return settings.model_copy(
         update={
             "signals": settings.signals.model_copy(update={"strategies": strategies}),

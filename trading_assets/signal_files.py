@@ -18,7 +18,8 @@ from trading_assets.errors import InputError
 from trading_assets.model.money import WEIGHT_QUANTUM, ZERO, plain
 from trading_assets.model.target import SignalRow
 from trading_assets.portfolio.signals import SignalFile, index_signals
-from trading_assets.settings import IdMapping, PortfolioSettings, StrategySettings
+from trading_assets.settings import PortfolioSettings
+from trading_assets.signal_settings import IdMapping, MomentumStrategy, StrategySettings
 
 __all__ = ["SignalFile", "id_key", "read_signal_file"]
 
@@ -64,9 +65,13 @@ def id_key(cell: object) -> str:
 
 
 def instrument_names(settings: PortfolioSettings) -> dict[str, str]:
-    """Names of instruments by symbol, from the mapping files that have a column for them."""
+    """Names of instruments by symbol, from the mapping files that have a column for them and the
+    universes of built-in strategies."""
     names: dict[str, str] = {}
     for strategy in settings.signals.strategies:
+        if isinstance(strategy, MomentumStrategy):
+            names |= strategy.universe
+            continue
         mapping = strategy.id_mapping
         if mapping is None or mapping.name is None:
             continue

@@ -16,7 +16,12 @@ import pytest
 from trading_assets.errors import InputError
 from trading_assets.market_data.corporate_actions import CorporateActions
 from trading_assets.market_data.files import FilePriceSource
-from trading_assets.model.corporate_actions import Split, SymbolChange
+from trading_assets.model.corporate_actions import (
+    CorporateAction,
+    Dividend,
+    Split,
+    SymbolChange,
+)
 from trading_assets.settings import FilePrices
 
 # The week of Martin Luther King Day: Monday 2021-01-18 is no session.
@@ -344,3 +349,84 @@ def test_what_a_symbol_turns_into_is_priced_though_the_file_does_not_have_it(
     assert source.symbols == ("AAPL", "EXX", "SP500", "XOM")
     # The file goes on under the old name, and has nothing of the new one.
     assert source.before(FRIDAY, source.symbols).price_of("EXX") == Decimal("45.5")
+
+
+# Adjusted closes
+
+
+def _raw_source(folder: Path, text: str, *actions: CorporateAction) -> FilePriceSource:
+    path = folder / "closes.csv"
+    path.write_text("session,symbol,close\n" + text, encoding="utf-8")
+    return FilePriceSource(FilePrices(path=path), "USD", SESSIONS, CorporateActions(actions))
+
+
+def test_an_adjusted_pair_is_two_closes_of_the_file_without_actions(tmp_path: Path) -> None:
+    pair = _source(tmp_path).adjusted_pair("AAPL", THURSDAY, TUESDAY)
+    assert pair is not None
+    assert (pair.start_session, pair.start_close) == (THURSDAY, Decimal("127.10"))
+    assert (pair.end_session, pair.end_close) == (TUESDAY, Decimal("126.05"))
+    # 126.05 / 127.10 - 1
+    assert round(pair.growth, 6) == Decimal("-0.008261")
+
+
+def test_an_adjusted_close_may_be_some_sessions_old_but_must_be_there(tmp_path: Path) -> None:
+    source = _source(tmp_path)
+    pair = source.adjusted_pair("XOM", TUESDAY, WEDNESDAY)
+    assert pair is not None
+    assert (pair.start_session, pair.start_close) == (THURSDAY, Decimal("45.5"))
+    assert source.adjusted_pair("SP500", FRIDAY, WEDNESDAY) is None
+    assert source.adjusted_pair("MSFT", THURSDAY, WEDNESDAY) is None
+
+
+def test_a_close_older_than_five_sessions_is_none(tmp_path: Path) -> None:
+    sessions = tuple(dt.date(2021, 2, day) for day in (1, 2, 3, 4, 5, 8, 9))
+    path = tmp_path / "closes.csv"
+    path.write_text("session,symbol,close\n2021-02-01,A,10\n2021-02-09,A,11\n", encoding="utf-8")
+    source = FilePriceSource(FilePrices(path=path), "USD", sessions)
+    assert source.adjusted_pair("A", sessions[5], sessions[6]) is not None
+    assert source.adjusted_pair("A", sessions[0], sessions[5]) is not None
+    later = (*sessions[:6], dt.date(2021, 2, 10))
+    source = FilePriceSource(FilePrices(path=path), "USD", (*sessions, later[-1]))
+    assert source.adjusted_pair("A", sessions[6], later[-1]) is not None
+    path.write_text("session,symbol,close\n2021-02-01,A,10\n", encoding="utf-8")
+    source = FilePriceSource(FilePrices(path=path), "USD", sessions)
+    assert source.adjusted_pair("A", sessions[0], sessions[6]) is None
+
+
+def test_splits_and_dividends_between_make_the_pair_what_holding_earned(tmp_path: Path) -> None:
+    # One share of 200 becomes two of 100, which fall to 99 as 1 is paid for each: nothing was lost.
+    source = _raw_source(
+        tmp_path,
+        "2021-01-14,A,200\n2021-01-15,A,100\n2021-01-19,A,99\n",
+        Split(symbol="A", ex_date=FRIDAY, new_shares=2, old_shares=1),
+        Dividend(symbol="A", ex_date=TUESDAY, amount_per_share=Decimal(1), currency="USD"),
+    )
+    pair = source.adjusted_pair("A", THURSDAY, TUESDAY)
+    assert pair is not None
+    assert pair.start_close == 99
+    assert pair.growth == 0
+    # What went ex on or before the first close, or after the second, is none of the pair's.
+    pair = source.adjusted_pair("A", FRIDAY, FRIDAY)
+    assert pair is not None
+    assert pair.start_close == 100
+
+
+def test_a_dividend_on_the_day_of_a_split_is_per_new_share(tmp_path: Path) -> None:
+    source = _raw_source(
+        tmp_path,
+        "2021-01-14,A,200\n2021-01-15,A,99\n",
+        Dividend(symbol="A", ex_date=FRIDAY, amount_per_share=Decimal(1), currency="USD"),
+        Split(symbol="A", ex_date=FRIDAY, new_shares=2, old_shares=1),
+    )
+    pair = source.adjusted_pair("A", THURSDAY, FRIDAY)
+    assert pair is not None
+    assert pair.start_close == 99
+
+
+def test_what_was_renamed_in_between_has_no_adjusted_pair(tmp_path: Path) -> None:
+    source = _raw_source(
+        tmp_path,
+        "2021-01-14,A,200\n2021-01-20,A,99\n",
+        SymbolChange(symbol="A", effective_date=TUESDAY, new_symbol="B"),
+    )
+    assert source.adjusted_pair("A", THURSDAY, WEDNESDAY) is None

@@ -14,6 +14,7 @@ import pytest
 
 from trading_assets.settings import load_portfolio
 from trading_assets.signal_files import read_signal_file
+from trading_assets.signal_settings import StrategySettings
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "data"
@@ -47,6 +48,7 @@ def committed() -> Committed:
     """Weights by file, trade date and symbol."""
     weights: Committed = {}
     for strategy in load_portfolio(DATA / "portfolios/sample.yaml").signals.strategies:
+        assert isinstance(strategy, StrategySettings)
         of_file = weights.setdefault(strategy.path.name, {})
         for row in read_signal_file(strategy).rows:
             of_file.setdefault(row.trade_date, {})[row.symbol] = row.weight

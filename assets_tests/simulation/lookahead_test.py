@@ -31,9 +31,8 @@ from trading_assets.execution.session import (
 from trading_assets.market_data.files import FilePriceSource
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.portfolio.consolidation import consolidate
-from trading_assets.portfolio.signals import latest_signal
 from trading_assets.settings import FilePrices, load_portfolio
-from trading_assets.signal_files import read_signal_file
+from trading_assets.signal_sources import open_signals
 
 DATA = Path(__file__).parents[2] / "data"
 SESSIONS = 30
@@ -53,7 +52,7 @@ def decide(data: Path, state: Path, last: dt.date = LAST) -> Decisions:
     calendar = TradingCalendar(settings.sessions)
     assert isinstance(settings.prices, FilePrices)
     source = FilePriceSource(settings.prices, settings.currency, calendar.history)
-    files = [read_signal_file(strategy) for strategy in settings.signals.strategies]
+    sources = open_signals(settings, calendar, source)
     log = open_event_log(state / "books", settings.id)
     broker = SimulatedBroker(
         state / "broker.sqlite",
@@ -66,8 +65,6 @@ def decide(data: Path, state: Path, last: dt.date = LAST) -> Decisions:
         now=lambda: dt.datetime.now(dt.UTC), halted=lambda: False, live_account=None
     )
     runner = SessionRunner(settings, calendar, Book(log, settings), broker, surroundings)
-    max_age = settings.signals.max_age_days
-
     for session in calendar.between(calendar.first, last):
 
         def closes(symbols: Iterable[str], session: dt.date = session) -> PriceSnapshot:
@@ -76,7 +73,7 @@ def decide(data: Path, state: Path, last: dt.date = LAST) -> Decisions:
         def before(symbols: Iterable[str], session: dt.date = session) -> PriceSnapshot:
             return source.before(session, symbols)
 
-        signals = [latest_signal(file, session, max_age) for file in files]
+        signals = [each.at(session) for each in sources]
         outcome = runner.run(
             SessionInputs(
                 session=session,

@@ -14,7 +14,6 @@ from trading_assets.lake import Lake
 from trading_assets.model.money import ZERO, plain
 from trading_assets.model.target import TargetPortfolio
 from trading_assets.portfolio.consolidation import consolidate
-from trading_assets.portfolio.signals import latest_signal
 from trading_assets.progress import tracked
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import (
@@ -22,8 +21,8 @@ from trading_assets.reporting.projections import (
     signal_table,
     target_table,
 )
-from trading_assets.resources import LakeResource
-from trading_assets.signal_files import read_signal_file
+from trading_assets.resources import LakeResource, MarketDataResource
+from trading_assets.signal_sources import needs_prices, open_signals
 
 STAGE = "targets"
 
@@ -31,7 +30,6 @@ STAGE = "targets"
 def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
     """The asset `strategy_signals` of one portfolio."""
     settings = graph.settings
-    max_age = settings.signals.max_age_days
 
     @dg.asset(
         key=graph.key("strategy_signals"),
@@ -41,13 +39,14 @@ def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
         "file, its hash and the row that each comes from.",
     )
     def strategy_signals(
-        context: dg.AssetExecutionContext, lake: LakeResource
+        context: dg.AssetExecutionContext, market_data: MarketDataResource, lake: LakeResource
     ) -> dg.MaterializeResult[None]:
         store = lake.open(settings)
-        files = [read_signal_file(strategy) for strategy in settings.signals.strategies]
+        prices = market_data.open(settings, graph.calendar) if needs_prices(settings) else None
+        sources = open_signals(settings, graph.calendar, prices)
         rows = 0
         for session in tracked("strategy_signals", sessions_of(context)):
-            signals = [latest_signal(file, session, max_age) for file in files]
+            signals = [source.at(session) for source in sources]
             table = signal_table(session, signals)
             store.write("strategy_signals", session, table)
             rows += table.num_rows
@@ -56,8 +55,10 @@ def build_strategy_signals(graph: PortfolioGraph) -> dg.AssetsDefinition:
             "oldest_signal_age_days": max(signal.age_days for signal in signals),
             "files": dg.MetadataValue.table(
                 [
-                    dg.TableRecord({"strategy": f.strategy_id, "file": f.name, "sha256": f.sha256})
-                    for f in files
+                    dg.TableRecord(
+                        {"strategy": s.strategy_id, "file": s.file, "sha256": s.file_sha256}
+                    )
+                    for s in signals
                 ]
             ),
         }

@@ -61,6 +61,6 @@ def _as_json(value: Any) -> Any:
         return value.value
     if isinstance(value, Decimal):
         return plain(value)
-    if isinstance(value, dt.date):
+    if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     return value

@@ -30,6 +30,7 @@ from trading_assets.model.corporate_actions import (
     CashMerger,
     CorporateAction,
     Delisting,
+    Dividend,
     SpinOff,
     Split,
     StockDividend,
@@ -76,6 +77,43 @@ def adjusted_for_actions(
         prices={symbol: prices[symbol] for symbol in asked if symbol in prices},
         missing=tuple(symbol for symbol in asked if symbol not in prices),
     )
+
+
+def adjusted_start(
+    close: Decimal,
+    actions: Sequence[CorporateAction],
+    after: dt.date,
+    through: dt.date,
+    close_before: Callable[[dt.date], Decimal | None],
+) -> Decimal | None:
+    """A close of session `after` in shares of `through`, with the dividends in between reinvested:
+    times (1 - dividend / close before the ex-date) for each, times (1 - basis fraction) for what
+    was spun off.
+
+    `actions` are the symbol's, oldest first, splits of a day before its dividends; `close_before`
+    is the last close before a session. None where the symbol ended or was renamed in between, or a
+    dividend has no close before it.
+    """
+    split_on: tuple[dt.date, Decimal] = (dt.date.min, ONE)
+    for action in _between(actions, after, through):
+        if isinstance(action, Split | StockDividend):
+            new, old = share_ratio(action)
+            ratio = Decimal(old) / new
+            same_day = split_on[1] if split_on[0] == action.ex_date else ONE
+            split_on = (action.ex_date, same_day * ratio)
+            close *= ratio
+        elif isinstance(action, SpinOff):
+            close *= ONE - action.basis_fraction
+        elif isinstance(action, Dividend):
+            before = close_before(action.ex_date)
+            if before is None:
+                return None
+            if split_on[0] == action.ex_date:
+                before *= split_on[1]
+            close *= ONE - action.amount_per_share / before
+        else:
+            return None
+    return rounded_price(close)
 
 
 def _between(

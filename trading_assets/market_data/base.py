@@ -14,10 +14,29 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from trading_assets.market_data.corporate_actions import CorporateActions
-from trading_assets.model.instrument import PriceSnapshot
+from trading_assets.model.instrument import AdjustedPair, PriceSnapshot
+
+ADJUSTED_CLOSE_AGE_SESSIONS = 5
+"""How many sessions before the one asked for an adjusted close may be."""
+
+
+@runtime_checkable
+class AdjustedCloses(Protocol):
+    """Closes over long times, comparable with each other: what signals from prices are made of."""
+
+    @property
+    def name(self) -> str:
+        """Where they come from."""
+        ...
+
+    def adjusted_pair(self, symbol: str, start: dt.date, end: dt.date) -> AdjustedPair | None:
+        """The latest closes on or before the sessions `start` and `end`, each at most
+        ADJUSTED_CLOSE_AGE_SESSIONS old, the first one adjusted for splits and dividends between
+        them; None where there are none, or where the symbol changed in between."""
+        ...
 
 
 class PriceSource(Protocol):

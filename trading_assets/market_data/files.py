@@ -11,7 +11,7 @@ cost more than all questions of a backtest.
 from __future__ import annotations
 
 import datetime as dt
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from functools import cached_property
@@ -19,10 +19,11 @@ from functools import cached_property
 import msgspec
 
 from trading_assets.errors import InputError
-from trading_assets.market_data.adjustment import adjusted_for_actions
+from trading_assets.market_data.adjustment import adjusted_for_actions, adjusted_start
+from trading_assets.market_data.base import ADJUSTED_CLOSE_AGE_SESSIONS
 from trading_assets.market_data.corporate_actions import CorporateActions, read_corporate_actions
 from trading_assets.market_data.price_columns import PriceColumns, read_price_columns
-from trading_assets.model.instrument import Price, PriceSnapshot
+from trading_assets.model.instrument import AdjustedPair, Price, PriceSnapshot
 from trading_assets.model.money import (
     QUANTITY_DECIMALS_MAX,
     price_per_share,
@@ -139,6 +140,45 @@ class FilePriceSource:
         if benchmark is None:
             return None
         return self.at_close(session, (benchmark,)).price_of(benchmark)
+
+    def adjusted_pair(self, symbol: str, start: dt.date, end: dt.date) -> AdjustedPair | None:
+        """See `AdjustedCloses`. Without corporate actions the file's closes are taken to be
+        adjusted already."""
+        series = self._series.get(symbol)
+        if series is None:
+            return None
+        first, last = self._recent(series, start), self._recent(series, end)
+        if first is None or last is None:
+            return None
+        start_session = self._sessions[series.places[first]]
+        start_close: Decimal | None = series.close(first)
+        if symbol in self.actions.by_symbol:
+            start_close = adjusted_start(
+                series.close(first),
+                self.actions.by_symbol[symbol],
+                start_session,
+                self._sessions[series.places[last]],
+                lambda session: self._close_before(series, session),
+            )
+        if start_close is None:
+            return None
+        return AdjustedPair(
+            start_session=start_session,
+            start_close=start_close,
+            end_session=self._sessions[series.places[last]],
+            end_close=series.close(last),
+        )
+
+    def _recent(self, series: _Series, session: dt.date) -> int | None:
+        """Index of the latest close on or before a session, unless it is too old."""
+        place = bisect_right(self._sessions, session) - 1
+        index = bisect_right(series.places, place) - 1
+        oldest = place - ADJUSTED_CLOSE_AGE_SESSIONS
+        return index if index >= 0 and series.places[index] >= oldest else None
+
+    def _close_before(self, series: _Series, session: dt.date) -> Decimal | None:
+        index = bisect_left(series.places, bisect_left(self._sessions, session)) - 1
+        return series.close(index) if index >= 0 else None
 
     def _place(self, session: dt.date) -> int | None:
         place = bisect_left(self._sessions, session)

@@ -28,6 +28,21 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
     volume: Decimal | None = None
 
 
+class AdjustedPair(msgspec.Struct, frozen=True, kw_only=True):
+    """Closes of one symbol at two sessions, the first one adjusted for the splits and dividends in
+    between, so that together they say what holding it from the first close to the second earned."""
+
+    start_session: dt.date
+    start_close: Decimal
+    end_session: dt.date
+    end_close: Decimal
+
+    @property
+    def growth(self) -> Decimal:
+        """Total return, a fraction: 0.12 is 12 %."""
+        return self.end_close / self.start_close - 1
+
+
 class LatestPrice(Price, frozen=True, kw_only=True):
     """A price within a session: that of the last trade, made at `as_of` (UTC)."""
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from trading_assets.model.cash_events import DayCount
 from trading_assets.model.money import QUANTITY_DECIMALS_MAX
@@ -63,6 +63,52 @@ class Blend(Policy):
         """Share of equity by strategy; a share of 0 is left out unless all are."""
         positive = {name: share for name, share in self.weights.items() if share}
         return positive or self.weights
+
+
+SELECT_SECTOR_ETFS = {
+    "SXLK.L": "Technology",
+    "SXLF.L": "Financials",
+    "SXLE.L": "Energy",
+    "SXLV.L": "Health Care",
+    "SXLY.L": "Consumer Discretionary",
+    "SXLP.L": "Consumer Staples",
+    "SXLI.L": "Industrials",
+    "SXLB.L": "Materials",
+    "SXLU.L": "Utilities",
+}
+"""Funds on the sectors of the S&P 500 as they are listed in London, with what each holds."""
+MIN_THRESHOLD = Decimal("0.02")
+
+
+class MomentumPolicy(Policy):
+    """12-1 momentum; see `portfolio/momentum.py`.
+
+    `universe` are symbols with the names of their sectors. The `top_n` best are held at equal
+    weights. Momentum is measured from `lookback_months` before the last month-end to `skip_months`
+    before it. A change of weight below `min_threshold`, a fraction of equity, is not traded.
+    """
+
+    universe: Annotated[dict[str, str], Field(min_length=1)] = SELECT_SECTOR_ETFS
+    top_n: Annotated[int, Field(ge=1)] = 3
+    lookback_months: Annotated[int, Field(ge=2, le=24)] = 12
+    skip_months: Annotated[int, Field(ge=0)] = 1
+    min_threshold: Fraction = MIN_THRESHOLD
+
+    @model_validator(mode="after")
+    def _possible(self) -> MomentumPolicy:
+        if self.top_n > len(self.universe):
+            raise ValueError(f"top_n {self.top_n} is more than the {len(self.universe)} symbols")
+        if self.skip_months >= self.lookback_months:
+            raise ValueError(
+                f"skip_months {self.skip_months} leaves nothing of lookback_months "
+                f"{self.lookback_months}"
+            )
+        return self
+
+    @property
+    def gap_months(self) -> int:
+        """Months that momentum is measured over."""
+        return self.lookback_months - self.skip_months
 
 
 class ConstraintPolicy(Policy):
