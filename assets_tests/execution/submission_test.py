@@ -210,13 +210,31 @@ def test_without_deduplication_each_order_is_marked_as_leaving_only_right_before
     assert trial.happened == [
         "record OrderIntended a",
         "record OrderIntended b",
+        "look up a",
         "record OrderSubmitted a/1",
         "send a",
         "record OrderAccepted a",
+        "look up b",
         "record OrderSubmitted b/1",
         "send b",
         "record OrderAccepted b",
     ]
+
+
+def test_without_deduplication_an_id_that_the_broker_knows_already_is_for_a_person() -> None:
+    trial = Trial(deduplicates=False, look_ups=[Known(held(request("a")))])
+    with pytest.raises(SubmissionRefusedError) as error:
+        trial.send_fresh(request("a"))
+    assert error.value.code == "ID_TAKEN"
+    assert trial.happened[1:] == ["look up a"]
+
+
+def test_without_deduplication_nothing_is_recorded_as_sent_while_the_broker_cannot_say() -> None:
+    trial = Trial(deduplicates=False, look_ups=[LOST])
+    with pytest.raises(BrokerUnknownError):
+        trial.send_fresh(request("a"))
+    assert trial.happened == ["record OrderIntended a", "look up a"]
+    assert trial.status() is OrderStatus.NEW
 
 
 def test_acknowledgements_wait_for_each_other_where_the_broker_is_faster_than_the_disk() -> None:
@@ -344,7 +362,12 @@ def test_without_deduplication_an_order_that_never_left_is_sent_by_the_next_proc
     trial = Trial(deduplicates=False)
     trial.intend(request("a"))
     trial.recover()
-    assert trial.happened == ["record OrderSubmitted a/1", "send a", "record OrderAccepted a"]
+    assert trial.happened == [
+        "look up a",
+        "record OrderSubmitted a/1",
+        "send a",
+        "record OrderAccepted a",
+    ]
 
 
 def test_an_unknown_outcome_is_recorded_looked_up_and_adopted() -> None:

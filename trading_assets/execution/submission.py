@@ -8,7 +8,8 @@ an order in that state, the same process or the next one, asks the broker for it
 first. Found: every field is compared and the order adopted. Not found: the broker is asked again
 after a delay, and then the order is sent under the *same* id if the broker refuses used ids;
 otherwise a person decides. Not answered: the outcome is recorded as unknown and everything stops.
-There is no other recovery code: this is also the way of a first submission.
+There is no other recovery code: this is also the way of a first submission. A broker that does not
+refuse used ids is asked before a first submission too, and has to know nothing of the id.
 """
 
 from __future__ import annotations
@@ -140,6 +141,7 @@ class Submitter:
             self._record(self._resent(order, attempt))
             attempt += 1
         elif order.status is OrderStatus.NEW:
+            self._require_free(key)
             self._record([self._submitted(key, attempt)])
         answer = self.broker.submit(order.request)
         doubt = _doubt(answer)
@@ -165,6 +167,21 @@ class Submitter:
                 _require_same(request, found)
                 return found
         return None
+
+    def _require_free(self, client_order_id: str) -> None:
+        """A broker that takes any number of orders under one id must have none under this one.
+
+        Asked before anything is recorded: where it cannot say, nothing has left, and the next run
+        goes on from there.
+        """
+        if self.broker.capabilities.deduplicates_client_order_ids:
+            return
+        if self.broker.order_by_client_id(client_order_id).require() is not None:
+            raise SubmissionRefusedError(
+                "ID_TAKEN",
+                f"the broker holds an order under {client_order_id}, which this book never sent. "
+                "Nothing was sent; find out who used this id, or whether the book is an old copy.",
+            )
 
     def _require_resend_allowed(self, client_order_id: str) -> None:
         if not self.broker.capabilities.deduplicates_client_order_ids:
