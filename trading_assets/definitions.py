@@ -27,6 +27,7 @@ from trading_assets.automation import (
     report_sensor,
     session_schedule,
 )
+from trading_assets.live_automation import live_schedule
 from trading_assets.resources import resources
 from trading_assets.settings import Directories, PortfolioSettings, directories, load_portfolios
 
@@ -39,6 +40,8 @@ def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:
     graph = PortfolioGraph(settings)
     cycle, report = daily_job(graph), report_job(graph)
     monthly = [monthly_signal(graph, strategy) for strategy in settings.momentum]
+    schedule_of = live_schedule if settings.mode.is_real else session_schedule
+    sessions = schedule_of(graph, cycle)
     return dg.Definitions(
         assets=[
             build_strategy_signals(graph),
@@ -54,7 +57,7 @@ def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:
             *(build_momentum_signal(graph, strategy) for strategy in settings.momentum),
         ],
         jobs=[cycle, report, *(job for job, _ in monthly)],
-        schedules=[session_schedule(graph, cycle), *(schedule for _, schedule in monthly)],
+        schedules=[sessions, *(schedule for _, schedule in monthly)],
         sensors=[report_sensor(graph, report)],
     )
 

@@ -2,7 +2,8 @@
 
 Plan depends on the last positions, positions on the execution, execution on the plan: a loop
 through time, which Dagster refuses between separate assets. One op that cannot be taken apart
-walks its sessions in order, each opening with what the book holds after the one before.
+walks its sessions in order, each opening with what the book holds after the one before. At a real
+broker a session is several runs of it, and only the one that closes it has all three outputs.
 """
 
 import datetime as dt
@@ -11,6 +12,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import dagster as dg
+import msgspec
 
 from trading_assets.analytics.pnl import position_values
 from trading_assets.assets.closed_sessions import keep_closed_sessions
@@ -20,8 +22,7 @@ from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
-from trading_assets.brokers.simulated import SimulatedBroker
-from trading_assets.errors import ConfigurationError
+from trading_assets.brokers.alpaca import AlpacaBroker
 from trading_assets.execution.book import Book
 from trading_assets.execution.session import (
     SessionInputs,
@@ -93,8 +94,8 @@ class SessionChecks:
         self.gate = SessionCheck(
             plan,
             "orders_may_be_sent",
-            "No limit of the plan and no guard (halt switch, mode, account, current session) "
-            "forbids sending; otherwise nothing is sent.",
+            "No limit of the plan and no guard (halt switch, mode, account, its restrictions, "
+            "current session) forbids sending; otherwise nothing is sent.",
         )
         self.sent_once = SessionCheck(
             execution,
@@ -172,11 +173,6 @@ def build_trading_session(graph: PortfolioGraph) -> dg.AssetsDefinition:
             raise dg.Failure("stop_after_plan works on one session; this run has several.")
         with ExitStack() as stack:
             broker = stack.enter_context(brokers.open(graph.settings))
-            if not isinstance(broker, SimulatedBroker):
-                raise ConfigurationError(
-                    f"{graph.settings.id}: sessions at a real broker are not run yet. Use mode "
-                    "simulated or dry."
-                )
             log = stack.enter_context(books.open(graph.settings))
             book = Book(log, graph.settings, keep=sessions)
             runner = SessionRunner(
@@ -239,7 +235,8 @@ class SessionWork:
         flush_files()
         assert outcome is not None
         assert outcome.plan is not None
-        yield self._materialized("order_plan", outcome.session, self._plan_metadata(outcome.plan))
+        plan_metadata = self._plan_metadata(outcome.plan) | self._run_metadata(outcome)
+        yield self._materialized("order_plan", outcome.session, plan_metadata)
         if outcome.closed is not None:
             closed = outcome.closed
             yield self._materialized("execution_log", closed.session, self._fill_metadata(closed))
@@ -263,7 +260,16 @@ class SessionWork:
         prices = require(self.lake, "prices", session)
 
         def plan_prices(symbols: Iterable[str]) -> PriceSnapshot:
-            return read_prices(session, prices, symbols)
+            wanted = set(symbols)
+            found = read_prices(session, prices, wanted)
+            untold = wanted - found.prices.keys() - set(found.missing)
+            if not untold or not self.graph.settings.mode.is_real:
+                return found
+            # A real account may hold what no signal names.
+            more = self.source.before(session, sorted(untold))
+            return msgspec.structs.replace(
+                found, prices=found.prices | more.prices, missing=(*found.missing, *more.missing)
+            )
 
         return SessionInputs(
             session=session,
@@ -376,6 +382,17 @@ class SessionWork:
             "scale": plain(plan.scale),
             "refusals": "; ".join(f"{r.code}: {r.message}" for r in plan.refusals) or "none",
         }
+
+    def _run_metadata(self, outcome: SessionOutcome) -> Metadata:
+        """How far the run came, and how the broker's interface was used for it."""
+        found: Metadata = {"session_status": outcome.status.value}
+        orders = self.runner.book.orders(outcome.session)
+        if orders:
+            found["orders_open"] = sum(1 for order in orders if order.is_open)
+        if isinstance(self.runner.broker, AlpacaBroker):
+            used = msgspec.to_builtins(self.runner.broker.api_statistics())
+            found["api"] = dg.MetadataValue.json(used)
+        return found
 
     def _fill_metadata(self, closed: ClosedSession) -> Metadata:
         return {

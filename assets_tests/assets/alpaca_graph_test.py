@@ -1,0 +1,155 @@
+"""A paper account through the graph: two keys in the environment, `mode: paper`, and the runs of a
+day, on the stand-in that alpaca-py itself talks to."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from assets_tests.alpaca.account import BrokerAccount
+from assets_tests.alpaca.clock import new_york
+from assets_tests.alpaca.invariants import violations
+from assets_tests.alpaca.market import BarPoint
+from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
+from assets_tests.assets.graph_home import PORTFOLIO, GraphHome, failures
+from trading_assets.event_log.store import open_event_log
+from trading_assets.execution.session import Surroundings
+from trading_assets.lake import Lake
+from trading_assets.resources import BrokerResource
+
+MONDAY, TUESDAY = "2024-06-03", "2024-06-04"
+KEY, SECRET = "PKGRAPH1Z9", "graph-secret-77aa"
+SETTINGS: dict[str, Any] = {
+    "mode": "paper",
+    "sessions": {"start": MONDAY, "end": "2024-06-28"},
+    "prices": {"kind": "alpaca", "adjustment": "raw"},
+    "planning": {"fractional": True, "quantity_decimals": 4, "cash_buffer": 0},
+    "commission": {},
+    "execution": {"wait_seconds": 0.2, "poll_seconds": 0.05},
+}
+
+
+@pytest.fixture
+def alpaca() -> Iterator[AlpacaStandIn]:
+    account = BrokerAccount(now=new_york("2024-06-03 09:00"))
+    with running_alpaca(account, api_key=KEY, secret_key=SECRET) as running:
+        for symbol, price in (("AAA", "50"), ("BBB", "100")):
+            account.list_asset(symbol, price)
+            add_day(running, symbol, "2024-05-31", price)
+        yield running
+
+
+@pytest.fixture
+def home(
+    alpaca: AlpacaStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[GraphHome]:
+    for name, value in {
+        "TRADING_ASSETS_ALPACA_KEY": KEY,
+        "TRADING_ASSETS_ALPACA_SECRET": SECRET,
+        "TRADING_ASSETS_ALPACA_URL": alpaca.base_url,
+        "TRADING_ASSETS_ALPACA_DATA_URL": alpaca.base_url,
+    }.items():
+        monkeypatch.setenv(name, value)
+    surroundings = Surroundings(
+        now=lambda: alpaca.account.clock.now, halted=lambda: False, live_account=None
+    )
+    monkeypatch.setattr(BrokerResource, "surroundings", lambda _self: surroundings)
+    opened = GraphHome(tmp_path, **SETTINGS)
+    opened.write_signals(
+        {"2024-05-31": {"AAA": 0.5, "BBB": 0.5}, TUESDAY: {"AAA": 1.0, "BBB": 0.0}}
+    )
+    yield opened
+    opened.instance.dispose()
+
+
+def add_day(alpaca: AlpacaStandIn, symbol: str, day: str, close: str) -> None:
+    price = Decimal(close)
+    bar = BarPoint(new_york(f"{day} 00:00"), price, price, price, price)
+    alpaca.account.market.bars.setdefault((symbol, "1Day"), []).append(bar)
+
+
+def plan_metadata(home: GraphHome) -> dict[str, Any]:
+    found = home.instance.get_latest_materialization_event(dg.AssetKey([PORTFOLIO, "order_plan"]))
+    assert found is not None
+    assert found.asset_materialization is not None
+    return {name: each.value for name, each in found.asset_materialization.metadata.items()}
+
+
+def test_a_day_at_a_paper_account(home: GraphHome, alpaca: AlpacaStandIn) -> None:
+    account = alpaca.account
+    assert home.run(MONDAY).success
+    assert plan_metadata(home)["session_status"] == "planned"
+    assert alpaca.account.orders == {}
+    assert home.materialized("positions_eod") == []
+
+    account.advance_to("2024-06-03 09:30")
+    assert home.run(MONDAY).success
+    said = plan_metadata(home)
+    assert (said["session_status"], said["orders_open"]) == ("working", 0)
+    assert said["api"]["calls"] > 0
+    assert said["api"]["errors"] == {}
+    assert account.quantity("AAA") == 1000
+    assert account.quantity("BBB") == 500
+
+    account.advance_to("2024-06-03 16:20")
+    for symbol, close in (("AAA", "52"), ("BBB", "99")):
+        add_day(alpaca, symbol, MONDAY, close)
+    result = home.run(MONDAY)
+    assert result.success, failures(result)
+    assert home.materialized("reconciliation") == [MONDAY]
+    assert home.materialized("pnl_daily") == [MONDAY]
+    # 1,000 of AAA at 52 and 500 of BBB at 99.
+    result_of_day = Lake(home.places.lake, PORTFOLIO).read("pnl_daily", dt.date(2024, 6, 3))
+    assert result_of_day is not None
+    assert result_of_day["closing_equity"].to_pylist() == [Decimal(101500)]
+    assert violations(account) == []
+    assert {order.client_order_id.split("_")[0] for order in account.orders.values()} == {PORTFOLIO}
+
+
+def test_the_keys_are_in_no_record_of_dagster_the_book_or_the_lake(
+    home: GraphHome, alpaca: AlpacaStandIn, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    alpaca.account.advance_to("2024-06-03 09:30")
+    assert home.run(MONDAY).success
+    alpaca.gateway.key_forbidden = True
+    refused = home.run(MONDAY)
+    assert not refused.success
+    alpaca.gateway.key_forbidden = False
+    log = open_event_log(home.places.books, PORTFOLIO)
+    said = [str(record) for record in log.records()]
+    log.close()
+    said += [json.dumps(failures(refused), default=str)]
+    for record in home.instance.get_run_records():
+        said.append(str(record.dagster_run))
+        said += [str(entry) for entry in home.instance.all_logs(record.dagster_run.run_id)]
+    output = capfd.readouterr()
+    said += [output.out, output.err]
+    files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) >= 20
+    for secret in (KEY, SECRET):
+        assert not [text for text in said if secret in text]
+        assert not [content for content in files if secret.encode() in content]
+
+
+def test_a_missed_close_is_caught_up_and_the_next_session_follows(
+    home: GraphHome, alpaca: AlpacaStandIn
+) -> None:
+    alpaca.account.advance_to("2024-06-03 09:30")
+    assert home.run(MONDAY).success
+    alpaca.account.advance_to("2024-06-04 09:00")
+    too_early = home.run(TUESDAY)
+    assert not too_early.success
+    for symbol, close in (("AAA", "52"), ("BBB", "99")):
+        add_day(alpaca, symbol, MONDAY, close)
+    assert home.run(MONDAY).success
+    assert home.materialized("reconciliation") == [MONDAY]
+    assert home.run(TUESDAY).success
+    assert plan_metadata(home)["session_status"] == "planned"
+    assert dt.date.fromisoformat(TUESDAY) == alpaca.account.clock.today
