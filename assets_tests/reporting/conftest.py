@@ -11,10 +11,13 @@ from decimal import Decimal
 import pytest
 
 from trading_assets.analytics.round_trips import round_trip_summary
+from trading_assets.analytics.slippage import SlippageStatistics
 from trading_assets.model.order import Side
+from trading_assets.model.policies import IntendedPrice
 from trading_assets.model.result import GapCause, PositionValue
 from trading_assets.model.round_trip import PositionSide, RoundTrip
 from trading_assets.reporting.monthly_content import (
+    AnnotationLine,
     Commentary,
     CostSummary,
     Definition,
@@ -148,7 +151,7 @@ def sample_trades(count: int = 60) -> tuple[TradeLine, ...]:
                 price=price,
                 notional=(quantity * price).quantize(CENT),
                 commission=max(Decimal("1.00"), (quantity * Decimal("0.005")).quantize(CENT)),
-                shortfall_bps=None if at % 17 == 3 else source.gauss(1.5, 3),
+                plan_bps=None if at % 17 == 3 else source.gauss(1.5, 3),
             )
         )
     return tuple(lines)
@@ -214,6 +217,57 @@ def sample_drawdowns() -> tuple[DrawdownLine, ...]:
         DrawdownLine(period="Quarter to date", depth=-0.0231, trough=dt.date(2024, 1, 5)),
         DrawdownLine(period="Year to date", depth=0.0),
         DrawdownLine(period="Since inception", depth=None),
+    )
+
+
+def sample_annotations() -> tuple[AnnotationLine, ...]:
+    """One that was written in time and looked back at, one that was written in hindsight."""
+    return (
+        AnnotationLine(
+            number=1,
+            trade="2024-03-04 buy 12 KO at 60.12",
+            before=(("Thesis", "Staples are cheap."), ("Exit plan", "Sell above 70.")),
+            before_at=dt.datetime(2024, 3, 4, 13, 5, tzinfo=dt.UTC),
+            after=(("Outcome", "Filled as meant."), ("As expected", "yes")),
+            after_at=dt.datetime(2024, 3, 5, 9, 0, tzinfo=dt.UTC),
+        ),
+        AnnotationLine(
+            number=2,
+            trade="2024-03-05 sell 3 XOM at 104.20",
+            before=(("Thesis", "Oil has <peaked>."),),
+            before_at=dt.datetime(2024, 3, 6, 8, 0, tzinfo=dt.UTC),
+            in_hindsight=True,
+        ),
+    )
+
+
+def sample_slippage() -> tuple[SlippageStatistics, ...]:
+    """Against the decision price nothing is known, against the plan price all."""
+    return (
+        SlippageStatistics(
+            intended=IntendedPrice.DECISION,
+            group="all",
+            count=0,
+            undefined=60,
+            mean_bps=None,
+            median_bps=None,
+            std_bps=None,
+            cost=Decimal(0),
+            commission=Decimal("60.00"),
+            outliers=(),
+        ),
+        SlippageStatistics(
+            intended=IntendedPrice.PLAN,
+            group="buy",
+            count=34,
+            undefined=2,
+            mean_bps=4.25,
+            median_bps=-1.5,
+            std_bps=12.0,
+            cost=Decimal("143.17"),
+            commission=Decimal("34.00"),
+            outliers=(),
+        ),
     )
 
 
@@ -342,6 +396,8 @@ def sample_content() -> MonthlyContent:
         equity=EQUITY,
         positions=positions,
         trades=trades,
+        slippage=sample_slippage(),
+        annotations=sample_annotations(),
         round_trips=sample_round_trips(),
         round_trip_summary=round_trip_summary(sample_round_trips()),
         commentary=Commentary(

@@ -114,6 +114,29 @@ def test_a_drawdown_says_when_it_began_was_deepest_and_was_recovered(month: Mont
     assert "Since inception n/a \u2013 \u2013 \u2013" in text
 
 
+def test_slippage_against_each_intended_price_and_undefined_where_nobody_intended_one(
+    month: MonthlyContent, changed: Changed
+) -> None:
+    text = text_of(month)
+    assert "Decision price All 0 60 n/a n/a n/a n/a 0" in text
+    assert "Plan price Buys 34 2 +4.2 \u22121.5 12.0 +143.17 0" in text
+    assert "No trade of this month has an intended price." in text_of(changed(slippage=()))
+
+
+def test_annotations_stand_with_when_they_were_written(
+    month: MonthlyContent, changed: Changed
+) -> None:
+    """What was written after the fill is called hindsight; what is missing is said."""
+    text = text_of(month)
+    assert "2 of 60 trades are annotated." in text
+    assert "[1] 2024-03-04 buy 12 KO at 60.12 Before the trade recorded 2024-03-04 13:05" in text
+    assert "Thesis Staples are cheap. Exit plan Sell above 70." in text
+    assert "recorded 2024-03-06 08:00, after the first fill: in hindsight" in text
+    assert "Thesis Oil has <peaked>." in text
+    assert "After the trade Nothing was written." in text
+    assert "No trade of this month was annotated." in text_of(changed(annotations=()))
+
+
 def test_round_trips_are_listed_and_summed(month: MonthlyContent) -> None:
     """+10, -20, +30, -40, +50 on entries of 1,000: 90 gained, 60 lost, three of five won."""
     text = text_of(month)
@@ -311,7 +334,7 @@ def test_control_characters_do_not_break_the_page(changed: Changed) -> None:
 def test_pages_are_numbered_and_carry_portfolio_month_head_and_mode(month: MonthlyContent) -> None:
     """Every page can be told apart when it lies alone on a desk."""
     pages = pages_of(month)
-    assert len(pages) == 5
+    assert len(pages) == 6
     for number, page in enumerate(pages, 1):
         assert f"Page {number} of {len(pages)}" in page
         assert "Core Blend of Four Strategies" in page
@@ -343,7 +366,7 @@ def test_more_than_200_trades_are_counted_and_summed_not_dropped(changed: Change
             price=Decimal(10),
             notional=Decimal(10 * at),
             commission=Decimal("1.00"),
-            shortfall_bps=1.0,
+            plan_bps=1.0,
         )
         for at in range(1, 211)
     )
@@ -500,6 +523,8 @@ def test_metadata_outline_and_size(month: MonthlyContent) -> None:
         "Deposits and withdrawals",
         "Positions at 2024-03-28",
         "Trades",
+        "Slippage",
+        "Annotations of trades",
         "Round trips closed",
         "Reconciliation",
         "Notes on the data",

@@ -19,9 +19,13 @@ from assets_tests.execution.small_portfolio import (
     portfolio_settings,
     session_inputs,
 )
+from trading_assets.execution.annotating import annotate
 from trading_assets.execution.book import read_closed_sessions
+from trading_assets.ledger.annotations import ANNOTATION_TYPES
 from trading_assets.ledger.history import ClosedSession
+from trading_assets.model.annotation_events import PreTradeAnnotation
 from trading_assets.model.order import OrderStatus, Side
+from trading_assets.model.policies import IntendedPrice
 from trading_assets.model.result import GapCause
 from trading_assets.reporting.monthly_content import MonthlyContent, Unit
 from trading_assets.reporting.monthly_pdf import render_monthly_pdf
@@ -29,7 +33,6 @@ from trading_assets.reporting.monthly_report import (
     gather_month,
     monthly_content,
     older_closes,
-    shortfall_bps,
 )
 from trading_assets.settings import PortfolioSettings
 
@@ -192,7 +195,10 @@ def test_a_trade_shows_its_shortfall_against_the_plan_price(closed: list[ClosedS
     (trade,) = content_of(closed).trades
     assert (trade.symbol, trade.side, trade.quantity) == ("AAA", Side.BUY, Decimal(49))
     # Bought at 102 what was planned at 100.
-    assert trade.shortfall_bps == pytest.approx(200)
+    assert trade.plan_bps == pytest.approx(200)
+    # It was filled at the close, where the simulated market is when the order arrives.
+    assert trade.arrival_bps == pytest.approx(0)
+    assert trade.decision_bps is None
     costs = content_of(closed).costs
     assert costs is not None
     assert (costs.traded, costs.commissions, costs.shortfall) == (
@@ -200,19 +206,6 @@ def test_a_trade_shows_its_shortfall_against_the_plan_price(closed: list[ClosedS
         Decimal("1.00"),
         Decimal("98.00"),
     )
-
-
-@pytest.mark.parametrize(
-    ("side", "price", "expected"),
-    [
-        (Side.BUY, "101", 100),
-        (Side.BUY, "99", -100),
-        (Side.SELL, "99", 100),
-        (Side.SELL, "101", -100),
-    ],
-)
-def test_shortfall_is_positive_when_it_costs(side: Side, price: str, expected: int) -> None:
-    assert shortfall_bps(side, Decimal(price), Decimal(100)) == expected
 
 
 def test_the_position_is_valued_at_the_last_close(closed: list[ClosedSession]) -> None:
@@ -231,6 +224,48 @@ def test_sessions_that_are_missing_are_named_on_the_page(closed: list[ClosedSess
     assert content.reconciliation is not None
     assert content.reconciliation.missing_sessions == (THURSDAY, FRIDAY)
     assert content.reconciliation.breaks == 0
+
+
+def test_what_was_written_of_a_trade_after_its_fill_is_hindsight_and_decides_no_price(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """The session was filled in March 2024, by the simulated clock; the words came later."""
+    desk = Desk(tmp_path_factory.mktemp("annotated"), SETTINGS)
+    inputs = session_inputs(MONDAY, {"AAA": "0.5"}, {"AAA": "101"}, {"AAA": "102"})
+    desk.run(inputs, stop_after_plan=True)
+    planned = desk.book.planned
+    assert planned is not None
+    trade_id = planned.plan.real_orders[0].client_order_id
+    before = PreTradeAnnotation(
+        trade_id=trade_id,
+        thesis="cheap",
+        intended_entry="close",
+        size_rationale="half",
+        exit_plan="never",
+        intended_price=Decimal(100),
+    )
+    annotate(desk.log, [before], lambda: dt.datetime(2024, 3, 4, 12, tzinfo=dt.UTC))
+    desk.book.refold()
+    desk.run(inputs)
+    facts = gather_month(
+        SETTINGS,
+        "2024-03",
+        (MONDAY,),
+        read_closed_sessions(desk.log, desk.settings),
+        desk.log.records(event_types=ANNOTATION_TYPES),
+    )
+    desk.close()
+    content = monthly_content(SETTINGS, facts)
+    (trade,) = content.trades
+    assert trade.number == 1
+    assert trade.decision_bps is None
+    assert trade.plan_bps == pytest.approx((102 / 101 - 1) * 10_000)
+    (line,) = content.annotations
+    assert ("Intended entry", "close (intended price 100)") in line.before
+    assert line.in_hindsight
+    assert line.after == ()
+    decision = next(one for one in content.slippage if one.intended is IntendedPrice.DECISION)
+    assert (decision.count, decision.undefined) == (0, 1)
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from enum import StrEnum
 import msgspec
 
 from trading_assets.analytics.round_trips import RoundTripSummary
+from trading_assets.analytics.slippage import SlippageStatistics
 from trading_assets.errors import ReportError
 from trading_assets.model.money import ZERO
 from trading_assets.model.order import Side
@@ -136,10 +137,12 @@ class PositionLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TradeLine(msgspec.Struct, frozen=True, kw_only=True):
-    """One trade. `quantity` in shares and `notional` in money are positive, `side` has the sign.
+    """One trade: an order with all its fills of a session, or a foreign fill. `quantity` in shares
+    and `notional` in money are positive, `side` has the sign; `price` is the average of its fills.
 
-    `shortfall_bps` is the fill against the plan price in basis points, positive is a cost;
-    None where there was no plan price.
+    `plan_bps`, `arrival_bps` and `decision_bps` are its slippage against each intended price in
+    basis points, positive is a cost; None where that price is not known. `number` is that of its
+    annotation on the page, None where there is none.
     """
 
     session: dt.date
@@ -149,7 +152,27 @@ class TradeLine(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal
     notional: Decimal
     commission: Decimal
-    shortfall_bps: float | None
+    plan_bps: float | None = None
+    arrival_bps: float | None = None
+    decision_bps: float | None = None
+    number: int | None = None
+
+
+class AnnotationLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What was written of one of the month's trades, as it stands: `trade` names it in words.
+
+    `before` and `after` are pairs of heading and text, empty where nothing was written.
+    `in_hindsight` is True where what is meant to be written before the trade was recorded after its
+    first fill; moments are UTC.
+    """
+
+    number: int
+    trade: str
+    before: tuple[tuple[str, str], ...] = ()
+    before_at: dt.datetime | None = None
+    in_hindsight: bool = False
+    after: tuple[tuple[str, str], ...] = ()
+    after_at: dt.datetime | None = None
 
 
 class Commentary(msgspec.Struct, frozen=True, kw_only=True):
@@ -287,6 +310,8 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     equity: Decimal | None = None
     positions: tuple[PositionLine, ...] = ()
     trades: tuple[TradeLine, ...] = ()
+    slippage: tuple[SlippageStatistics, ...] = ()
+    annotations: tuple[AnnotationLine, ...] = ()
     round_trips: tuple[RoundTrip, ...] = ()
     round_trip_summary: RoundTripSummary | None = None
     flows: tuple[FlowLine, ...] = ()

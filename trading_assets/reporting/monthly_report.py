@@ -18,13 +18,13 @@ from trading_assets.analytics.conventions import CONVENTIONS
 from trading_assets.analytics.performance import by_period
 from trading_assets.analytics.pnl import daily_result, position_values
 from trading_assets.analytics.round_trips import round_trip_summary
+from trading_assets.analytics.slippage import TradeSlippage
 from trading_assets.analytics.strategy_pnl import strategy_session
 from trading_assets.ledger.annotations import TradeAnnotations, trade_annotations
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.annotation_events import PostTradeAnnotation, PreTradeAnnotation
 from trading_assets.model.events import EventRecord
-from trading_assets.model.money import ZERO, notional
-from trading_assets.model.order import Side
+from trading_assets.model.money import ZERO
 from trading_assets.model.result import DailyResult, Gap, GapCause
 from trading_assets.reconciliation import reconcile
 from trading_assets.reporting.monthly_content import (
@@ -41,7 +41,6 @@ from trading_assets.reporting.monthly_content import (
     ProvenanceRow,
     ReconciliationSummary,
     StrategyLine,
-    TradeLine,
 )
 from trading_assets.reporting.performance_content import (
     COLUMNS,
@@ -54,6 +53,8 @@ from trading_assets.reporting.performance_content import (
     relative_rows,
     years_of_returns,
 )
+from trading_assets.reporting.slippage_rows import booked_slippage
+from trading_assets.reporting.trade_content import annotation_lines, slippage_lines, trade_lines
 from trading_assets.settings import Mode, PortfolioSettings
 
 BASIS_POINTS = Decimal(10000)
@@ -136,6 +137,9 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
     last = facts.closed[-1] if facts.closed else None
     periods = by_period(results, settings.report) if month else {}
     columns = list(periods.values())
+    slippage = [
+        trade for one in facts.closed for trade in booked_slippage(one, settings, facts.annotations)
+    ]
     trips = [trip for one in facts.closed for trip in one.round_trips]
     return MonthlyContent(
         portfolio_id=settings.id,
@@ -166,12 +170,14 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
         accruals=last.close.accruals if last else ZERO,
         equity=last.close.equity if last else None,
         positions=_positions(last, facts.names) if last else (),
-        trades=tuple(_trades(facts.closed)),
+        trades=trade_lines(facts.closed, slippage, facts.annotations),
+        slippage=slippage_lines(slippage, settings.judged_price, settings.slippage.outlier_bps),
+        annotations=annotation_lines(slippage, facts.annotations, facts.closed),
         round_trips=tuple(trips),
         round_trip_summary=round_trip_summary(trips),
         flows=_flows(month),
         account_lines=tuple(_account_lines(facts.closed)),
-        costs=_costs(facts.closed, month),
+        costs=_costs(facts.closed, month, slippage),
         reconciliation=_reconciliation(facts),
         definitions=_definitions(settings),
         provenance=facts.provenance,
@@ -255,31 +261,6 @@ def _positions(last: ClosedSession, names: Mapping[str, str]) -> tuple[PositionL
     return tuple(PositionLine(position=one, name=names.get(one.symbol, "")) for one in ordered)
 
 
-def _trades(closed: Iterable[ClosedSession]) -> Iterator[TradeLine]:
-    for session in closed:
-        plan_prices = {order.client_order_id: order.plan_price for order in session.orders}
-        for fill in session.fills:
-            planned = plan_prices.get(fill.client_order_id)
-            yield TradeLine(
-                session=session.session,
-                symbol=fill.symbol,
-                side=fill.side,
-                quantity=fill.quantity,
-                price=fill.price,
-                notional=notional(fill.quantity, fill.price),
-                commission=fill.commission,
-                shortfall_bps=None
-                if not planned
-                else float(shortfall_bps(fill.side, fill.price, planned)),
-            )
-
-
-def shortfall_bps(side: Side, price: Decimal, decided: Decimal) -> Decimal:
-    """Implementation shortfall of a fill: its price against the one the decision was made at, in
-    basis points; positive is a cost, for buys and for sells. `decided` must not be 0."""
-    return side.sign * (price - decided) / decided * BASIS_POINTS
-
-
 def _flows(month: Sequence[DailyResult]) -> tuple[FlowLine, ...]:
     return tuple(
         FlowLine(
@@ -292,17 +273,15 @@ def _flows(month: Sequence[DailyResult]) -> tuple[FlowLine, ...]:
     )
 
 
-def _costs(closed: Sequence[ClosedSession], month: Sequence[DailyResult]) -> CostSummary | None:
+def _costs(
+    closed: Sequence[ClosedSession],
+    month: Sequence[DailyResult],
+    slippage: Sequence[TradeSlippage],
+) -> CostSummary | None:
     if not month:
         return None
     commissions = sum((fill.commission for one in closed for fill in one.fills), ZERO)
-    shortfall = ZERO
-    for one in closed:
-        plan_prices = {order.client_order_id: order.plan_price for order in one.orders}
-        for fill in one.fills:
-            if fill.client_order_id in plan_prices:
-                moved = fill.price - plan_prices[fill.client_order_id]
-                shortfall += notional(fill.side.sign * fill.quantity, moved)
+    shortfall = sum((trade.plan.cost for trade in slippage if trade.plan is not None), ZERO)
     fees, borrow_fees, taxes = (
         sum((getattr(one, name) for one in month), ZERO)
         for name in ("fees", "borrow_fees", "taxes")
@@ -346,10 +325,13 @@ def _definitions(settings: PortfolioSettings) -> tuple[Definition, ...]:
     ]
     definitions.append(
         Definition(
-            metric="Implementation shortfall",
-            convention="Fill price against the price at the decision (Perold 1988), here the plan "
-            "price: the latest close before the session. Positive is a cost for buys and for "
-            "sells. It includes the market's move since then.",
+            metric="Slippage",
+            convention="Side x (average fill - intended price) / intended price, in basis points; "
+            "positive is a cost for buys and for sells. Against the plan price (the latest close "
+            "before the session; its cost is the implementation shortfall, Perold 1988, and "
+            "includes the market's move since then), the arrival price (the market when the order "
+            "reached it), the decision price (of the annotation recorded before the first fill). "
+            "Each trade counts once in mean, median and sample standard deviation.",
         )
     )
     definitions.append(

@@ -7,10 +7,10 @@ from reportlab.platypus import Flowable
 from trading_assets.model.money import ZERO
 from trading_assets.model.order import Side
 from trading_assets.model.round_trip import RoundTrip
-from trading_assets.reporting.monthly_content import MonthlyContent, TradeLine
-from trading_assets.reporting.number_format import decimals_of, fixed, money, percent
+from trading_assets.reporting.monthly_content import AnnotationLine, MonthlyContent, TradeLine
+from trading_assets.reporting.number_format import UNDEFINED, decimals_of, fixed, money, percent
 from trading_assets.reporting.sections import headed, nothing, together, words
-from trading_assets.reporting.styles import BODY, SMALL, paragraph
+from trading_assets.reporting.styles import BODY, NAVY, SANS_BOLD, SMALL, paragraph
 from trading_assets.reporting.tables import Column, Kind, TableSpec, data_table
 
 TRADES_SHOWN_MAX = 200
@@ -20,8 +20,13 @@ ROUND_TRIPS_SHOWN_MAX = 100
 
 
 def trade_part(content: MonthlyContent) -> list[Flowable]:
-    """Trades, then the round trips that they closed."""
-    return [*_trades(content), *_round_trips(content)]
+    """Trades, what they cost and what was written of them, then the round trips they closed."""
+    return [
+        *_trades(content),
+        *_slippage(content),
+        *_annotations(content),
+        *_round_trips(content),
+    ]
 
 
 def _trades(content: MonthlyContent) -> list[Flowable]:
@@ -47,7 +52,8 @@ def _trades(content: MonthlyContent) -> list[Flowable]:
             fixed(line.price, price),
             money(line.notional),
             money(line.commission),
-            fixed(line.shortfall_bps, 1, signed=True),
+            *(fixed(value, 1, signed=True) for value in _measures(line)),
+            "" if line.number is None else f"[{line.number}]",
         )
         for line in shown
     ]
@@ -61,11 +67,15 @@ def _trades(content: MonthlyContent) -> list[Flowable]:
         Column("Price"),
         Column("Notional"),
         Column("Commission"),
-        Column("Shortfall, bps"),
+        Column("Plan, bps"),
+        Column("Arrival, bps"),
+        Column("Decision, bps"),
+        Column("Note"),
     )
     note = (
-        f"Amounts in {content.currency}. Shortfall is implementation shortfall: the fill against "
-        "the plan price, positive is a cost; n/a where there was no plan price."
+        f"Amounts in {content.currency}. Slippage in basis points against the plan, arrival and "
+        "decision price, positive is a cost; n/a where that price is not known. Note: the number "
+        "of the trade's annotation below."
     )
     body: list[Flowable] = []
     if others:
@@ -85,7 +95,100 @@ def _trade_total(label: str, lines: list[TradeLine]) -> tuple[str, ...]:
     counts = f"{buys:,} buys, {len(lines) - buys:,} sells"
     notional = money(sum((line.notional for line in lines), ZERO))
     commission = money(sum((line.commission for line in lines), ZERO))
-    return (label, counts, "", "", "", notional, commission, "")
+    return (label, counts, "", "", "", notional, commission, "", "", "", "")
+
+
+def _measures(line: TradeLine) -> tuple[float | None, float | None, float | None]:
+    return line.plan_bps, line.arrival_bps, line.decision_bps
+
+
+def _slippage(content: MonthlyContent) -> list[Flowable]:
+    title = "Slippage"
+    if not any(line.count for line in content.slippage):
+        return together(title, [nothing("No trade of this month has an intended price.")])
+    rows = [
+        (
+            words(line.intended.value),
+            _group(line.group),
+            f"{line.count:,}",
+            f"{line.undefined:,}",
+            fixed(line.mean_bps, 1, signed=True),
+            fixed(line.median_bps, 1, signed=True),
+            fixed(line.std_bps, 1),
+            money(line.cost, signed=True) if line.count else UNDEFINED,
+            f"{len(line.outliers):,}",
+        )
+        for line in content.slippage
+    ]
+    columns = (
+        Column("Against", Kind.TEXT),
+        Column("Trades of", Kind.TEXT),
+        Column("Trades"),
+        Column("Undefined"),
+        Column("Mean, bps"),
+        Column("Median, bps"),
+        Column("Std, bps"),
+        Column(f"Cost, {content.currency}"),
+        Column("Outliers"),
+    )
+    note = (
+        "Positive is a cost. Undefined: trades without that price. Outliers: beyond the threshold "
+        "that the portfolio's configuration sets, either way. Commission is beside it, see Trades."
+    )
+    spec = TableSpec(columns=columns, rows=tuple(rows))
+    return headed(title, [data_table(spec), paragraph(note, SMALL)])
+
+
+def _group(name: str) -> str:
+    return {"all": "All", "buy": "Buys", "sell": "Sells"}.get(name, name)
+
+
+def _annotations(content: MonthlyContent) -> list[Flowable]:
+    title = "Annotations of trades"
+    if not content.trades:
+        return []
+    if not content.annotations:
+        return together(title, [nothing("No trade of this month was annotated.")])
+    body: list[Flowable] = [
+        paragraph(
+            f"{len(content.annotations)} of {len(content.trades)} trades are annotated. "
+            "Annotations are facts of the book: never edited, only superseded; shown is what "
+            "stands. Times are UTC.",
+            BODY,
+        )
+    ]
+    rows: list[tuple[str, str]] = []
+    commands: list[tuple[object, ...]] = []
+    for line in content.annotations:
+        # Below the heading of the table, which is row 0.
+        place = len(rows) + 1
+        commands += [
+            ("FONTNAME", (0, place), (-1, place), SANS_BOLD),
+            ("LINEABOVE", (0, place), (-1, place), 0.5, NAVY),
+        ]
+        rows += [(f"[{line.number}]", words(line.trade)), *_before(line), *_after(line)]
+    spec = TableSpec(
+        columns=(Column("Note", Kind.TEXT, 80), Column("Trade", Kind.TEXT, 200)),
+        rows=tuple(rows),
+        commands=tuple(commands),
+        zebra=False,
+    )
+    return headed(title, [*body, data_table(spec)])
+
+
+def _before(line: AnnotationLine) -> list[tuple[str, str]]:
+    if line.before_at is None:
+        return [("Before the trade", "Nothing was written.")]
+    when = f"recorded {line.before_at:%Y-%m-%d %H:%M}"
+    if line.in_hindsight:
+        when += ", after the first fill: in hindsight"
+    return [("Before the trade", when), *line.before]
+
+
+def _after(line: AnnotationLine) -> list[tuple[str, str]]:
+    if line.after_at is None:
+        return [("After the trade", "Nothing was written.")]
+    return [("After the trade", f"recorded {line.after_at:%Y-%m-%d %H:%M}"), *line.after]
 
 
 def _round_trips(content: MonthlyContent) -> list[Flowable]:
