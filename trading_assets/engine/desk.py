@@ -193,7 +193,8 @@ class Desk:
         order = self._new(strategy, symbol, signal, place, sign, quantity)
         order.stop_loss = self._raw(symbol, signal.stop_loss_price, place)
         order.take_profit = self._raw(symbol, signal.take_profit_price, place)
-        refusal = self._refusal(order, price, held)
+        now = self.account.by_strategy.item(strategy, symbol)
+        refusal = self._refusal(order, price, now)
         if refusal:
             self.rejections[refusal] += 1
             self.exchange.reject(order, place, refusal)

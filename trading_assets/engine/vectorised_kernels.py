@@ -1,0 +1,558 @@
+"""The compiled loops of the vectorised path; `vectorised.py` has its rules and is the way in.
+
+Problem: a session is a dozen steps over a handful of columns, and there may be a million sessions.
+
+Choice: each step is a loop over columns without branches or calls, which the compiler turns into
+vector instructions; only stored numbers change hands between steps. Money is whole units kept in
+floats, so that sums are exact up to 2**53 units in any order. What is rounded is a product on its
+way there, and a float can be wrong about a tie: what is within `TIE_GUARD` of one is taken as the
+tie that its decimals make, half to even.
+
+Nothing here checks its input, and nothing here may be called with input that was not checked. All
+compiled code is in this one module because what is kept on disk is made anew when the file that
+`run` is in changes, not when a file that it imports does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from trading_assets.engine.compilation import compiled, inlined, reordered
+
+# isort: off
+from trading_assets.engine.vectorised_columns import (
+    CASH, CLOSE, CLOSE_LONG, CLOSE_SHORT, COMMISSION, EQUITY, FILLS, GO_LONG, GO_SHORT, HELD,
+    MEANINGS, NOTHING, REBALANCED, SLIPPAGE, TRADED, WAITING,
+    Book, Demand, Fills, Floats, Orders, Prices, Rebalances, Signals, Terms,
+)  # fmt: skip
+# isort: on
+
+# Four times the error that two products of correctly rounded floats can have.
+TIE_GUARD = 1e-15
+# As the exact engine cuts: what is this little below a step is that step.
+STEP_GUARD = 1e-9
+# What weights may add up to without borrowing, as the exact engine has it.
+GROSS_LIMIT = 1.0 + 1e-9
+PRICE_UNIT = 1e8
+FIRST_FILLS = 1024
+
+
+# Rounding
+
+
+@inlined
+def half_even(value: Any) -> Any:
+    """`value` as a whole number, half to even; within the guard of a half, it is one."""
+    near = np.rint(2.0 * value) * 0.5
+    return np.rint(near if abs(value - near) <= abs(value) * TIE_GUARD else value)
+
+
+@inlined
+def whole_steps(steps: Any) -> Any:
+    """`steps` cut towards zero; within the guard below a whole number, it is that number."""
+    return np.trunc(steps + np.copysign(STEP_GUARD, steps))
+
+
+@reordered
+def total(values: Floats, count: int) -> float:
+    """Sum of the first `count` values."""
+    added = 0.0
+    for index in range(count):
+        added += values[index]
+    return added
+
+
+# Room
+
+
+@inlined
+def room_for_orders(length: int) -> Orders:
+    """Columns for `length` orders."""
+    return Orders(np.empty(length, dtype=np.int32), np.empty(length), np.empty(length))
+
+
+@inlined
+def room_for_fills(length: int) -> Fills:
+    """Columns for `length` fills."""
+    return Fills(
+        np.empty(length, dtype=np.int32),
+        np.empty(length, dtype=np.int32),
+        np.empty(length),
+        np.empty(length),
+        np.empty(length),
+    )
+
+
+@compiled
+def with_room(fills: Fills, length: int) -> Fills:
+    """The same fills in columns that have room for `length`."""
+    before = fills.place.size
+    larger = room_for_fills(length)
+    larger.place[:before] = fills.place
+    larger.symbol[:before] = fills.symbol
+    larger.quantity[:before] = fills.quantity
+    larger.price[:before] = fills.price
+    larger.commission[:before] = fills.commission
+    return larger
+
+
+@compiled
+def opened_book(symbols: int, initial_money: float) -> Book:
+    """An account that holds its initial capital and nothing else."""
+    totals = np.zeros(4)
+    totals[CASH] = initial_money
+    return Book(
+        np.zeros(symbols),
+        np.full(symbols, np.nan),
+        np.full(symbols, -1),
+        np.empty(symbols + 1, dtype=np.int32),
+        np.zeros(symbols, dtype=np.bool_),
+        totals,
+        np.zeros(4, dtype=np.int64),
+        room_for_orders(4 * symbols + 1),
+        np.full(symbols, -1),
+        room_for_orders(4 * symbols + 1),
+        np.empty(symbols + 1, dtype=np.int32),
+        np.empty((4, 4 * symbols + 1)),
+    )
+
+
+# What the account is worth
+
+
+@inlined
+def mark_to(book: Book, closes: Floats) -> None:
+    """Take the closes of what is held (one for each symbol, NaN for no bar) as its marks, and
+    forget the symbols that are no longer held."""
+    kept = 0
+    for index in range(book.counts[HELD]):
+        symbol = book.held[index]
+        close = closes[symbol]
+        if close == close:
+            book.mark[symbol] = close
+        book.held[kept] = symbol
+        still = book.quantity[symbol] != 0.0
+        book.listed[symbol] = still
+        kept += still
+    book.counts[HELD] = kept
+
+
+@compiled
+def latest_close(book: Book, closes: Floats, place: int, symbol: int) -> float:
+    """Close of `symbol` at `place`, or of its latest bar before; NaN where there was none."""
+    close: float = closes[place, symbol]
+    if close == close:
+        return close
+    for earlier in range(place - 1, book.marked[symbol], -1):
+        if closes[earlier, symbol] == closes[earlier, symbol]:
+            book.mark[symbol] = closes[earlier, symbol]
+            break
+    book.marked[symbol] = place
+    latest: float = book.mark[symbol]
+    return latest
+
+
+@inlined
+def equity_to_size_on(book: Book, terms: Terms) -> float:
+    """Cash and positions at their marks in currency units, not rounded, as the exact engine sizes
+    too; 0 where more is owed than owned."""
+    value = book.columns[3]
+    for index in range(book.counts[HELD]):
+        symbol = book.held[index]
+        value[index] = book.quantity[symbol] * book.mark[symbol]
+    owned: float = book.totals[CASH] / terms.money_unit + total(value, book.counts[HELD])
+    return max(owned, 0.0)
+
+
+@inlined
+def worth(book: Book, money_unit: float) -> float:
+    """Money units that the positions are worth at their marks, each rounded to a whole one."""
+    count = book.counts[HELD]
+    value = book.columns[0]
+    for index in range(count):
+        symbol = book.held[index]
+        value[index] = book.quantity[symbol] * book.mark[symbol] * money_unit
+    for index in range(count):
+        value[index] = half_even(value[index])
+    return total(value, count)
+
+
+# From weights to orders
+
+
+@compiled
+def ask_for_row(book: Book, weights: Floats) -> int:
+    """Ask for the symbols that have a weight (one for each symbol, NaN for none), passing over
+    those of weight 0 that are not held. Returns their number."""
+    weight = book.columns[0]
+    asked = 0
+    for symbol in range(weights.size):
+        wanted = weights[symbol]
+        book.asked[asked] = symbol
+        weight[asked] = wanted
+        asked += (wanted == wanted) & ((wanted != 0.0) | (book.quantity[symbol] != 0.0))
+    return asked
+
+
+@compiled
+def ask_for_names(book: Book, rebalances: Rebalances, turn: int) -> int:
+    """Ask for the symbols that rebalance `turn` names, and with weight 0 for those that are held
+    and not named. Returns their number."""
+    weight = book.columns[0]
+    asked = 0
+    for row in range(rebalances.starts[turn], rebalances.starts[turn + 1]):
+        symbol = rebalances.symbols[row]
+        book.named_at[symbol] = turn
+        book.asked[asked] = symbol
+        weight[asked] = rebalances.weights[row]
+        asked += 1
+    for index in range(book.counts[HELD]):
+        symbol = book.held[index]
+        if book.named_at[symbol] != turn:
+            book.asked[asked] = symbol
+            weight[asked] = 0.0
+            asked += 1
+    return asked
+
+
+@inlined
+def gross(weights: Floats, count: int) -> float:
+    """Sum of the first `count` weights without their signs."""
+    added = 0.0
+    for index in range(count):
+        added += abs(weights[index])
+    return added
+
+
+@inlined
+def fee_estimate(shares: Any, price: Any, terms: Terms) -> Any:
+    """Commission of an order of `shares` (not negative), in currency units; 0 for none."""
+    value = shares * price * terms.money_unit
+    owed = terms.per_order + terms.per_share * shares + terms.commission_rate * value
+    return max(owed, terms.minimum) / terms.money_unit if shares > 0.0 else 0.0
+
+
+@inlined
+def target_shares(stake: Any, sign: Any, price: Any, held: Any, terms: Terms) -> Any:
+    """Signed shares to hold for `stake` (currency units, not negative) on the side of `sign`, the
+    fee of the order paid out of it; the rule of `sizing.py`."""
+    steps = terms.share_steps
+    wanted = np.copysign(whole_steps(stake / price * steps) / steps, sign)
+    fee = fee_estimate(abs(wanted - held), price, terms)
+    affordable = np.copysign(whole_steps(max(stake - fee, 0.0) / price * steps) / steps, sign)
+    return held if (affordable - held) * (wanted - held) < 0.0 else affordable
+
+
+@compiled
+def size_weights(
+    book: Book, closes: Floats, place: int, asked: int, stake: float, terms: Terms
+) -> int:
+    """Write `book.orders` from what is asked for: the first `asked` of `book.asked`, with their
+    weights (of `stake`, currency units) in the first column. Sales come first, as in the exact
+    engine. Returns the number of orders."""
+    weight, price, held, target = book.columns[0], book.columns[1], book.columns[2], book.columns[3]
+    orders = book.orders
+    missing = False
+    for index in range(asked):
+        symbol = book.asked[index]
+        price[index] = closes[place, symbol]
+        held[index] = book.quantity[symbol]
+        missing |= price[index] != price[index]
+    if missing:
+        for index in range(asked):
+            price[index] = latest_close(book, closes, place, book.asked[index])
+    for index in range(asked):
+        target[index] = target_shares(
+            abs(weight[index]) * stake, weight[index], price[index], held[index], terms
+        )
+    if not terms.allow_short:
+        for index in range(asked):
+            target[index] = held[index] if target[index] < 0.0 else target[index]
+    count = 0
+    for side in (-1.0, 1.0):
+        for index in range(asked):
+            change = target[index] - held[index]
+            orders.symbol[count] = book.asked[index]
+            orders.after[count] = target[index]
+            orders.quantity[count] = change
+            # A target of NaN, for want of any close, goes to neither side.
+            count += change * side > 0.0
+    for index in range(count):
+        orders.quantity[index] = (
+            np.rint(orders.quantity[index] * terms.share_steps) / terms.share_steps
+        )
+    return count
+
+
+# Orders that wait for a bar
+
+
+@inlined
+def take_ready(book: Book, prices: Prices, place: int) -> int:
+    """Move the waiting orders of symbols that have a bar at `place` to `book.orders`; returns their
+    number. The others go on waiting."""
+    orders, waiting = book.orders, book.waiting
+    ready, left = 0, 0
+    for index in range(book.counts[WAITING]):
+        symbol = waiting.symbol[index]
+        quantity, after = waiting.quantity[index], waiting.after[index]
+        has_bar = prices.closes[place, symbol] == prices.closes[place, symbol]
+        orders.symbol[ready], waiting.symbol[left] = symbol, symbol
+        orders.quantity[ready], waiting.quantity[left] = quantity, quantity
+        orders.after[ready], waiting.after[left] = after, after
+        ready += has_bar
+        left += not has_bar
+    book.counts[WAITING] = left
+    return ready
+
+
+@compiled
+def withdraw(book: Book, weights: Floats, place: int) -> None:
+    """Cancel the waiting orders of symbols that are asked for anew: all, where `weights` is empty,
+    since a rebalance by names asks for every symbol."""
+    waiting = book.waiting
+    left = 0
+    for index in range(book.counts[WAITING]):
+        symbol = waiting.symbol[index]
+        waiting.symbol[left] = symbol
+        waiting.quantity[left] = waiting.quantity[index]
+        waiting.after[left] = waiting.after[index]
+        left += weights.size > 0 and weights[place, symbol] != weights[place, symbol]
+    book.counts[WAITING] = left
+
+
+@compiled
+def put_in_wait(book: Book, prices: Prices, place: int, count: int, at_open: bool) -> int:
+    """Let the first `count` orders wait: all of them until the next open, or those of symbols
+    without a bar. Returns how many are left to trade now."""
+    orders, waiting = book.orders, book.waiting
+    now, later = 0, book.counts[WAITING]
+    for index in range(count):
+        symbol = orders.symbol[index]
+        quantity, after = orders.quantity[index], orders.after[index]
+        waits = at_open or prices.closes[place, symbol] != prices.closes[place, symbol]
+        orders.symbol[now], waiting.symbol[later] = symbol, symbol
+        orders.quantity[now], waiting.quantity[later] = quantity, quantity
+        orders.after[now], waiting.after[later] = after, after
+        now += not waits
+        later += waits
+    book.counts[WAITING] = later
+    return now
+
+
+# Fills
+
+
+@inlined
+def price_orders(book: Book, count: int, prices: Floats, terms: Terms) -> None:
+    """Write the columns price, price after slippage, notional (signed) and commission (money units)
+    of the first `count` orders at `prices` (one for each symbol, none missing)."""
+    columns, orders = book.columns, book.orders
+    price, paid, notional, commission = columns[0], columns[1], columns[2], columns[3]
+    for index in range(count):
+        price[index] = prices[orders.symbol[index]]
+    for index in range(count):
+        moved = price[index] + np.copysign(price[index] * terms.slippage, orders.quantity[index])
+        paid[index] = max(half_even(moved * PRICE_UNIT), 1.0) / PRICE_UNIT
+    for index in range(count):
+        shares = abs(orders.quantity[index])
+        amount = half_even(shares * paid[index] * terms.money_unit)
+        charged = terms.per_order + terms.per_share * shares + terms.commission_rate * amount
+        commission[index] = half_even(max(terms.minimum, charged))
+        notional[index] = np.copysign(amount, orders.quantity[index])
+
+
+@inlined
+def keep_fills(book: Book, fills: Fills, place: int, count: int) -> None:
+    """Write the first `count` orders, which `price_orders` has priced, behind the fills so far."""
+    first = book.counts[FILLS]
+    orders, paid, commission = book.orders, book.columns[1], book.columns[3]
+    for index in range(count):
+        fills.place[first + index] = place
+        fills.symbol[first + index] = orders.symbol[index]
+        fills.quantity[first + index] = orders.quantity[index]
+        fills.price[first + index] = paid[index]
+        fills.commission[first + index] = commission[index]
+
+
+@compiled
+def execute(book: Book, fills: Fills, place: int, count: int, prices: Floats, terms: Terms) -> None:
+    """Fill the first `count` of `book.orders` at `prices` (one for each symbol, none missing)."""
+    price_orders(book, count, prices, terms)
+    if terms.keep_fills:
+        keep_fills(book, fills, place, count)
+    totals, counts, orders = book.totals, book.counts, book.orders
+    price, paid = book.columns[0], book.columns[1]
+    notional, commission = book.columns[2], book.columns[3]
+    charges = total(commission, count)
+    totals[CASH] -= total(notional, count) + charges
+    totals[COMMISSION] += charges
+    counts[FILLS] += count
+    for index in range(count):
+        symbol = orders.symbol[index]
+        totals[TRADED] += abs(notional[index])
+        totals[SLIPPAGE] += (paid[index] - price[index]) * orders.quantity[index] * terms.money_unit
+        book.quantity[symbol] = orders.after[index]
+        book.mark[symbol] = price[index]
+        book.held[counts[HELD]] = symbol
+        counts[HELD] += not book.listed[symbol]
+        book.listed[symbol] = True
+
+
+# From signals to orders
+
+
+@inlined
+def any_signal(signals: Signals, place: int) -> bool:
+    """Whether a symbol has a signal at `place`."""
+    found = 0
+    for symbol in range(signals.shape[1]):
+        found |= signals[place, symbol]
+    return found != 0
+
+
+@inlined
+def order_one(
+    book: Book, prices: Prices, fills: Fills, place: int, symbol: int, after: float, terms: Terms
+) -> None:
+    """Order what leads to `after` (signed shares) of a symbol that has a bar: trade at its close,
+    or wait for the next open."""
+    orders = book.waiting if terms.at_open else book.orders
+    index = book.counts[WAITING] if terms.at_open else 0
+    # What closes a position at the next open is followed by an order that begins from nothing.
+    held = book.quantity[symbol] if after == 0.0 or not terms.at_open else 0.0
+    orders.symbol[index] = symbol
+    orders.quantity[index] = np.rint((after - held) * terms.share_steps) / terms.share_steps
+    orders.after[index] = after
+    if terms.at_open:
+        book.counts[WAITING] += 1
+    else:
+        execute(book, fills, place, 1, prices.closes[place], terms)
+
+
+@compiled
+def reserved(book: Book, closes: Floats, place: int) -> float:
+    """Currency units of cash that are spoken for: orders that wait to open, and twice what is sold
+    short, for that brought the cash which secures it."""
+    money = 0.0
+    for index in range(book.counts[WAITING]):
+        symbol = book.waiting.symbol[index]
+        if book.waiting.after[index] != 0.0:
+            close = latest_close(book, closes, place, symbol)
+            money += abs(book.waiting.quantity[index]) * close
+    for index in range(book.counts[HELD]):
+        symbol = book.held[index]
+        money -= 2.0 * min(book.quantity[symbol], 0.0) * book.mark[symbol]
+    return money
+
+
+@compiled
+def act_on_signals(
+    book: Book, prices: Prices, fills: Fills, place: int, signals: Signals, terms: Terms
+) -> None:
+    """Place the orders that follow from `signals` (bits, one for each symbol), symbol by symbol,
+    as the exact engine's desk does; a symbol without a bar is passed over."""
+    closes = prices.closes
+    for symbol in range(signals.size):
+        meaning = MEANINGS[signals[symbol] & 15]
+        close = closes[place, symbol]
+        if meaning == NOTHING or close != close:
+            continue
+        held = book.quantity[symbol]
+        sign = 1.0 if meaning == GO_LONG else -1.0
+        opens = meaning in (GO_LONG, GO_SHORT)
+        if opens and held * sign > 0.0:
+            continue
+        if held != 0.0 and (
+            opens
+            or meaning == CLOSE
+            or (meaning == CLOSE_LONG and held > 0.0)
+            or (meaning == CLOSE_SHORT and held < 0.0)
+        ):
+            order_one(book, prices, fills, place, symbol, 0.0, terms)
+        if not opens or (sign < 0.0 and not terms.allow_short):
+            continue
+        stake = terms.position_size * (terms.invested * equity_to_size_on(book, terms))
+        after = target_shares(stake, sign, close, 0.0, terms)
+        if after == 0.0:
+            continue
+        if not terms.allow_borrowing:
+            needed = abs(after) * close + fee_estimate(abs(after), close, terms)
+            # What closes at the next open brings its cash by then; what closed now has.
+            cash = book.totals[CASH] / terms.money_unit + max(book.quantity[symbol], 0.0) * close
+            if needed > (cash - reserved(book, closes, place)) * (1.0 + 1e-12):
+                continue
+        order_one(book, prices, fills, place, symbol, after, terms)
+
+
+# The whole history
+
+
+@compiled
+def advance(
+    prices: Prices,
+    terms: Terms,
+    demand: Demand,
+    book: Book,
+    fills: Fills,
+    history: Floats,
+    first: int,
+) -> int:
+    """Simulate from place `first` on; returns the place before which `fills` had no more room, the
+    number of places where they had.
+
+    Only what is stored may change hands here: an array that is bound anew within the loop costs
+    more than all the arithmetic of a bar.
+    """
+    closes, opens = prices.closes, prices.opens
+    weights, rebalances, signals = demand
+    room = fills.place.size - 2 * closes.shape[1]
+    for place in range(first, closes.shape[0]):
+        if terms.keep_fills and book.counts[FILLS] + book.counts[WAITING] > room:
+            return place
+        if book.counts[WAITING]:
+            ready = take_ready(book, prices, place)
+            execute(book, fills, place, ready, opens[place], terms)
+        if book.counts[HELD]:
+            mark_to(book, closes[place])
+        turn = book.counts[REBALANCED]
+        asked = -1
+        if weights.size:
+            asked = ask_for_row(book, weights[place])
+        elif turn < rebalances.places.size and rebalances.places[turn] == place:
+            asked = ask_for_names(book, rebalances, turn)
+            book.counts[REBALANCED] = turn + 1
+        elif signals.size and any_signal(signals, place):
+            act_on_signals(book, prices, fills, place, signals[place], terms)
+        if asked >= 0 and book.counts[WAITING]:
+            withdraw(book, weights, place)
+        if asked > 0 and (terms.allow_borrowing or gross(book.columns[0], asked) <= GROSS_LIMIT):
+            stake = terms.invested * equity_to_size_on(book, terms)
+            count = size_weights(book, closes, place, asked, stake, terms)
+            count = put_in_wait(book, prices, place, count, terms.at_open)
+            if count:
+                execute(book, fills, place, count, closes[place], terms)
+        value = worth(book, terms.money_unit) if book.counts[HELD] else 0.0
+        history[CASH, place] = book.totals[CASH]
+        history[EQUITY, place] = book.totals[CASH] + value
+    return int(closes.shape[0])
+
+
+@compiled
+def run(prices: Prices, terms: Terms, demand: Demand) -> tuple[Floats, Fills, Book]:
+    """The whole history.
+
+    Returns cash and equity after each place (money units), shape (2, places), the fills, and the
+    book at the end.
+    """
+    places, symbols = prices.closes.shape
+    history = np.empty((2, places))
+    book = opened_book(symbols, terms.initial_money)
+    fills = room_for_fills(FIRST_FILLS + 6 * symbols if terms.keep_fills else 0)
+    place = advance(prices, terms, demand, book, fills, history, 0)
+    while place < places:
+        fills = with_room(fills, 2 * fills.place.size)
+        place = advance(prices, terms, demand, book, fills, history, place)
+    return history, fills, book
