@@ -61,6 +61,7 @@ ALLOWED = {
         "model",
         "settings",
         "portfolio",
+        "risk",
         "ledger",
         "reconciliation",
         "brokers",

@@ -390,6 +390,17 @@ def test_a_halt_keeps_closings_and_holds_back_openings(live: LiveDesk) -> None:
     assert live.held() == shares(BBB=60)
 
 
+def test_orders_beyond_the_rate_of_a_minute_are_sent_a_minute_later(tmp_path: Path) -> None:
+    live = LiveDesk(tmp_path, risk={"max_orders_per_minute": 1})
+    outcome = live.run(new_york(MONDAY, "09:30"))
+    assert (outcome.status, outcome.block_code) == (SessionStatus.BLOCKED, "RATE_LIMIT_GLOBAL")
+    assert "1, limit 1" in outcome.block_message
+    assert len(live.working()) == 1
+    assert live.run(new_york(MONDAY, "09:30")).block_code == "RATE_LIMIT_GLOBAL"
+    assert live.run(new_york(MONDAY, "09:31")).status is SessionStatus.WORKING
+    assert len(live.working()) == 2
+
+
 def test_a_plan_is_not_sent_after_somebody_has_traded(live: LiveDesk) -> None:
     planned = live.run(new_york(MONDAY, "09:00"))
     live.broker.place_by_hand("AAA", Side.BUY, Decimal(50))

@@ -39,6 +39,8 @@ from trading_assets.model.order import (
 from trading_assets.model.order_events import OrderIntended
 from trading_assets.model.plan import PlannedOrder
 from trading_assets.portfolio.order_rules import InstrumentTraits
+from trading_assets.risk.limits import MINUTE_NANOSECONDS, OrderRate
+from trading_assets.risk.policies import RiskLimits
 
 MONDAY = dt.date(2024, 3, 4)
 OPEN = dt.datetime(2024, 3, 4, 14, 30, tzinfo=dt.UTC)
@@ -537,3 +539,31 @@ def test_the_request_says_what_the_line_of_the_plan_says() -> None:
         client_order_id="a",
     )
     assert order_request(line) == request("a", quantity="10")
+
+
+def test_an_order_too_many_within_a_minute_does_not_leave_and_leaves_a_minute_later() -> None:
+    trial, now = Trial(deduplicates=False), 0
+    rate = OrderRate(RiskLimits(max_orders_per_minute=1))
+    trial.submitter = Submitter(
+        trial.broker,
+        MONDAY,
+        OPEN,
+        trial._record,
+        trial._sleep,
+        rate_refusal=lambda symbol: rate.refusal(symbol, now),
+    )
+    with pytest.raises(SubmissionRefusedError, match="Order b did not leave") as error:
+        trial.send_fresh(request("a"), request("b"))
+    assert error.value.code == "RATE_LIMIT_GLOBAL"
+    assert trial.status("a") is OrderStatus.ACCEPTED
+    # It is not marked as leaving, so nobody has to ask for it.
+    assert trial.happened[-1] == "record OrderAccepted a"
+    assert trial.status("b") is OrderStatus.NEW
+    now = MINUTE_NANOSECONDS
+    trial.recover()
+    assert trial.happened == [
+        "look up b",
+        "record OrderSubmitted b/1",
+        "send b",
+        "record OrderAccepted b",
+    ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import timeit
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assets_tests.golden.reference_market import PLACE_VARIABLE, place
 from trading_assets.errors import IndicatorError
 from trading_assets.indicators.incremental import IncrementalIndicator
 from trading_assets.indicators.indicator import (
@@ -78,9 +78,9 @@ def test_every_indicator_by_bar_equals_its_series_and_so_never_looks_ahead(name:
 )
 def test_random_bars_with_gaps(seed: int, count: int, asked: Indicator, missing: set[int]) -> None:
     bars = random_bars(seed, count)
-    for place in missing:
-        if place < count:
-            bars[asked.inputs[0]][place] = math.nan
+    for gap in missing:
+        if gap < count:
+            bars[asked.inputs[0]][gap] = math.nan
     assert_equal(asked, bars)
 
 
@@ -102,13 +102,12 @@ def test_real_closes_over_three_decades(asked: Indicator) -> None:
     assert_equal(asked, {"close": close.astype(np.float64)})
 
 
-@pytest.mark.skipif(
-    "TRADING_ASSETS_REFERENCE" not in os.environ, reason="TRADING_ASSETS_REFERENCE is not set"
-)
 @pytest.mark.parametrize("asked", USUAL, ids=str)
 def test_real_bars_of_spy_since_1998(asked: Indicator) -> None:
-    path = Path(os.environ["TRADING_ASSETS_REFERENCE"]) / "market" / "daily_bars.csv.gz"
-    table = pyarrow.csv.read_csv(path)
+    folder = place()
+    if folder is None:
+        pytest.skip(f"the reference market data is not where {PLACE_VARIABLE} says")
+    table = pyarrow.csv.read_csv(folder / "market" / "daily_bars.csv.gz")
     table = table.filter(pc.equal(table["symbol"], "SPY"))
     names = ("open", "high", "low", "close", "volume")
     assert_equal(asked, {name: table[name].to_numpy().astype(np.float64) for name in names})

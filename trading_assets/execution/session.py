@@ -74,6 +74,7 @@ from trading_assets.execution.session_parts import (
     SessionOutcome,
     SessionStatus,
     Surroundings,
+    order_rate,
 )
 from trading_assets.execution.submission import UNSENT, Submitter, order_request
 from trading_assets.execution.takeover import INITIAL_CASH, take_over, taken_over_at
@@ -138,6 +139,7 @@ class SessionRunner:
         else:
             self._simulator = simulator or require_simulator(broker, settings)
             self.market = SimulatedMarket(self._simulator, self._fills)
+        self._rate_refusal = order_rate(settings, surroundings)
         self._is_resuming = True
 
     def run(self, inputs: SessionInputs, *, stop_after_plan: bool = False) -> SessionOutcome:
@@ -427,6 +429,7 @@ class SessionRunner:
             self.surroundings.sleep,
             halted=self.surroundings.halted,
             learn=self._learn,
+            rate_refusal=self._rate_refusal,
         )
         fresh = frozenset[str]()
         if not any(order.leg == leg for order in self.book.orders(session)):

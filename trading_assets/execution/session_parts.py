@@ -16,6 +16,9 @@ from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.plan import OrderPlan
 from trading_assets.model.result import Gap
 from trading_assets.model.target import TargetPortfolio
+from trading_assets.risk.limits import OrderRate
+from trading_assets.risk.refusals import RiskRefusal
+from trading_assets.settings import PortfolioSettings
 
 
 class SessionInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,3 +73,16 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     halted: Callable[[], bool]
     live_account: str | None
     sleep: Callable[[float], None] = time.sleep
+
+
+def order_rate(
+    settings: PortfolioSettings, surroundings: Surroundings
+) -> Callable[[str], RiskRefusal | None]:
+    """What is asked before an order of a symbol leaves: the rate that it would break, else it is
+    counted. In a simulated session the clock says nothing of how fast orders follow each other."""
+    if settings.risk is None or not settings.mode.is_real:
+        return lambda _symbol: None
+    rate = OrderRate(settings.risk)
+    return lambda symbol: rate.refusal(
+        symbol, int(surroundings.now().timestamp() * 1000) * 1_000_000
+    )

@@ -35,6 +35,7 @@ from trading_assets.model.order_events import (
     OrderSubmitted,
 )
 from trading_assets.model.plan import PlannedOrder
+from trading_assets.risk.refusals import RiskRefusal
 
 Record = Callable[[Sequence[NewEvent]], None]
 SOURCE = "execution"
@@ -59,7 +60,8 @@ def order_request(order: PlannedOrder) -> OrderRequest:
 class Submitter:
     """Sends the orders of one session to one broker and records every step with `record`.
 
-    `halted` is asked before each order leaves. Acknowledgements are recorded with `learn`, which
+    `halted` is asked before each order leaves, and so is `rate_refusal`, which counts it: too many
+    orders a minute of its symbol or in all. Acknowledgements are recorded with `learn`, which
     may leave them waiting to be durable where asking the broker again is as good.
     """
 
@@ -72,6 +74,7 @@ class Submitter:
         sleep: Callable[[float], None] = time.sleep,
         halted: Callable[[], bool] = lambda: False,
         learn: Record | None = None,
+        rate_refusal: Callable[[str], RiskRefusal | None] = lambda _symbol: None,
     ) -> None:
         self.broker = broker
         self.session = session
@@ -80,6 +83,7 @@ class Submitter:
         self._learn = learn or record
         self._sleep = sleep
         self._halted = halted
+        self._rate_refusal = rate_refusal
 
     def intend(self, intents: Sequence[OrderIntended]) -> None:
         """Make the intents durable; where the broker refuses used ids, also that they may leave."""
@@ -94,7 +98,8 @@ class Submitter:
         `fresh` holds the ids that this process itself has just intended: for those, and only
         those, it is certain that no request has left.
         Raises BrokerUnknownError when an outcome cannot be learnt, after recording that, and
-        SubmissionRefusedError HALTED when trading is halted before the next order leaves; what was
+        SubmissionRefusedError when trading is halted (HALTED) or too many orders were sent within a
+        minute (RATE_LIMIT_GLOBAL, RATE_LIMIT_SYMBOL) before the next order leaves; what was
         acknowledged until then is recorded.
         """
         pending: list[NewEvent] = []
@@ -137,6 +142,7 @@ class Submitter:
                 return
             self._require_resend_allowed(key)
         self._require_not_halted(key)
+        self._require_rate(order.request)
         if may_have_left:
             self._record(self._resent(order, attempt))
             attempt += 1
@@ -197,6 +203,15 @@ class Submitter:
                 "HALTED",
                 f"trading was halted before order {client_order_id} left; nothing was sent from "
                 "there on. `trading_assets resume` lifts it, then run the session again.",
+            )
+
+    def _require_rate(self, request: OrderRequest) -> None:
+        refusal = self._rate_refusal(request.symbol)
+        if refusal is not None:
+            raise SubmissionRefusedError(
+                refusal.code.value,
+                f"{refusal.message}. Order {request.client_order_id} did not leave, nor those "
+                "after it. Run the session again in a minute: it sends them.",
             )
 
     def _resent(self, order: OrderState, attempt: int) -> list[NewEvent]:
