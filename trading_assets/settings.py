@@ -41,6 +41,7 @@ from trading_assets.model.policies import (
     Identifier,
     IntendedPrice,
     LimitPolicy,
+    Placement,
     PlanningPolicy,
     Policy,
     Positive,
@@ -263,6 +264,12 @@ class PortfolioSettings(Policy):
             raise ValueError(
                 f"mode {self.mode.value} does not go with broker {self.broker.kind}: paper and "
                 "live need a real broker, simulated and dry the simulated one"
+            )
+        is_manual = self.execution.placement is Placement.MANUAL
+        if is_manual and not self.mode.is_real:
+            raise ValueError(
+                f"execution.placement manual needs a real account, mode is {self.mode.value}: "
+                "nobody trades by hand at the simulated broker"
             )
         if self.ibkr is not None and (self.planning.fractional or self.planning.bracket):
             raise ValueError(

@@ -119,8 +119,8 @@ def test_partial_fills_add_up_over_several_evenings() -> None:
 def test_what_is_traded_beyond_the_line_is_foreign_with_its_share_of_the_commission() -> None:
     parts = matched(trade_list(PLAN, ()), [executed("x1", BUY, "125", "SXLK.L", commission="2.50")])
     assert shares(parts) == [
-        ("x1/1", "buy-k", Decimal(100)),
-        ("x1/foreign", "", Decimal(25)),
+        ("x1#1", "buy-k", Decimal(100)),
+        ("x1#foreign", "", Decimal(25)),
     ]
     assert [part.commission for part in parts] == [Decimal("2.00"), Decimal("0.50")]
     assert {execution_of(part.fill_id) for part in parts} == {"x1"}
@@ -165,7 +165,7 @@ def test_what_was_planned_is_not_asked_about() -> None:
 def test_an_execution_that_names_a_line_belongs_to_it_first() -> None:
     two = (planned("one", BUY, "10", "SXLK.L"), planned("two", BUY, "10", "SXLK.L"))
     parts = matched(trade_list(two, ()), [executed("x1", BUY, "12", "SXLK.L", ref="two")])
-    assert shares(parts) == [("x1/1", "two", Decimal(10)), ("x1/2", "one", Decimal(2))]
+    assert shares(parts) == [("x1#1", "two", Decimal(10)), ("x1#2", "one", Decimal(2))]
 
 
 def test_without_a_plan_everything_is_foreign() -> None:

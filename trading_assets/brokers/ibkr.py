@@ -157,6 +157,11 @@ class IbkrBroker:
             if isinstance(instrument, Unknown):
                 return instrument
             quantity = exact(each.position) or ZERO
+            if quantity and instrument.value.currency != self._currency:
+                return Unknown(
+                    f"positions: {instrument.value.symbol} is in {instrument.value.currency}, the "
+                    f"portfolio in {self._currency}. Keep them in accounts of their own."
+                )
             if quantity:
                 details.append(
                     BrokerPosition(

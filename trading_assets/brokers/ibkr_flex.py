@@ -45,6 +45,7 @@ KINDS: dict[str, CashActivityKind] = {
 }
 _NOT_READY = frozenset({"1001", "1004", "1005", "1006", "1007", "1008", "1009", "1018", "1019"})
 _OK = 200
+_FIRST_YEAR = 1990
 
 InstrumentOf = Callable[[int, str], Reply[Instrument]]
 
@@ -81,7 +82,7 @@ class FlexStatements:
 
     def cash_activities_since(self, moment: dt.datetime) -> Answer[tuple[CashActivity, ...]]:
         """Cash activities later than `moment`, oldest first; Unknown where the statement does not
-        reach back to it."""
+        reach back to it. A moment before there was anything asks for all that the statement has."""
         if self._statement is None:
             fetched = self._fetch()
             if isinstance(fetched, Unknown):
@@ -97,7 +98,8 @@ class FlexStatements:
         self, statement: ElementTree.Element, moment: dt.datetime
     ) -> Answer[tuple[CashActivity, ...]]:
         first = _moment(statement.get("fromDate", ""))
-        if first is None or first.date() > moment.astimezone(NEW_YORK).date():
+        is_ever = moment.year < _FIRST_YEAR
+        if not is_ever and (first is None or first.date() > moment.astimezone(NEW_YORK).date()):
             return Unknown(
                 f"Flex statement: it begins with {first and first.date()}, asked was for "
                 f"{moment.date()} on. Give the query a longer period."

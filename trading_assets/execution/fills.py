@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.execution.book import Book
+from trading_assets.execution.manual_matching import execution_of
 from trading_assets.execution.opening import require_not_ahead
 from trading_assets.execution.takeover import taken_over_at
 from trading_assets.model.account import Execution
@@ -35,28 +37,34 @@ class FillBooking:
         intended: the account is ahead of the book then, and BrokerUnknownError says so.
         """
         since, known = self._since(session)
-        ours = self._ours(session)
-        events = []
+        fresh = []
         for execution in broker.fills_since(since).require():
             if execution.execution_id in known:
                 continue
             is_later = execution.executed_at > self._calendar.closes_at(session)
             if is_later and self._settings.mode.is_real:
                 continue
-            require_not_ahead(self._settings, self._calendar, self._book, session, execution)
-            events.append(_new_fill(session, execution, execution.client_order_id in ours))
+            fresh.append(execution)
+        events = self._events(session, fresh)
         # A simulated broker can be asked again: its fills wait for what must be durable.
         self._book.record(events, durable=broker.capabilities.orders_per_commit == 1)
+
+    def _events(self, session: dt.date, executions: Sequence[Execution]) -> list[NewEvent]:
+        """What executions that the book does not have are booked as."""
+        ours = self._ours(session)
+        for execution in executions:
+            require_not_ahead(self._settings, self._calendar, self._book, session, execution)
+        return [new_fill(session, one, one.client_order_id in ours) for one in executions]
 
     def _since(self, session: dt.date) -> tuple[dt.datetime, set[str]]:
         """From when on the broker is asked, and the executions since then that are booked."""
         orders = self._book.fold.orders
         previous = self._calendar.previous(session)
-        known = {fill.execution_id for fill in orders.fills(session)}
+        known = {execution_of(fill.execution_id) for fill in orders.fills(session)}
         since = dt.datetime.min.replace(tzinfo=dt.UTC)
         if previous is not None:
             since = self._calendar.opens_at(previous)
-            known |= {fill.execution_id for fill in orders.fills(previous)}
+            known |= {execution_of(fill.execution_id) for fill in orders.fills(previous)}
         if self._settings.mode.is_real:
             since = max(since, taken_over_at(self._book) or since)
         return since, known
@@ -68,7 +76,8 @@ class FillBooking:
         return {order.client_order_id for order in (*orders.of_session(session), *earlier)}
 
 
-def _new_fill(session: dt.date, execution: Execution, is_ours: bool) -> NewEvent:
+def new_fill(session: dt.date, execution: Execution, is_ours: bool) -> NewEvent:
+    """An execution as a fill of its order, or (not `is_ours`) as a foreign trade."""
     fill = Fill(
         execution_id=execution.execution_id,
         client_order_id=execution.client_order_id if is_ours else "",

@@ -26,7 +26,8 @@ from trading_assets.model.order import Side
 from trading_assets.model.order_events import Fill
 from trading_assets.model.plan import PlannedOrder
 
-FOREIGN_SUFFIX = "/foreign"
+_PART_MARK = "#"
+FOREIGN_SUFFIX = f"{_PART_MARK}foreign"
 """Ends the execution id of the part that no line asked for, where one execution is both."""
 IMPLAUSIBLE_FACTOR = Decimal(5)
 
@@ -160,7 +161,7 @@ def _parts(execution: Execution, shares: Mapping[str, Decimal]) -> list[MatchedP
     several = len(shares) > 1
     parts = []
     for place, (name, quantity) in enumerate(shares.items()):
-        suffix = "" if not several else FOREIGN_SUFFIX if not name else f"/{place + 1}"
+        suffix = "" if not several else FOREIGN_SUFFIX if not name else f"{_PART_MARK}{place + 1}"
         parts.append(
             MatchedPart(
                 execution=execution,
@@ -175,7 +176,7 @@ def _parts(execution: Execution, shares: Mapping[str, Decimal]) -> list[MatchedP
 
 def execution_of(fill_id: str) -> str:
     """The execution that a booked fill is of, whole or in part."""
-    return fill_id.partition("/")[0]
+    return fill_id.partition(_PART_MARK)[0]
 
 
 def implausible(

@@ -51,9 +51,8 @@ from trading_assets.execution.corporate_actions import (
     new_symbols,
     recorded_actions,
 )
-from trading_assets.execution.fills import FillBooking
 from trading_assets.execution.guard import SubmissionRequest, authorize
-from trading_assets.execution.live_market import LiveMarket
+from trading_assets.execution.manual_market import fill_booking, real_market
 from trading_assets.execution.market import Market, SimulatedMarket, Stage
 from trading_assets.execution.opening import (
     at_broker,
@@ -130,12 +129,12 @@ class SessionRunner:
         self.book = book
         self.broker = broker
         self.surroundings = surroundings
-        self._fills = FillBooking(settings, calendar, book)
+        self._fills = fill_booking(settings, calendar, book)
         self._cash_activities = CashActivityBooking(book, calendar, is_real=settings.mode.is_real)
         self._simulator: SimulatedBroker | None = None
         self.market: Market
         if settings.mode.is_real:
-            self.market = LiveMarket(settings, calendar, book, broker, surroundings)
+            self.market = real_market(settings, calendar, book, broker, surroundings)
         else:
             self._simulator = simulator or require_simulator(broker, settings)
             self.market = SimulatedMarket(self._simulator, self._fills)

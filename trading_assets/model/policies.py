@@ -225,8 +225,18 @@ class AfterDeadline(StrEnum):
     LEAVE = "leave"
 
 
+class Placement(StrEnum):
+    """Who places the orders of a plan: the product, or a person from its trade list."""
+
+    AUTOMATIC = "automatic"
+    MANUAL = "manual"
+
+
 class ExecutionPolicy(Policy):
     """How a session at a real broker is run: several runs, each doing what is still to be done.
+
+    With `placement` manual nothing is sent: the plan is a trade list, and what a person traded is
+    fetched after the close and matched to it. What follows is about orders that are sent.
 
     A leg of orders has `fill_deadline_minutes` from when it was sent to be filled. Then what is
     left of it is canceled, or left to work until the session's close, by `after_deadline`. A run
@@ -235,6 +245,7 @@ class ExecutionPolicy(Policy):
     and `close_minutes_after` it, when the session's bars are there.
     """
 
+    placement: Placement = Placement.AUTOMATIC
     fill_deadline_minutes: Annotated[int, Field(ge=0)] = 30
     after_deadline: AfterDeadline = AfterDeadline.CANCEL
     wait_seconds: Annotated[float, Field(ge=0, le=600)] = 20.0
