@@ -145,6 +145,8 @@ def cash_activities(
             continue
         if row.activity_type in _BOTH_WAYS and row.net_amount < 0:
             kind = _WITHDRAWAL
+        if kind is _DIVIDEND and not row.symbol:
+            return Unknown(f"activity {row.id} is a dividend of no instrument")
         moment = _moment(row)
         if moment is None:
             return Unknown(f"activity {row.id} lacks its time")
