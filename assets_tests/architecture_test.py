@@ -102,6 +102,7 @@ ALLOWED = {
         "ledger",
         "analytics",
         "risk",
+        "indicators",
         "strategies",
         "market_data",
         "data_files",

@@ -287,6 +287,7 @@ def test_more_fills_than_there_was_room_for_are_all_kept() -> None:
     ("changes", "message"),
     [
         ({"matching": {"volume_cap": "0.1"}}, r"matching\.volume_cap .* Set it to null"),
+        ({"risk": "built_in"}, "risk is not followed .* null"),
         ({"matching": {"fill_price": "next_vwap"}}, r"matching\.fill_price .* close or next_open"),
         ({"matching": {"time_in_force": "day"}}, r"matching\.time_in_force .* Set it to gtc"),
         ({"slippage": {"volume_share_impact": "0.1"}}, r"volume_share_impact .* Set it to 0"),

@@ -17,6 +17,7 @@ many-eth of its kind. The same key again gives the first order, not another.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -36,12 +37,14 @@ from trading_assets.engine.orders import (
     WorkingOrder,
 )
 from trading_assets.engine.rebalance import Rebalancer
+from trading_assets.engine.risk_desk import RiskDesk
 from trading_assets.engine.rules import BacktestRules
 from trading_assets.engine.scaled import price_units
 from trading_assets.engine.sizing import target_shares
 from trading_assets.errors import ConfigurationError
 from trading_assets.model.market_events import SignalAction
 from trading_assets.model.order import OrderType, Side
+from trading_assets.model.round_trip import RoundTrip
 from trading_assets.strategies.base import Answer, OrderIntent, Signal, TargetWeights
 
 # Looked up once: attributes of an enum cost more than those of a module.
@@ -59,7 +62,8 @@ QUANTITY_TOO_SMALL = "QUANTITY_TOO_SMALL"
 class Desk:
     """Turns answers into orders at the exchange; one for a backtest.
 
-    `shares_of_equity` is the part of the account's equity that each strategy trades with.
+    `shares_of_equity` is the part of the account's equity that each strategy trades with;
+    `trade_results` gives what each closed round trip earned, for sizing by it.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Desk:
         rules: BacktestRules,
         strategy_ids: tuple[str, ...],
         shares_of_equity: tuple[float, ...],
+        trade_results: Callable[[], Sequence[RoundTrip]] = lambda: (),
     ) -> None:
         self._market = market
         self._chunk = chunk
@@ -91,6 +96,9 @@ class Desk:
         self._equity = 0.0
         self.rejections: Counter[str] = Counter()
         """How many orders were rejected, by code."""
+        self.risk: RiskDesk | None = None
+        if rules.risk is not None:
+            self.risk = RiskDesk(rules.risk, market, chunk, exchange, self.equity, trade_results)
         self.signal_count = 0
         self.rebalancer = Rebalancer(
             market,
@@ -98,7 +106,8 @@ class Desk:
             exchange,
             rules,
             self.rejections,
-            by_the_array=len(strategy_ids) == 1 and not exchange.keeps_orders,
+            by_the_array=len(strategy_ids) == 1 and not exchange.keeps_orders and self.risk is None,
+            refusal=self.risk_refusal,
         )
 
     def equity(self, place: int) -> float:
@@ -184,6 +193,8 @@ class Desk:
             return
         if signal.quantity is not None:
             quantity = self._scale.truncated(signal.quantity)
+        elif self.risk is not None:
+            quantity = 0
         else:
             size = self._position_size
             if signal.confidence is not None:
@@ -194,12 +205,26 @@ class Desk:
         order.stop_loss = self._raw(symbol, signal.stop_loss_price, place)
         order.take_profit = self._raw(symbol, signal.take_profit_price, place)
         now = self.account.by_strategy.item(strategy, symbol)
-        refusal = self._refusal(order, price, now)
+        refusal = self._sized_by_risk(order, signal, price) or self._refusal(order, price, now)
         if refusal:
             self.rejections[refusal] += 1
             self.exchange.reject(order, place, refusal)
         else:
             self.exchange.submit(order, place)
+
+    def _sized_by_risk(self, order: WorkingOrder, signal: Signal, price: float) -> str:
+        """Give an order that opens the risk policy's stops and size, where it has none; the code of
+        why it cannot have them, else empty."""
+        if self.risk is None:
+            return ""
+        refusal = self.risk.add_stops(order, price)
+        if not refusal and signal.quantity is None:
+            stake = self._stake(order.strategy, order.placed)
+            sized = self.risk.quantity(order, stake, price, signal.confidence)
+            if isinstance(sized, str):
+                return sized
+            order.quantity = sized
+        return refusal
 
     def _close(self, strategy: int, symbol: int, signal: Signal, place: int, held: int) -> None:
         sign = -1 if held > 0 else 1
@@ -239,8 +264,18 @@ class Desk:
         if wanted < 0 and not self._allow_short:
             self.rejections[SHORT_NOT_ALLOWED] += 1
             self.exchange.reject(order, place, SHORT_NOT_ALLOWED)
+        elif (refusal := self.risk_refusal(order, price)) != "":
+            self.rejections[refusal] += 1
+            self.exchange.reject(order, place, refusal)
         else:
             self.exchange.submit(order, place)
+
+    def risk_refusal(self, order: WorkingOrder, price: float) -> str:
+        """The code of the risk policy's limit that an order breaks; empty for one that only
+        reduces, or without a policy."""
+        if self.risk is None or not order.opens:
+            return ""
+        return self.risk.refusal(order, price)
 
     def _new(
         self, strategy: int, symbol: int, signal: Signal, place: int, sign: int, quantity: int
@@ -274,7 +309,7 @@ class Desk:
             needed = shares * price + self.exchange.commission.estimate_one(shares, price)
             if needed > self._spendable(held, price, order.placed) * (1 + 1e-12):
                 return INSUFFICIENT_CAPITAL
-        return ""
+        return self.risk_refusal(order, price)
 
     def _spendable(self, held: int, price: float, place: int) -> float:
         """Cash less what working orders that open will need, plus what a flip's closing brings."""

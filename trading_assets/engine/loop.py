@@ -164,7 +164,11 @@ class Engine:
             rules,
             tuple(slot.id for slot in slots),
             _shares_of_equity(slots),
+            self._trade_results,
         )
+        risk = self.desk.risk
+        self._see = risk.see if risk is not None and risk.watches_places else None
+        keep_round_trips |= risk is not None and risk.needs_trade_results
         self.round_trips: list[RoundTrip] = []
         self.book = Book(
             market,
@@ -178,6 +182,11 @@ class Engine:
         self._watchers = self._bar_watchers()
         self._due, self._asked = self._cross_sections()
         self._has_begun = False
+
+    def _trade_results(self) -> list[RoundTrip]:
+        """The round trips closed so far, as the ledger has them."""
+        self.book.catch_up()
+        return self.round_trips
 
     def _bar_watchers(self) -> dict[int, tuple[_Watcher, ...]]:
         """By symbol, who is shown its bars."""
@@ -243,7 +252,7 @@ class Engine:
         exchange, corporate, take = self.exchange, self.corporate, self.desk.take
         waiting, working = self.desk.rebalancer.waiting, exchange.working
         watchers = tuple(self._watchers.values())
-        asked, start = self._asked, self.first_place
+        asked, start, see = self._asked, self.first_place, self._see
         any_asked = bool(asked[first:last].any())
         bars_by_symbol = self.chunk.bars(tuple(self._watchers))
         place = first
@@ -255,6 +264,8 @@ class Engine:
                 exchange.match(place, others_follow=bool(waiting))
             if waiting:
                 self.desk.rebalancer.match(place)
+            if see is not None:
+                see(place)
             for bar, watching in zip(bars, watchers, strict=True):
                 if bar is None:
                     continue
@@ -270,7 +281,7 @@ class Engine:
         """The same for the bars of one symbol that one strategy watches: nothing to go through."""
         exchange, corporate, take = self.exchange, self.corporate, self.desk.take
         waiting, working = self.desk.rebalancer.waiting, exchange.working
-        start = self.first_place
+        start, see = self.first_place, self._see
         on_bar, context, strategy = watcher
         for place, bar in enumerate(self.chunk.bars((symbol,))[0], first):
             self.place = place
@@ -280,6 +291,8 @@ class Engine:
                 exchange.match(place, others_follow=bool(waiting))
             if waiting:
                 self.desk.rebalancer.match(place)
+            if see is not None:
+                see(place)
             if bar is not None:
                 answer = on_bar(bar, context)
                 if answer and place >= start:
@@ -288,12 +301,13 @@ class Engine:
     def _skip_through(self, first: int, last: int) -> None:
         """Places of a chunk where nobody watches bars: only those at which something happens."""
         exchange, corporate, rebalancer = self.exchange, self.corporate, self.desk.rebalancer
+        see = self._see
         asked = np.flatnonzero(self._asked[first:last])
         upcoming = iter((asked + first).tolist())
         next_asked = next(upcoming, last)
         place = first
         while True:
-            if not exchange.working and not rebalancer.waiting:
+            if not exchange.working and not rebalancer.waiting and see is None:
                 place = min(next_asked, corporate.next_place)
             if place >= last:
                 return
@@ -304,6 +318,8 @@ class Engine:
                 exchange.match(place, others_follow=bool(rebalancer.waiting))
             if rebalancer.waiting:
                 rebalancer.match(place)
+            if see is not None:
+                see(place)
             if place == next_asked:
                 self._ask(place)
                 next_asked = next(upcoming, last)

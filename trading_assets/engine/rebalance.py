@@ -12,6 +12,7 @@ Sales come before purchases, each in the order of the market's symbols.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +75,7 @@ class Rebalancer:
         rejections: Counter[str],
         *,
         by_the_array: bool,
+        refusal: Callable[[WorkingOrder, float], str] = lambda _order, _price: "",
     ) -> None:
         self._market = market
         self._chunk = chunk
@@ -84,6 +86,7 @@ class Rebalancer:
         self._fill_price = rules.matching.fill_price
         self._rejections = rejections
         self._by_the_array = by_the_array
+        self._refusal = refusal
         self.waiting: list[OrderBatch] = []
         """Batches that trade in the next bar."""
 
@@ -129,12 +132,18 @@ class Rebalancer:
     ) -> None:
         exchange = self._exchange
         if not self._by_the_array:
+            marks = self._chunk.marks[place - self._chunk.first]
             for symbol, change, aim in zip(
                 symbols.tolist(), changes.tolist(), wanted.tolist(), strict=True
             ):
                 order = self._order(strategy, symbol, change, place, exchange.new_number())
                 order.opens = abs(aim) > abs(aim - change) or aim * (aim - change) < 0
-                exchange.submit(order, place)
+                refusal = self._refusal(order, marks.item(symbol))
+                if refusal:
+                    self._rejections[refusal] += 1
+                    exchange.reject(order, place, refusal)
+                else:
+                    exchange.submit(order, place)
             return
         first = exchange.next_number
         exchange.next_number = first + len(symbols)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from trading_assets.model.money import QUANTITY_DECIMALS_MAX
 from trading_assets.model.policies import (
@@ -16,6 +16,7 @@ from trading_assets.model.policies import (
     Policy,
     Positive,
 )
+from trading_assets.risk.policies import BUILT_IN, RiskPolicy
 
 
 class FillPrice(StrEnum):
@@ -105,8 +106,9 @@ class AccountRules(Policy):
 class BacktestRules(Policy):
     """All of them, and how signals are sized.
 
-    `position_size` is the fraction of the strategy's equity that an opening signal invests. Money
-    and prices are of the account's currency.
+    `position_size` is the fraction of the strategy's equity that an opening signal invests. With a
+    `risk` policy that sizes instead, and its limits, stops and circuit breaker hold; "built_in" is
+    one. Money and prices are of the account's currency.
     """
 
     account: AccountRules = AccountRules()
@@ -114,3 +116,9 @@ class BacktestRules(Policy):
     commission: CommissionRules = CommissionRules()
     slippage: SlippageRules = SlippageRules()
     position_size: Annotated[Exact, Field(gt=0, le=10)] = Decimal("0.1")
+    risk: RiskPolicy | None = None
+
+    @field_validator("risk", mode="before")
+    @classmethod
+    def _built_in(cls, given: Any) -> Any:
+        return BUILT_IN if given == BUILT_IN.id else given

@@ -223,20 +223,42 @@ def _parity_weight(fraction: Decimal, weight: float | None) -> Decimal | SizingR
     return fraction * exact(weight)
 
 
-def trade_statistics(results: Sequence[Decimal]) -> TradeStatistics | None:
-    """Win rate and payoff of closed trades' results (money, net of costs); None without any.
+class TradeTally(msgspec.Struct, frozen=True):
+    """Closed trades added up: how many there were, gained and lost, and how much (positive)."""
 
-    A result of exactly 0 is counted, as neither a gain nor a loss of the payoff.
-    """
-    if not results:
-        return None
-    gains = [result for result in results if result > 0]
-    losses = [-result for result in results if result < 0]
-    payoff = None
-    if gains and losses:
-        payoff = float((sum(gains, ZERO) / len(gains)) / (sum(losses, ZERO) / len(losses)))
-    return TradeStatistics(
-        count=len(results),
-        win_rate=float(ONE * len(gains) / len(results)),
-        payoff_ratio=payoff,
-    )
+    count: int = 0
+    gains: int = 0
+    gained: Decimal = ZERO
+    losses: int = 0
+    lost: Decimal = ZERO
+
+    def with_results(self, results: Sequence[Decimal]) -> TradeTally:
+        """This with more trades' results (signed money). One of exactly 0 is counted, as neither a
+        gain nor a loss."""
+        gains = [result for result in results if result > 0]
+        losses = [-result for result in results if result < 0]
+        return TradeTally(
+            self.count + len(results),
+            self.gains + len(gains),
+            self.gained + sum(gains, ZERO),
+            self.losses + len(losses),
+            self.lost + sum(losses, ZERO),
+        )
+
+    def statistics(self) -> TradeStatistics | None:
+        """Win rate and payoff; None without a trade."""
+        if not self.count:
+            return None
+        payoff = None
+        if self.gains and self.losses:
+            payoff = float((self.gained / self.gains) / (self.lost / self.losses))
+        return TradeStatistics(
+            count=self.count,
+            win_rate=float(ONE * self.gains / self.count),
+            payoff_ratio=payoff,
+        )
+
+
+def trade_statistics(results: Sequence[Decimal]) -> TradeStatistics | None:
+    """Win rate and payoff of closed trades' results (signed money); None without any."""
+    return TradeTally().with_results(results).statistics()
