@@ -50,7 +50,7 @@ ALLOWED = {
         "data_files",
     },
     "alpaca_api": {"errors", "model"},
-    "market_data": {"errors", "model", "settings", "data_files", "alpaca_api"},
+    "market_data": {"errors", "model", "settings", "data_files", "alpaca_api", "atomic_file"},
     # The simulated broker charges by the planner's own commission function, and accrues interest
     # by the ledger's day counts.
     "brokers": {"errors", "model", "portfolio", "ledger", "alpaca_api"},

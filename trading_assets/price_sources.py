@@ -1,4 +1,4 @@
-"""A portfolio's price source, from what its settings name: a file, or Alpaca."""
+"""A portfolio's price source, from what its settings name: a file, Alpaca, or Yahoo."""
 
 from __future__ import annotations
 
@@ -19,14 +19,23 @@ from trading_assets.market_data.bar_cache import BarCache
 from trading_assets.market_data.base import PriceSource
 from trading_assets.market_data.corporate_actions import CorporateActions, read_corporate_actions
 from trading_assets.market_data.files import open_file_prices
+from trading_assets.market_data.yahoo import (
+    YahooCalendar,
+    YahooClient,
+    YahooPriceSource,
+    take_snapshot,
+)
+from trading_assets.market_data.yahoo_histories import SnapshotFolder
 from trading_assets.model.account import Unknown
 from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.settings import (
     AlpacaBrokerSettings,
-    AlpacaPrices,
+    FilePrices,
     Mode,
     PortfolioSettings,
+    YahooPrices,
     alpaca_environment,
+    yahoo_relay,
 )
 from trading_assets.signal_files import read_signal_file
 from trading_assets.signal_settings import MomentumStrategy
@@ -52,16 +61,22 @@ def alpaca_api(settings: PortfolioSettings) -> AlpacaApi:
 
 
 def open_prices(
-    settings: PortfolioSettings, calendar: TradingCalendar, bars: Path | None = None
+    settings: PortfolioSettings,
+    calendar: TradingCalendar,
+    bars: Path | None = None,
+    snapshots: Path | None = None,
 ) -> PriceSource:
-    """The price source with its corporate actions; `bars` is where bars may be kept.
+    """The price source with its corporate actions; `bars` is where bars may be kept, `snapshots`
+    where prices that cannot be had again are.
 
     Raises InputError for a file that cannot be used, ConfigurationError where keys are missing,
     PricesUnknownError where announcements cannot be had or do not say enough.
     """
     prices = settings.prices
-    if not isinstance(prices, AlpacaPrices):
+    if isinstance(prices, FilePrices):
         return open_file_prices(settings, calendar.history)
+    if isinstance(prices, YahooPrices):
+        return yahoo_prices(settings, prices, calendar, snapshots, dt.datetime.now(dt.UTC))
     api = alpaca_api(settings)
     symbols = sorted(_signal_symbols(settings))
     data = AlpacaMarketData(
@@ -80,6 +95,36 @@ def open_prices(
     else:
         actions = CorporateActions()
     return AlpacaPriceSource(data, prices, calendar.history, symbols, actions)
+
+
+def yahoo_prices(
+    settings: PortfolioSettings,
+    prices: YahooPrices,
+    calendar: TradingCalendar,
+    folder: Path | None,
+    now: dt.datetime,
+) -> YahooPriceSource:
+    """Yahoo's prices as of `now` (UTC); snapshots are kept below `folder`, nowhere when None."""
+    symbols = _signal_symbols(settings)
+    if prices.benchmark_symbol:
+        symbols.add(prices.benchmark_symbol)
+    sessions = calendar.history
+    client = YahooClient(
+        prices.timeout_seconds, yahoo_relay(), None if folder is None else folder / "yfinance"
+    )
+    snapshot = take_snapshot(
+        prices,
+        settings.currency,
+        sorted(symbols),
+        YahooCalendar(sessions, [calendar.closes_at(session) for session in sessions]),
+        SnapshotFolder(None if folder is None else folder / settings.id),
+        lambda symbol, first: client.history(symbol, first, now),
+        now,
+    )
+    actions = CorporateActions()
+    if settings.corporate_actions is not None:
+        actions = read_corporate_actions(settings.corporate_actions, settings.currency, sessions)
+    return YahooPriceSource(snapshot, prices, symbols, sessions, actions)
 
 
 def announced_actions(api: AlpacaApi, symbols: Iterable[str], today: dt.date) -> CorporateActions:

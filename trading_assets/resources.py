@@ -40,16 +40,21 @@ SUBMITTER_WAIT_SECONDS = 30.0
 
 class MarketDataResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Prices of a portfolio, from the source that its settings name; `bars_folder` is where bars
-    that were fetched are kept, nowhere when empty."""
+    that were fetched are kept, `snapshots_folder` prices that cannot be had again, nowhere when
+    empty."""
 
     bars_folder: str = ""
+    snapshots_folder: str = ""
 
     def open(self, settings: PortfolioSettings, calendar: TradingCalendar) -> PriceSource:
         """The price source with its corporate actions. Files are read once a process for as long
         as they stay the same; anything else is asked anew."""
         if not isinstance(settings.prices, FilePrices):
             return open_prices(
-                settings, calendar, Path(self.bars_folder) if self.bars_folder else None
+                settings,
+                calendar,
+                Path(self.bars_folder) if self.bars_folder else None,
+                Path(self.snapshots_folder) if self.snapshots_folder else None,
             )
         actions = settings.corporate_actions
         files = [settings.prices.path, *([] if actions is None else [actions.path])]
@@ -193,7 +198,10 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 def resources(directories: Directories) -> dict[str, dg.ConfigurableResource]:  # type: ignore[type-arg]
     """All resources on these directories, by the name under which assets ask for them."""
     return {
-        "market_data": MarketDataResource(bars_folder=str(directories.bars)),
+        "market_data": MarketDataResource(
+            bars_folder=str(directories.bars),
+            snapshots_folder=str(directories.price_snapshots),
+        ),
         "brokers": BrokerResource(
             folder=str(directories.simulated_brokers),
             halt_switch=str(directories.halt_switch),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -132,6 +133,21 @@ class AlpacaPrices(_Benchmarked):
     wait_minutes: Annotated[int, Field(ge=0)] = 15
 
 
+class YahooPrices(_Benchmarked):
+    """Daily closes from Yahoo, adjusted for splits.
+
+    `wait_minutes` is how long after a session's close its bar counts as complete, `refresh_minutes`
+    how long an answer is used again, `max_jump` the fraction beyond which a change from close to
+    close is warned of.
+    """
+
+    kind: Literal["yahoo"]
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
+    wait_minutes: Annotated[int, Field(ge=0)] = 5
+    refresh_minutes: Annotated[int, Field(ge=0)] = 15
+    max_jump: Positive = Decimal("0.4")
+
+
 class SimulatedBrokerSettings(Policy):
     """The broker in a file, which `simulation` describes."""
 
@@ -169,7 +185,9 @@ def _price_kind(given: Any) -> str:
 
 
 Prices = Annotated[
-    Annotated[FilePrices, Tag("files")] | Annotated[AlpacaPrices, Tag("alpaca")],
+    Annotated[FilePrices, Tag("files")]
+    | Annotated[AlpacaPrices, Tag("alpaca")]
+    | Annotated[YahooPrices, Tag("yahoo")],
     Discriminator(_price_kind),
 ]
 BrokerSettings = Annotated[
@@ -331,6 +349,11 @@ class Directories(BaseModel):
         return self.state / "bars"
 
     @property
+    def price_snapshots(self) -> Path:
+        """Prices as a service gave them when they were used; they cannot be had again."""
+        return self.state / "price_snapshots"
+
+    @property
     def lake(self) -> Path:
         """Projections: Parquet, one file for each asset and session."""
         return self.state / "lake"
@@ -444,6 +467,19 @@ def alpaca_environment(environment: Mapping[str, str] | None = None) -> AlpacaEn
     return AlpacaEnvironment(
         key=SecretStr(key), secret=SecretStr(secret), trading_url=trading_url, data_url=data_url
     )
+
+
+def yahoo_relay(environment: Mapping[str, str] | None = None) -> str | None:
+    """An address to ask in place of Yahoo's hosts, from TRADING_ASSETS_YAHOO_URL; None where it is
+    not set. ConfigurationError where it is no http address."""
+    values = os.environ if environment is None else environment
+    given = values.get("TRADING_ASSETS_YAHOO_URL")
+    if given and not given.startswith(("http://", "https://")):
+        raise ConfigurationError(
+            f"TRADING_ASSETS_YAHOO_URL {given!r} is not an address. Write it as "
+            "https://gateway.example, or unset it to ask Yahoo itself."
+        )
+    return given or None
 
 
 def ibkr_environment(environment: Mapping[str, str] | None = None) -> IbkrEnvironment:

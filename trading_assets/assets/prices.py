@@ -10,6 +10,7 @@ from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.atomic_file import flush_files
+from trading_assets.market_data.base import warnings_of
 from trading_assets.progress import tracked
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import price_table
@@ -63,8 +64,15 @@ def build_prices(graph: PortfolioGraph) -> dg.AssetsDefinition:
                 )
             )
         flush_files()
+        warnings = warnings_of(source)
+        for line in warnings:
+            context.log.warning(line)
         yield dg.MaterializeResult(
-            metadata={"source": source.name, "source_sha256": source.sha256}
+            metadata={
+                "source": source.name,
+                "source_sha256": source.sha256,
+                "source_warnings": "\n".join(warnings) or "none",
+            }
             | rows_metadata(rows, store.path("prices", session), table)
         )
         yield from results(check)

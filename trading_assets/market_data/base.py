@@ -23,6 +23,11 @@ ADJUSTED_CLOSE_AGE_SESSIONS = 5
 """How many sessions before the one asked for an adjusted close may be."""
 
 
+def warnings_of(source: PriceSource) -> tuple[str, ...]:
+    """What a source has to warn of, such as symbols that were left out; most have nothing."""
+    return tuple(getattr(source, "warnings", ()))
+
+
 @runtime_checkable
 class AdjustedCloses(Protocol):
     """Closes over long times, comparable with each other: what signals from prices are made of."""

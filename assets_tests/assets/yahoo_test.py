@@ -1,0 +1,146 @@
+"""The template of the sector portfolio in the graph, its prices from a stand-in for Yahoo."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from assets_tests.assets.graph_home import GraphHome, failures
+from assets_tests.yahoo.server import Bar, Fault, Listing, YahooStandIn
+from trading_assets.calendar import TradingCalendar
+from trading_assets.daily_run import QUIET
+from trading_assets.lake import Lake
+from trading_assets.settings import SessionSettings, load_portfolio
+
+TEMPLATE = Path(__file__).parents[2] / "data/portfolios/templates/sector_momentum.yaml"
+TODAY = dt.datetime.now(dt.UTC).date()
+# Five sessions of London that are over whatever the time of day.
+RUN = [
+    day
+    for day in TradingCalendar(
+        SessionSettings(calendar="XLON", start=TODAY - dt.timedelta(days=20))
+    ).sessions
+    if day < TODAY
+][-5:]
+FIRST, LAST = RUN[0], RUN[-1]
+CALENDAR = TradingCalendar(SessionSettings(calendar="XLON", start=FIRST))
+GROWTH = {
+    "SXLK.L": 5, "SXLF.L": 4, "SXLE.L": 3, "SXLV.L": 2, "SXLY.L": 1, "SXLP.L": 0, "SXLI.L": -1,
+    "SXLB.L": -2, "SXLU.L": -3,
+}  # fmt: skip
+"""By how many cents a session each fund rises from 40.00."""
+
+
+def rising(cents: int) -> Listing:
+    days = [day for day in CALENDAR.history if day <= LAST]
+    return Listing(
+        "USD",
+        {
+            day.isoformat(): Bar(str(Decimal(40) + Decimal(cents * place) / 100))
+            for place, day in enumerate(days)
+        },
+    )
+
+
+class SectorHome(GraphHome):
+    """The template with its first session a few days ago, asking the stand-in."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        (self.places.portfolios / "alpha.yaml").unlink()
+        content = yaml.safe_load(TEMPLATE.read_text())
+        content["sessions"]["start"] = FIRST
+        content["prices"]["timeout_seconds"] = 2
+        (self.places.portfolios / "sector_momentum.yaml").write_text(yaml.safe_dump(content))
+
+    @property
+    def snapshots(self) -> list[Path]:
+        return sorted((self.places.price_snapshots / "sector_momentum").glob("*.json.gz"))
+
+
+@pytest.fixture
+def yahoo(monkeypatch: pytest.MonkeyPatch) -> Iterator[YahooStandIn]:
+    with YahooStandIn() as server:
+        server.listed = {symbol: rising(cents) for symbol, cents in GROWTH.items()}
+        monkeypatch.setenv("TRADING_ASSETS_YAHOO_URL", server.address)
+        yield server
+
+
+@pytest.fixture
+def home(tmp_path: Path, yahoo: YahooStandIn) -> SectorHome:
+    assert yahoo.address
+    return SectorHome(tmp_path)
+
+
+def run(home: SectorHome) -> dg.ExecuteInProcessResult:
+    return home.run(FIRST.isoformat(), LAST.isoformat(), portfolio="sector_momentum")
+
+
+def held(home: SectorHome) -> set[str]:
+    table = Lake(home.places.lake, "sector_momentum").read("positions_eod", LAST)
+    assert table is not None
+    return set(table.column("symbol").to_pylist()) - {"CASH"}
+
+
+def test_the_template_is_a_valid_portfolio(home: SectorHome) -> None:
+    settings = load_portfolio(home.places.portfolios / "sector_momentum.yaml")
+    assert settings.planning.no_trade_band == Decimal("0.02")
+    assert settings.schedule.daily == dt.time(16, 35)
+    assert sorted(settings.momentum[0].universe) == sorted(GROWTH)
+
+
+def test_the_three_that_rose_most_are_held_and_what_was_used_is_kept(
+    home: SectorHome, yahoo: YahooStandIn
+) -> None:
+    result = run(home)
+    assert result.success, failures(result)
+    assert held(home) == {"SXLK.L", "SXLF.L", "SXLE.L"}
+    # Asked once for all assets of the run; kept once.
+    (snapshot,) = home.snapshots
+    assert yahoo.asked.count("SXLK.L") <= 2
+    (event,) = [
+        each
+        for each in result.get_asset_materialization_events()
+        if each.asset_key == dg.AssetKey(["sector_momentum", "prices"])
+        and each.partition == LAST.isoformat()
+    ]
+    metadata = event.materialization.metadata
+    digest = str(metadata["source_sha256"].value)
+    assert snapshot.name.endswith(f"_{digest[:16]}.json.gz")
+    prices = Lake(home.places.lake, "sector_momentum").read("prices", LAST)
+    assert prices is not None
+    assert set(prices.column("source").to_pylist()) == {f"yahoo {digest[:12]}"}
+
+
+def test_a_bad_symbol_is_warned_of_and_the_signal_says_that_it_is_not_ranked(
+    home: SectorHome, yahoo: YahooStandIn
+) -> None:
+    yahoo.faults["SXLF.L"] = Fault.HTML
+    del yahoo.listed["SXLE.L"]
+    result = run(home)
+    assert result.success, failures(result)
+    assert held(home) == {"SXLK.L", "SXLV.L", "SXLY.L"}
+    job = home.definitions.resolve_job_def("sector_momentum__momentum_signal_sector_momentum")
+    month = f"{FIRST:%Y-%m}-01"
+    ranked = job.execute_in_process(
+        QUIET, instance=home.instance, partition_key=month, raise_on_error=False
+    )
+    assert ranked.success, failures(ranked)
+    (text,) = (home.places.exports / "sector_momentum").glob("*/momentum_signal_*.txt")
+    assert "SXLE.L, SXLF.L" in text.read_text()
+
+
+def test_without_yahoo_and_without_anything_kept_the_run_fails_and_says_why(
+    home: SectorHome, yahoo: YahooStandIn
+) -> None:
+    yahoo.faults["*"] = Fault.RATE_LIMIT
+    messages = " ".join(failures(run(home)).values())
+    assert "Yahoo gave no usable prices and none are kept" in messages
+    assert "HTTP 429" in messages
+    assert home.closed_sessions("sector_momentum") == []

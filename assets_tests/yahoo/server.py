@@ -1,0 +1,225 @@
+"""A stand-in for Yahoo Finance's chart service that yfinance talks to over HTTP as it is.
+
+    with YahooStandIn() as yahoo:
+        yahoo.listed["SXLK.L"] = Listing("USD", {"2024-03-04": Bar("41.25")})
+        yahoo.faults["SXLF.L"] = Fault.HTML
+        YahooClient(timeout_seconds=1, relay=yahoo.address).history("SXLK.L", first, now)
+
+It answers what the service answers: prices as doubles that were floats of 32 bits, pence as GBp, a
+symbol that it does not know as 404 with a reason in JSON, errors as HTML. Cookies and crumbs, for
+which yfinance asks before the first prices, come from the same server. The host that a request was
+meant for is the first part of its path.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import struct
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+HTML = b"<html><body><h1>Sorry, we are having some trouble.</h1></body></html>"
+
+
+class Fault(Enum):
+    """What may be wrong with the answer for one symbol, or for all."""
+
+    RATE_LIMIT = 429
+    SERVER_ERROR = 500
+    HTML = "a page instead of prices"
+    TIMEOUT = "no answer"
+    EMPTY = "prices without a row"
+    DROPPED = "the connection is cut"
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One day: the close, the close adjusted for dividends (the same when not given), volume."""
+
+    close: str
+    adjusted: str | None = None
+    volume: int = 1000
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One symbol: the currency that Yahoo gives, its bars by day, splits as "new:old" by day."""
+
+    currency: str
+    bars: Mapping[str, Bar]
+    zone: str = "Europe/London"
+    splits: Mapping[str, str] = field(default_factory=dict)
+
+
+class YahooStandIn:
+    """The server, on a free port of 127.0.0.1, for as long as the block lasts.
+
+    `listed` are the symbols it knows, `faults` what is wrong by symbol ("*" for all), `asked` the
+    symbols whose prices were asked for, in order. `silence_seconds` is how long it says nothing.
+    """
+
+    def __init__(self) -> None:
+        self.listed: dict[str, Listing] = {}
+        self.faults: dict[str, Fault] = {}
+        self.asked: list[str] = []
+        self.silence_seconds = 5.0
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> YahooStandIn:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def address(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        stand_in = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                stand_in._answer(self)
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                stand_in._answer(self)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        return Handler
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        url = urlsplit(request.path)
+        if "/quoteSummary/" in url.path:
+            _send_json(request, 404, {"quoteSummary": _not_found()["chart"]})
+            return
+        if "/v8/finance/chart/" not in url.path:
+            # Cookies, crumb, consent: enough of each for yfinance to go on.
+            body = b"crumb0123" if url.path.endswith("getcrumb") else b"<html></html>"
+            _send(request, 200, body, "text/plain")
+            return
+        symbol = unquote(url.path.rsplit("/", 1)[1])
+        self.asked.append(symbol)
+        fault = self.faults.get(symbol) or self.faults.get("*")
+        if fault is Fault.TIMEOUT:
+            time.sleep(self.silence_seconds)
+            request.close_connection = True
+        elif fault is Fault.DROPPED:
+            request.close_connection = True
+        elif fault is Fault.RATE_LIMIT:
+            _send(request, 429, b"Too Many Requests\r\n", "text/plain")
+        elif fault is Fault.SERVER_ERROR:
+            _send(request, 500, HTML, "text/html")
+        elif fault is Fault.HTML:
+            _send(request, 200, HTML, "text/html")
+        elif symbol not in self.listed:
+            _send_json(request, 404, _not_found())
+        else:
+            listing = self.listed[symbol]
+            query = parse_qs(url.query)
+            bars = {} if fault is Fault.EMPTY else _asked_for(listing, query)
+            _send_json(request, 200, _chart(symbol, listing, bars))
+
+
+def _send(request: BaseHTTPRequestHandler, status: int, body: bytes, kind: str) -> None:
+    request.send_response(status)
+    request.send_header("Content-Type", kind)
+    request.send_header("Content-Length", str(len(body)))
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def _send_json(request: BaseHTTPRequestHandler, status: int, content: object) -> None:
+    _send(request, status, json.dumps(content).encode(), "application/json")
+
+
+def _not_found() -> dict[str, Any]:
+    error = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
+    return {"chart": {"result": None, "error": error}}
+
+
+def _asked_for(listing: Listing, query: Mapping[str, list[str]]) -> dict[str, Bar]:
+    first = int(query.get("period1", ["0"])[0])
+    last = int(query.get("period2", [str(2**40)])[0])
+    return {day: bar for day, bar in listing.bars.items() if first <= _opened(day, listing) < last}
+
+
+def _opened(day: str, listing: Listing) -> int:
+    zone = ZoneInfo(listing.zone)
+    return int(dt.datetime.fromisoformat(day).replace(hour=8, tzinfo=zone).timestamp())
+
+
+def _single(text: str) -> float:
+    """A price as the service gives it: a float of 32 bits, written as a double."""
+    return float(struct.unpack("f", struct.pack("f", float(text)))[0])
+
+
+def _chart(symbol: str, listing: Listing, bars: Mapping[str, Bar]) -> dict[str, Any]:
+    closes = [_single(bar.close) for bar in bars.values()]
+    adjusted = [_single(bar.adjusted or bar.close) for bar in bars.values()]
+    zone = ZoneInfo(listing.zone)
+    offset = dt.datetime(2024, 3, 4, tzinfo=zone).utcoffset() or dt.timedelta()
+    meta = {
+        "currency": listing.currency,
+        "symbol": symbol,
+        "exchangeName": "LSE",
+        "instrumentType": "EQUITY",
+        "exchangeTimezoneName": listing.zone,
+        "timezone": "GMT",
+        "gmtoffset": int(offset.total_seconds()),
+        "regularMarketPrice": closes[-1] if closes else None,
+        "priceHint": 2,
+        "dataGranularity": "1d",
+        "range": "",
+        "validRanges": ["1d", "5d", "1mo", "3mo", "6mo", "1y", "2y", "5y", "10y", "ytd", "max"],
+    }
+    quote = {
+        "open": closes,
+        "high": closes,
+        "low": closes,
+        "close": closes,
+        "volume": [bar.volume for bar in bars.values()],
+    }
+    splits = {
+        str(_opened(day, listing)): {
+            "date": _opened(day, listing),
+            "numerator": float(ratio.split(":")[0]),
+            "denominator": float(ratio.split(":")[1]),
+            "splitRatio": ratio,
+        }
+        for day, ratio in listing.splits.items()
+    }
+    result: dict[str, Any] = {
+        "meta": meta,
+        "indicators": {"quote": [quote if bars else {}], "adjclose": [{"adjclose": adjusted}]},
+    }
+    if bars:
+        result["timestamp"] = [_opened(day, listing) for day in bars]
+    if splits:
+        result["events"] = {"splits": splits}
+    return {"chart": {"result": [result], "error": None}}
