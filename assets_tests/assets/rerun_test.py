@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from pathlib import Path
 
 import dagster as dg
@@ -35,6 +36,7 @@ CHECKS = {
     ("strategy_pnl", "strategies_add_up_to_the_account"),
     ("risk_snapshot", "exposure_adds_up_to_equity"),
     ("risk_snapshot", "book_is_within_risk_limits"),
+    ("slippage", "no_slippage_outliers"),
 }
 
 
@@ -83,12 +85,26 @@ def test_range_run_again_leaves_book_projections_and_files_as_they_were(
     assert two_months.broker_rows("SELECT count(*) FROM orders") == orders
 
 
+def evidence(home: GraphHome) -> str:
+    folder = home.places.reports / PORTFOLIO
+    return (folder / f"{PORTFOLIO}_2024-01.evidence.jsonl").read_text()
+
+
 def test_report_made_again_differs_by_the_run_that_made_it_only(two_months: GraphHome) -> None:
-    first, before = two_months.report("2024-01"), pdf_text(two_months)
+    first, before, proof = two_months.report("2024-01"), pdf_text(two_months), evidence(two_months)
     second, after = two_months.report("2024-01"), pdf_text(two_months)
+    proof_again = evidence(two_months)
     assert first.run_id in before
-    assert second.run_id in after
-    assert after == before.replace(first.run_id, second.run_id)
+    assert first.run_id in proof
+    # The run is named in both, and with it the evidence has another digest, which the report names.
+    *lines, _end = proof.replace(first.run_id, second.run_id).splitlines()
+    assert proof_again.splitlines()[:-1] == lines
+    expected = before.replace(first.run_id, second.run_id)
+    assert after == expected.replace(digest(proof), digest(proof_again))
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_one_run_per_session_gives_the_same_tables_as_one_run_for_all(
