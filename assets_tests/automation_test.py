@@ -22,6 +22,7 @@ from trading_assets.automation import (
     REPORT_ASSET,
     complete_months,
     daily_job,
+    daily_schedule,
     monthly_signal,
     report_job,
     report_sensor,
@@ -401,7 +402,7 @@ def utc(moment: str) -> dt.datetime:
 def daily_tick(moment: str, closed_through: str, **graph: str) -> dg.RunRequest | dg.SkipReason:
     """What the daily schedule answers, the book being closed through a session."""
     portfolio = scheduled_graph(**graph)
-    schedule = session_schedule(portfolio, daily_job(portfolio))
+    schedule = daily_schedule(portfolio, daily_job(portfolio), LONDON_DAILY)
     closed = [
         day for day in portfolio.calendar.sessions if day <= dt.date.fromisoformat(closed_through)
     ]
@@ -431,8 +432,10 @@ def test_the_daily_run_comes_at_its_own_time_in_winter_and_summer(moment: str) -
     day = moment[:10]
     before = scheduled_graph().calendar.previous(dt.date.fromisoformat(day))
     assert asked_for(daily_tick(moment, str(before))) == (day, day)
-    schedule = session_schedule(scheduled_graph(), daily_job(scheduled_graph()))
+    graph = scheduled_graph()
+    schedule = session_schedule(graph, daily_job(graph))
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("35 16 * * *", "UTC")
+    assert schedule.name == "alpha__sessions"
 
 
 def test_a_session_that_is_closed_and_a_day_without_one_are_passed_over() -> None:
@@ -497,3 +500,16 @@ def test_the_months_signal_comes_at_eight_on_its_first_session() -> None:
 def test_months_whose_signal_was_missed_are_ranked_at_the_next_start_in_order() -> None:
     answer = signal_tick("2024-04-14T08:00", "2024-01")
     assert asked_for(answer) == ("2024-02-01", "2024-04-01")
+
+
+def test_a_real_portfolio_has_the_daily_tick_beside_those_of_its_sessions() -> None:
+    # Imported here, where the filters for Dagster's own warnings are in force.
+    from trading_assets.definitions import portfolio_definitions
+
+    real, simulated = (
+        portfolio_definitions(scheduled_graph(mode).settings) for mode in ("paper", "simulated")
+    )
+    names = {schedule.name for schedule in real.schedules or ()}
+    assert names == {"alpha__sessions", "alpha__daily", "alpha__momentum_signal_mom"}
+    names = {schedule.name for schedule in simulated.schedules or ()}
+    assert names == {"alpha__sessions", "alpha__momentum_signal_mom"}

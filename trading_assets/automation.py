@@ -114,12 +114,13 @@ def daily_schedule(graph: PortfolioGraph, job: AssetJob, at: dt.time) -> dg.Sche
 
     The schedule ticks every day and asks which sessions are due and not closed in the book. Those
     that were missed while the machine was off are run at the next start, in order, as one run: when
-    it starts, Dagster evaluates the latest tick that it missed.
+    it starts, Dagster evaluates the latest tick that it missed. At a real broker it comes beside
+    the ticks of the session itself, and what was missed is finished without sending anything.
     """
     settings = graph.settings
 
     @dg.schedule(
-        name=f"{settings.id}__sessions",
+        name=f"{settings.id}__{'daily' if settings.mode.is_real else 'sessions'}",
         job=job,
         cron_schedule=f"{at.minute} {at.hour} * * *",
         execution_timezone="UTC",

@@ -21,6 +21,7 @@ from trading_assets.assets.trading_session import build_trading_session
 from trading_assets.assets.warehouse import build_warehouse
 from trading_assets.automation import (
     daily_job,
+    daily_schedule,
     halt_jobs,
     monthly_signal,
     report_job,
@@ -41,7 +42,9 @@ def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:
     cycle, report = daily_job(graph), report_job(graph)
     monthly = [monthly_signal(graph, strategy) for strategy in settings.momentum]
     schedule_of = live_schedule if settings.mode.is_real else session_schedule
-    sessions = schedule_of(graph, cycle)
+    sessions = [schedule_of(graph, cycle)]
+    if settings.mode.is_real and settings.schedule.daily is not None:
+        sessions.append(daily_schedule(graph, cycle, settings.schedule.daily))
     return dg.Definitions(
         assets=[
             build_strategy_signals(graph),
@@ -57,7 +60,7 @@ def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:
             *(build_momentum_signal(graph, strategy) for strategy in settings.momentum),
         ],
         jobs=[cycle, report, *(job for job, _ in monthly)],
-        schedules=[sessions, *(schedule for _, schedule in monthly)],
+        schedules=[*sessions, *(schedule for _, schedule in monthly)],
         sensors=[report_sensor(graph, report)],
     )
 

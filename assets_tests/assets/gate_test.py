@@ -21,7 +21,7 @@ from assets_tests.assets.graph_home import (
 from trading_assets.brokers.simulated import SimulatedBroker
 
 TRADING = f"{PORTFOLIO}__trading_session"
-AFTER_TRADING = {"reconciliation", "pnl_daily", "strategy_pnl", "risk_snapshot"}
+AFTER_TRADING = {"reconciliation", "pnl_daily", "strategy_pnl", "slippage", "risk_snapshot"}
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def session_run(visitor: Visitor) -> str:
     expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=RUN_MILLISECONDS)
     # The page was opened before the run began: its events arrive without a reload.
     visitor.sees("RUN_SUCCESS", RUN_MILLISECONDS)
-    visitor.sees("Succeeded (7)", RUN_MILLISECONDS)
+    visitor.sees("Succeeded (9)", RUN_MILLISECONDS)
     visitor.picture("run")
     return page.url
 
