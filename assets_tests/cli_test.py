@@ -31,7 +31,7 @@ class Home:
         self.state = folder / "state"
         for part in ("portfolios", "market", "mapping", "raw_signals"):
             shutil.copytree(ROOT / "data" / part, self.data / part)
-        for other in ("minvar", "momentum"):
+        for other in ("minvar", "momentum", "three_funds"):
             (self.data / "portfolios" / f"{other}.yaml").unlink()
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

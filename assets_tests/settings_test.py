@@ -195,7 +195,7 @@ def test_directories_come_from_the_environment_and_are_absolute(tmp_path: Path) 
 
 
 def test_the_sample_portfolios_are_what_their_comments_say() -> None:
-    minvar, momentum, sample = load_portfolios(SAMPLES)
+    minvar, momentum, sample, funds = load_portfolios(SAMPLES)
 
     assert (sample.id, sample.name) == ("sample", "S&P 500 Blend")
     assert sample.initial_cash == 1_000_000
@@ -208,6 +208,8 @@ def test_the_sample_portfolios_are_what_their_comments_say() -> None:
     assert minvar.commission != sample.commission
     (strategy,) = momentum.momentum
     assert momentum.planning.no_trade_band == strategy.min_threshold
+    assert (funds.mode, funds.alpaca) == (Mode.DRY, None)
+    assert funds.model_copy(update={"mode": Mode.PAPER}).alpaca is not None
 
 
 @pytest.mark.parametrize("name", ["sample", "minvar"])

@@ -23,6 +23,7 @@ from trading_assets.command_options import (
     reports_errors,
     session_option,
 )
+from trading_assets.intervention_commands import accept_break_command, discard_plan_command
 from trading_assets.settings import (
     Directories,
     PortfolioSettings,
@@ -40,6 +41,8 @@ def main() -> None:
     """Strategy signals to reconciled books and a track record."""
 
 
+book.add_command(accept_break_command)
+book.add_command(discard_plan_command)
 main.add_command(book)
 main.add_command(annotation_group)
 

@@ -19,7 +19,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import (
 )
 
 from trading_assets.assets.portfolio_graph import PortfolioGraph
-from trading_assets.automation import DAILY_ASSETS, first_open, range_tags
+from trading_assets.automation import DAILY_ASSETS, range_tags
 from trading_assets.calendar import TradingCalendar
 from trading_assets.event_log.store import EventLog
 from trading_assets.execution.book import closed_session_dates
@@ -57,10 +57,13 @@ def live_schedule(graph: PortfolioGraph, job: AssetJob) -> dg.ScheduleDefinition
         with books.reading(graph.settings) as log:
             closed = closed_session_dates(log)
             is_planned = _is_planned(log, session)
+            begun = next((record.session for record in log.records(up_to=1)), session)
         if session in closed:
             return dg.SkipReason(f"{session} is closed")
         run_key = f"{session}-{kind}-{moment:%H%M}"
-        first = first_open(calendar, closed, session)
+        # An account is taken over in the first session that is run, not in the calendar's.
+        due = calendar.between(begun, session)
+        first = next((one for one in due if one not in closed), session)
         if first < session:
             last = calendar.previous(session)
             assert last is not None

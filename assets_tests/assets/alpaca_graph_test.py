@@ -24,6 +24,7 @@ from trading_assets.execution.session import Surroundings
 from trading_assets.lake import Lake
 from trading_assets.resources import BrokerResource
 
+SAMPLES = Path(__file__).parents[2] / "data"
 MONDAY, TUESDAY = "2024-06-03", "2024-06-04"
 KEY, SECRET = "PKGRAPH1Z9", "graph-secret-77aa"
 SETTINGS: dict[str, Any] = {
@@ -153,3 +154,29 @@ def test_a_missed_close_is_caught_up_and_the_next_session_follows(
     assert home.run(TUESDAY).success
     assert plan_metadata(home)["session_status"] == "planned"
     assert dt.date.fromisoformat(TUESDAY) == alpaca.account.clock.today
+
+
+def test_the_sample_for_alpaca_needs_two_keys_and_one_line(
+    tmp_path: Path, home: GraphHome, alpaca: AlpacaStandIn
+) -> None:
+    """98,000 without the buffer of 2 %: 0.3 of it are 294 of AGG at 100, 0.1 are 39.2 of GLD at
+    250, and 0.6 would be 58,800 of SPY, of which the limit of an order lets 50,000 pass."""
+    text = (SAMPLES / "portfolios" / "three_funds.yaml").read_text()
+    assert text.count("mode: dry") == 1
+    path = home.places.portfolios / "three_funds.yaml"
+    path.write_text(text.replace("mode: dry", "mode: paper").replace("2026-01-02", MONDAY))
+    signals = (SAMPLES / "raw_signals" / "three_funds.csv").read_text()
+    (home.places.data / "raw_signals" / "three_funds.csv").write_text(
+        signals.replace("2026-01-02", "2024-05-31")
+    )
+    for symbol, price in (("SPY", "100"), ("AGG", "100"), ("GLD", "250")):
+        alpaca.account.list_asset(symbol, price)
+        add_day(alpaca, symbol, "2024-05-31", price)
+    alpaca.account.advance_to("2024-06-04 09:30")
+    for symbol, price in (("SPY", "100"), ("AGG", "100"), ("GLD", "250")):
+        add_day(alpaca, symbol, MONDAY, price)
+    result = home.run(TUESDAY, portfolio="three_funds")
+    assert result.success, failures(result)
+    held = {symbol: alpaca.account.quantity(symbol) for symbol in ("SPY", "AGG", "GLD")}
+    assert held == {"SPY": Decimal(500), "AGG": Decimal(294), "GLD": Decimal("39.2")}
+    assert tmp_path.exists()

@@ -18,14 +18,16 @@ import datetime as dt
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.execution.book import Book
-from trading_assets.execution.closing import ended_as
+from trading_assets.execution.closing import broker_statement, ended_as, statement_as_of
 from trading_assets.execution.fills import FillBooking
 from trading_assets.execution.market import Stage
+from trading_assets.execution.rounding import rounding_fee
 from trading_assets.execution.session_parts import Surroundings
 from trading_assets.execution.submission import UNSENT, Submitter, order_request
+from trading_assets.execution.takeover import taken_over_at
 from trading_assets.ledger.orders import OrderState
 from trading_assets.model.account import BrokerOrder
-from trading_assets.model.events import AnyEvent, NewEvent
+from trading_assets.model.events import AnyEvent, BrokerStatement, NewEvent
 from trading_assets.model.order import OrderType
 from trading_assets.model.order_events import (
     OrderAccepted,
@@ -54,6 +56,7 @@ class LiveMarket:
         surroundings: Surroundings,
     ) -> None:
         self._policy = settings.execution
+        self._currency = settings.currency
         self._calendar = calendar
         self._book = book
         self._broker = broker
@@ -141,6 +144,27 @@ class LiveMarket:
         submitter.withdraw(self._book.orders(session), NEVER_SENT)
         self._record(session, self._withdrawn(plan))
         self.update(session)
+
+    def statement(self, session: dt.date) -> BrokerStatement:
+        """What the broker states now or, of a session that is over, as it then was.
+
+        Fractions of a cent between it and the book are booked before.
+        """
+        if self.stage(session).may_close:
+            begun = taken_over_at(self._book) or self._calendar.opens_at(session)
+            following = self._calendar.following(session)
+            until = self._surroundings.now()
+            if following is not None:
+                until = self._calendar.opens_at(following)
+            closes_at = self._calendar.closes_at(session)
+            statement = statement_as_of(self._broker, max(closes_at, begun), max(until, begun))
+        else:
+            statement = broker_statement(self._broker)
+        fills = self._book.fold.orders.fills(session)
+        fee = rounding_fee(self._book, fills, statement.cash, self._currency)
+        if fee is not None:
+            self._record(session, [(fee.reference, fee)])
+        return statement
 
     def _withdrawn(self, plan: OrderPlan) -> list[tuple[str, AnyEvent]]:
         """Orders of the plan that were never even intended, as intended and canceled."""

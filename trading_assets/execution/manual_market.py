@@ -30,7 +30,7 @@ from trading_assets.execution.opening import require_not_ahead
 from trading_assets.execution.session_parts import Surroundings
 from trading_assets.execution.submission import order_request
 from trading_assets.model.account import Execution
-from trading_assets.model.events import AnyEvent, NewEvent
+from trading_assets.model.events import AnyEvent, BrokerStatement, NewEvent
 from trading_assets.model.money import plain
 from trading_assets.model.order_events import (
     OrderAccepted,
@@ -169,6 +169,7 @@ class ManualMarket:
         self._broker = broker
         self._surroundings = surroundings
         self._fills = ManualFillBooking(settings, calendar, book)
+        self._live = LiveMarket(settings, calendar, book, broker, surroundings)
 
     def stage(self, session: dt.date) -> Stage:
         """Nothing is ever sent; after the close the session may be closed."""
@@ -201,3 +202,7 @@ class ManualMarket:
                 canceled = OrderCanceled(client_order_id=name, reason=NOT_PLACED)
                 events.append(_new(session, name, name, moment, canceled))
         self._book.record(events)
+
+    def statement(self, session: dt.date) -> BrokerStatement:
+        """What the broker states of a session, as of one that was sent."""
+        return self._live.statement(session)

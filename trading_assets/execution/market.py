@@ -12,7 +12,9 @@ from typing import Protocol
 import msgspec
 
 from trading_assets.brokers.simulated import SimulatedBroker
+from trading_assets.execution.closing import broker_statement
 from trading_assets.execution.fills import FillBooking
+from trading_assets.model.events import BrokerStatement
 from trading_assets.model.plan import OrderPlan
 
 
@@ -40,6 +42,10 @@ class Market(Protocol):
         """Bring what was sent of a plan to its end, before the session is closed."""
         ...
 
+    def statement(self, session: dt.date) -> BrokerStatement:
+        """What the broker states of `session`, when all that is known of it is booked."""
+        ...
+
 
 class SimulatedMarket:
     """Every order trades at the session's close, as soon as it is asked to."""
@@ -64,3 +70,8 @@ class SimulatedMarket:
         """Expire what is still working."""
         del plan
         self._broker.end_session()
+
+    def statement(self, session: dt.date) -> BrokerStatement:
+        """What the account holds now."""
+        del session
+        return broker_statement(self._broker)

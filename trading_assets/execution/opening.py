@@ -49,12 +49,33 @@ def plan_inputs(
 
 
 def unreconciled(book: Book, mode: Mode) -> tuple[Gap, ...]:
-    """What nothing explains at the latest close."""
+    """What nothing explains at the latest close, and nobody has accepted since."""
     last = book.last_closed
-    if last is None:
+    if last is None or (mode.is_real and was_decided(book, break_name(last.session))):
         return ()
     # A session without orders may have been one of a dry portfolio that trades since.
     return reconcile(last, sent=mode is not Mode.DRY and bool(last.orders)).unexplained
+
+
+def break_name(closed: dt.date) -> str:
+    """What an adjustment is caused by that accepts the differences of a close."""
+    return f"break of {closed}"
+
+
+def discard_name(digest: str) -> str:
+    """What an adjustment is caused by that discards a plan."""
+    return f"discarded plan {digest}"
+
+
+def was_decided(book: Book, name: str) -> bool:
+    """True where a person has recorded an adjustment for this cause since the latest close."""
+    last = book.last_closed
+    records = book.log.records(
+        after=0 if last is None else last.sequence,
+        up_to=book.sequence,
+        event_types=("adjustment",),
+    )
+    return any(record.causation_id == name for record in records)
 
 
 def at_broker(
@@ -98,7 +119,10 @@ def moved_since(plan: OrderPlan, book: Book, *, with_cash: bool = True) -> str:
 def restore_both(mode: Mode, first: dt.date) -> str:
     """What a person does where book and account are not of the same time."""
     if mode.is_real:
-        return "Restore the book from its backup, or settle the difference at the broker."
+        return (
+            "Restore the book from its backup, settle the difference at the broker, or accept it "
+            "(`trading_assets book accept-break`)."
+        )
     return (
         "Restore state/books and state/simulated_brokers from backups of the same time, or "
         f"remove this portfolio's files in both and run again from {first}."

@@ -19,7 +19,15 @@ def require_ready(
     """SessionNotReadyError where an earlier session is not closed, ConfigurationError where the
     book begins or goes on with sessions of other settings."""
     first, through = book.first_session, book.closed_through
-    if first is not None and first != calendar.first:
+    if settings.mode.is_real and through is None:
+        # A real account is taken over in whichever session is run first.
+        if first not in (None, session):
+            raise SessionNotReadyError(
+                f"{settings.id}: {session} cannot be planned, the book begins with {first}, which "
+                f"is not closed. Materialise {first} first."
+            )
+        return
+    if first is not None and first != calendar.first and not settings.mode.is_real:
         raise ConfigurationError(
             f"{settings.id}: the book begins with {first}, `sessions.start` says "
             f"{calendar.first}. Keep `start`, or use a new portfolio id for another "

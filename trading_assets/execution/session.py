@@ -40,10 +40,8 @@ from trading_assets.errors import (
 from trading_assets.execution.book import Book
 from trading_assets.execution.cash_activities import CashActivityBooking
 from trading_assets.execution.closing import (
-    broker_statement,
     closing_marks,
     ending_of,
-    statement_as_of,
 )
 from trading_assets.execution.corporate_actions import (
     book_actions,
@@ -56,10 +54,12 @@ from trading_assets.execution.manual_market import fill_booking, real_market
 from trading_assets.execution.market import Market, SimulatedMarket, Stage
 from trading_assets.execution.opening import (
     at_broker,
+    discard_name,
     moved_since,
     plan_inputs,
     restore_both,
     unreconciled,
+    was_decided,
 )
 from trading_assets.execution.readiness import (
     require_closes,
@@ -67,7 +67,6 @@ from trading_assets.execution.readiness import (
     require_ready,
     require_simulator,
 )
-from trading_assets.execution.rounding import rounding_fee
 from trading_assets.execution.session_parts import (
     SessionInputs,
     SessionOutcome,
@@ -76,10 +75,10 @@ from trading_assets.execution.session_parts import (
     order_rate,
 )
 from trading_assets.execution.submission import UNSENT, Submitter, order_request
-from trading_assets.execution.takeover import INITIAL_CASH, take_over, taken_over_at
+from trading_assets.execution.takeover import INITIAL_CASH, take_over
 from trading_assets.model.cash_events import CashFlow, CashFlowKind
 from trading_assets.model.corporate_actions import CorporateAction
-from trading_assets.model.events import AnyEvent, BrokerStatement, NewEvent, SessionClosed
+from trading_assets.model.events import AnyEvent, NewEvent, SessionClosed
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, money
 from trading_assets.model.order import OrderRequest
@@ -160,7 +159,7 @@ class SessionRunner:
             return done
         self._enter(inputs)
         stage = self.market.stage(session)
-        blocked = None if self.book.orders(session) else self._opening_break(session, stage)
+        blocked = None if self.book.orders(session) else self._opening_break(session)
         if blocked is not None:
             return blocked
         plan = self._plan(inputs, stage)
@@ -174,7 +173,7 @@ class SessionRunner:
                 self._trade(plan)
             if not stage.may_close:
                 return SessionOutcome(session=session, status=SessionStatus.WORKING, plan=plan)
-            self._close(plan, inputs, stage)
+            self._close(plan, inputs)
         except SubmissionRefusedError as refusal:
             return self._blocked(plan, refusal.code, str(refusal))
         return SessionOutcome(
@@ -274,7 +273,7 @@ class SessionRunner:
             self.book.record([self._new(INITIAL_CASH, session, flow)])
             simulator.deposit(INITIAL_CASH, session, amount)
 
-    def _opening_break(self, session: dt.date, stage: Stage) -> SessionOutcome | None:
+    def _opening_break(self, session: dt.date) -> SessionOutcome | None:
         """Why nothing may be planned from this book; None where it holds.
 
         What remains between book and broker is compared once trades made outside are booked.
@@ -288,7 +287,7 @@ class SessionRunner:
         if not gaps:
             self._fills.book(self.broker, session)
             self._cash_activities.book(self.broker, session)
-            statement = self._statement(session, stage)
+            statement = self.market.statement(session)
             gaps = compare_statement(self.book.positions, self.book.cash, statement)
             code = "OPENING_BREAK"
             message = (
@@ -368,8 +367,12 @@ class SessionRunner:
 
     def _stands(self, plan: OrderPlan, stage: Stage) -> bool:
         """True where a recorded plan is not made anew. A real portfolio's is what was looked at,
-        unless it was refused and there is still time."""
+        unless a person discarded it, or it was refused and there is still time."""
         if self.settings.mode.is_real:
+            if not self.book.orders(plan.session) and was_decided(
+                self.book, discard_name(plan.digest)
+            ):
+                return False
             return not plan.refusals or stage.may_close
         return not moved_since(plan, self.book)
 
@@ -380,8 +383,8 @@ class SessionRunner:
             raise SubmissionRefusedError(
                 "PLAN_OUTDATED",
                 f"{self.settings.id}: the book has moved since {plan.session} was planned "
-                f"({changes}). Nothing was sent. Undo at the broker what was traded outside, then "
-                "run the session again.",
+                f"({changes}). Nothing was sent. Undo at the broker what was traded outside, or "
+                "give up the plan (`trading_assets book discard-plan`), then run it again.",
             )
 
     def _blocked(self, plan: OrderPlan, code: str, message: str) -> SessionOutcome:
@@ -482,12 +485,12 @@ class SessionRunner:
 
     # Close
 
-    def _close(self, plan: OrderPlan, inputs: SessionInputs, stage: Stage) -> None:
+    def _close(self, plan: OrderPlan, inputs: SessionInputs) -> None:
         session = plan.session
         self.market.finish(plan)
         self._fills.book(self.broker, session)
         self._cash_activities.book(self.broker, session)
-        statement = self._statement(session, stage)
+        statement = self.market.statement(session)
         require_closes(self.settings, self.book, inputs)
         endings = [
             self._new(
@@ -520,28 +523,6 @@ class SessionRunner:
         (the next intents, the close), which takes half of a backfill's commits away.
         """
         self.book.record(events, durable=self.broker.capabilities.orders_per_commit == 1)
-
-    def _statement(self, session: dt.date, stage: Stage) -> BrokerStatement:
-        """What the broker states: now or, of a real session that is over, as it then was.
-
-        Fractions of a cent between it and the book of a real account are booked before.
-        """
-        if not self.settings.mode.is_real:
-            return broker_statement(self.broker)
-        statement = broker_statement(self.broker)
-        if stage.may_close:
-            begun = taken_over_at(self.book) or self.calendar.opens_at(session)
-            closes_at = self.calendar.closes_at(session)
-            following = self.calendar.following(session)
-            until = self.surroundings.now()
-            if following is not None:
-                until = self.calendar.opens_at(following)
-            statement = statement_as_of(self.broker, max(closes_at, begun), max(until, begun))
-        fills = self.book.fold.orders.fills(session)
-        fee = rounding_fee(self.book, fills, statement.cash, self.settings.currency)
-        if fee is not None:
-            self.book.record([self._new(fee.reference, session, fee)])
-        return statement
 
     def _new(
         self, key: str, session: dt.date, event: AnyEvent, correlation_id: str = ""
