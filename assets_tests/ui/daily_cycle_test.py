@@ -32,7 +32,6 @@ CHECKS = {
     ("pnl_daily", "equity_change_is_explained"),
     ("strategy_pnl", "strategies_add_up_to_the_account"),
     ("risk_snapshot", "exposure_adds_up_to_equity"),
-    ("risk_snapshot", "book_is_within_risk_limits"),
 }
 
 

@@ -27,6 +27,7 @@ from trading_assets.reporting.monthly_content import Series
 from trading_assets.reporting.risk_tables import risk_table, sector_table
 from trading_assets.resources import BookResource, LakeResource
 from trading_assets.risk.book_limits import BookMeasures, breaches
+from trading_assets.risk.policies import RiskLimits
 
 
 def build_risk_snapshot(graph: PortfolioGraph) -> dg.AssetsDefinition:
@@ -35,22 +36,22 @@ def build_risk_snapshot(graph: PortfolioGraph) -> dg.AssetsDefinition:
     limits = settings.risk
     sectors: Mapping[str, str] = {} if limits is None else limits.sectors
 
-    def new_checks() -> tuple[SessionCheck, SessionCheck]:
+    def new_checks() -> list[SessionCheck]:
         key = graph.key("risk_snapshot")
-        return (
-            SessionCheck(
-                key,
-                "exposure_adds_up_to_equity",
-                "Net exposure + cash + accruals = equity, to the cent.",
-            ),
-            SessionCheck(
-                key,
-                "book_is_within_risk_limits",
-                "Concentration, sectors, exposure, leverage and drawdown at the close against the "
-                "portfolio's limits. Prices can carry a book beyond them; orders cannot.",
-                blocking=False,
-            ),
+        adds_up = SessionCheck(
+            key,
+            "exposure_adds_up_to_equity",
+            "Net exposure + cash + accruals = equity, to the cent.",
         )
+        within = SessionCheck(
+            key,
+            "book_is_within_risk_limits",
+            "Concentration, sectors, exposure, leverage and drawdown at the close against the "
+            "portfolio's limits. Prices can carry a book beyond them; orders cannot.",
+            blocking=False,
+        )
+        # A portfolio without limits has nothing to be held against.
+        return [adds_up] if limits is None else [adds_up, within]
 
     @dg.asset(
         key=graph.key("risk_snapshot"),
@@ -65,15 +66,16 @@ def build_risk_snapshot(graph: PortfolioGraph) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, books: BookResource, lake: LakeResource
     ) -> Iterator[Any]:
         store, sessions = lake.open(settings), sessions_of(context)
-        adds_up, within = new_checks()
+        checks = new_checks()
         found: list[RiskSnapshot] = []
         returns: list[float | None] = []
         for closed in closed_sessions_of(books, settings, sessions, "risk_snapshot"):
             snapshot = risk_snapshot(closed.close, sectors)
             found.append(snapshot)
             returns.append(daily_return(closed.previous, closed.activity, closed.close))
-            yield adds_up.add(_sum(closed.close, snapshot))
-            yield within.add(_limits(snapshot, graph))
+            yield checks[0].add(_sum(closed.close, snapshot))
+            if limits is not None:
+                yield checks[1].add(_limits(snapshot, limits))
         before = graph.calendar.before(sessions[0], VOLATILITY_SESSIONS - 1)
         earlier = _earlier_returns(store, before)
         found = with_volatility(found, returns, earlier, settings.report.annualisation_sessions)
@@ -89,7 +91,7 @@ def build_risk_snapshot(graph: PortfolioGraph) -> dg.AssetsDefinition:
             | rows_metadata(len(found), path, risk_table(last))
             | ({"sectors": preview(sector_table(last))} if sectors else {})
         )
-        yield from results(adds_up, within)
+        yield from results(*checks)
 
     return risk_snapshot_asset
 
@@ -108,10 +110,7 @@ def _sum(close: BookClose, snapshot: RiskSnapshot) -> Finding:
     return Finding(snapshot.session, total == close.equity, plain(total), plain(close.equity))
 
 
-def _limits(snapshot: RiskSnapshot, graph: PortfolioGraph) -> Finding:
-    limits = graph.settings.risk
-    if limits is None:
-        return Finding(snapshot.session, True, "no limits", "no limits")
+def _limits(snapshot: RiskSnapshot, limits: RiskLimits) -> Finding:
     measures = BookMeasures(
         equity=snapshot.equity,
         gross=snapshot.gross_exposure,
