@@ -30,6 +30,8 @@ DAILY_ASSETS = (
     "slippage",
     "risk_snapshot",
 )
+DASHBOARD_ASSET = "summary_dashboard"
+"""At the end of the daily cycle too, but once for all sessions of a run."""
 REPORT_ASSET = "monthly_report"
 SENSOR_INTERVAL_SECONDS = 30
 MATERIALIZED = dg.DagsterEventType.ASSET_MATERIALIZATION
@@ -39,7 +41,9 @@ def daily_job(graph: PortfolioGraph) -> AssetJob:
     """All daily assets of one portfolio for one session, or for a range of them in one run."""
     return dg.define_asset_job(
         f"{graph.settings.id}__daily_cycle",
-        selection=dg.AssetSelection.assets(*(graph.key(name) for name in DAILY_ASSETS)),
+        selection=dg.AssetSelection.assets(
+            *(graph.key(name) for name in (*DAILY_ASSETS, DASHBOARD_ASSET))
+        ),
         description=f"{graph.settings.name}: signals to reconciled books, one session.",
         tags={"portfolio": graph.settings.id},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 import signal
@@ -23,6 +24,7 @@ from trading_assets.command_options import (
     reports_errors,
     session_option,
 )
+from trading_assets.errors import ConfigurationError
 from trading_assets.intervention_commands import accept_break_command, discard_plan_command
 from trading_assets.settings import (
     Directories,
@@ -197,6 +199,29 @@ def resume() -> None:
 
     lift_switch(directories().halt_switch)
     click.echo("Trading is resumed.")
+
+
+@main.command()
+@click.option("--port", default=8321, show_default=True, help="Port of the page.")
+@click.option("--portfolio", metavar="ID", help="Only this portfolio.")
+@reports_errors
+def dashboard(port: int, portfolio: str | None) -> None:
+    """Serve the dashboard on 127.0.0.1 until Ctrl-C: read-only, nothing leaves this machine."""
+    from trading_assets.dashboard_server import dashboard_server, live_page
+
+    places = directories()
+    chosen = (
+        (open_portfolio(places, portfolio),) if portfolio else load_portfolios(places.portfolios)
+    )
+    try:
+        server = dashboard_server(port, lambda: live_page(places, chosen))
+    except OSError as error:
+        raise ConfigurationError(
+            f"port {port} cannot be used ({error.strerror}). Choose another with --port."
+        ) from error
+    click.echo(f"http://127.0.0.1:{server.server_address[1]}  (Ctrl-C ends it)")
+    with server, contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever()
 
 
 @main.command()

@@ -16,6 +16,7 @@ from trading_assets.assets.reconciliation import build_reconciliation
 from trading_assets.assets.risk_snapshot import build_risk_snapshot
 from trading_assets.assets.slippage import build_slippage
 from trading_assets.assets.strategy_books import build_strategy_pnl
+from trading_assets.assets.summary_dashboard import build_summary_dashboard
 from trading_assets.assets.targets import build_consolidated_targets, build_strategy_signals
 from trading_assets.assets.trading_session import build_trading_session
 from trading_assets.assets.warehouse import build_warehouse
@@ -56,6 +57,7 @@ def portfolio_definitions(settings: PortfolioSettings) -> dg.Definitions:
             build_strategy_pnl(graph),
             build_slippage(graph),
             build_risk_snapshot(graph),
+            build_summary_dashboard(graph),
             build_monthly_report(graph),
             *(build_momentum_signal(graph, strategy) for strategy in settings.momentum),
         ],

@@ -89,19 +89,30 @@ def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) 
             )
         if book.planned is not None:
             return book.planned.plan
-        prices = open_prices(settings, calendar)
-        snapshot = prices.before(session, prices.symbols)
-        # As the session will: what takes effect at its open comes before its plan.
-        for action in unrecorded_actions(book, session, prices.actions.of(session)):
-            book.fold.ledger.apply_event(session, action)
-        targets = targets_of(settings, calendar, session, prices)
-        inputs = plan_inputs(settings, book, targets, snapshot)
-        if book.closed_through is None and not book.fold.ledger.flows:
-            # The first session pays the initial cash in before it plans.
-            inputs = replace(inputs, cash=settings.initial_cash)
-        return make_plan(inputs)
+        return next_plan(book, settings, calendar, session, open_prices(settings, calendar))
     finally:
         log.close()
+
+
+def next_plan(
+    book: Book,
+    settings: PortfolioSettings,
+    calendar: TradingCalendar,
+    session: dt.date,
+    prices: PriceSource,
+) -> OrderPlan:
+    """What would be planned now for the session after the last closed one; nothing is recorded, but
+    corporate actions of its open are folded into `book`."""
+    snapshot = prices.before(session, prices.symbols)
+    # As the session will: what takes effect at its open comes before its plan.
+    for action in unrecorded_actions(book, session, prices.actions.of(session)):
+        book.fold.ledger.apply_event(session, action)
+    targets = targets_of(settings, calendar, session, prices)
+    inputs = plan_inputs(settings, book, targets, snapshot)
+    if book.closed_through is None and not book.fold.ledger.flows:
+        # The first session pays the initial cash in before it plans.
+        inputs = replace(inputs, cash=settings.initial_cash)
+    return make_plan(inputs)
 
 
 def show_plan(plan: OrderPlan) -> None:

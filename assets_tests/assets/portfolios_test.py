@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from assets_tests.assets.graph_home import FIRST, PORTFOLIO, SECOND, GraphHome
-from trading_assets.automation import DAILY_ASSETS, REPORT_ASSET
+from trading_assets.automation import DAILY_ASSETS, DASHBOARD_ASSET, REPORT_ASSET
 from trading_assets.model.order_events import OrderIntended
 
 OTHER = "beta"
@@ -40,7 +40,7 @@ def keys(home: GraphHome) -> dict[str, set[str]]:
 
 
 def test_second_file_gives_a_second_graph_under_its_own_name(two_portfolios: GraphHome) -> None:
-    expected = {*DAILY_ASSETS, REPORT_ASSET}
+    expected = {*DAILY_ASSETS, DASHBOARD_ASSET, REPORT_ASSET}
     assert keys(two_portfolios) == {
         PORTFOLIO: expected,
         OTHER: expected,

@@ -71,7 +71,7 @@ def session_run(visitor: Visitor) -> str:
     page = visitor.page
     visitor.visit(f"/locations/trading_assets/jobs/{PORTFOLIO}__daily_cycle")
     page.get_by_role("button", name="Materialize all").click()
-    visitor.sees("Launch runs to materialize 9 assets")
+    visitor.sees("Launch runs to materialize 12 assets")
     page.get_by_placeholder("ex:").fill(FIRST)
     page.keyboard.press("Tab")
     visitor.sees("1 partition")
@@ -83,7 +83,7 @@ def session_run(visitor: Visitor) -> str:
     expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=RUN_MILLISECONDS)
     # The page was opened before the run began: its events arrive without a reload.
     visitor.sees("RUN_SUCCESS", RUN_MILLISECONDS)
-    visitor.sees("Succeeded (9)", RUN_MILLISECONDS)
+    visitor.sees("Succeeded (10)", RUN_MILLISECONDS)
     visitor.picture("run")
     return page.url
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _WIDTH = 770.0
 """Of every chart, in pixels: they stand below each other."""
+_ZOOM = 1.56
+NARROW = 500.0
+"""Up to this width in pixels a chart is for a phone: higher for its width."""
 _FONT, _FONT_SIZE = "Helvetica", 10.5
 _BAR, _PITCH, _MARGIN, _GAP = 15.0, 22.0, 10.0, 4.0
 _LABEL_MAX = 24
@@ -45,6 +48,28 @@ def leverage_svg(series: Series) -> bytes:
     return _line_chart(series, "Gross", "Net", height=125.0, as_percent=True)
 
 
+def dashboard_svg(
+    series: Series,
+    portfolio_label: str,
+    benchmark_label: str | None,
+    *,
+    width: float,
+    drawdown: bool = False,
+) -> bytes:
+    """Line of an index, or area of drawdowns, `width` pixels wide; its words stay as large on a
+    narrow screen as on a wide one."""
+    height = width * (0.26 if width > NARROW else 0.5)
+    return _line_chart(
+        series,
+        portfolio_label,
+        benchmark_label,
+        height=(height * 0.7 if drawdown else height) / _ZOOM,
+        filled=drawdown,
+        as_percent=drawdown,
+        width=width,
+    )
+
+
 def weights_svg(weights: Sequence[tuple[str, Number]]) -> bytes:
     """Horizontal bars of weights (fractions of equity, negative for a short), largest first, each
     with its percentage.
@@ -67,6 +92,7 @@ def _line_chart(
     height: float,
     filled: bool = False,
     as_percent: bool = False,
+    width: float = _WIDTH,
 ) -> bytes:
     from trading_assets.reporting.drawings import ChartSpec, has_points, line_chart
 
@@ -80,12 +106,12 @@ def _line_chart(
             height=height,
             filled=filled,
             as_percent=as_percent,
+            width=width / _ZOOM,
         )
     )
     # Drawn for the page, in points; the screen's width in pixels is half as much again.
-    zoom = _WIDTH / drawing.width
-    drawing.scale(zoom, zoom)
-    drawing.width, drawing.height = _WIDTH, drawing.height * zoom
+    drawing.scale(_ZOOM, _ZOOM)
+    drawing.width, drawing.height = width, drawing.height * _ZOOM
     return _svg(drawing)
 
 

@@ -406,6 +406,15 @@ def pnl_table(result: DailyResult) -> pa.Table:
     return make_table(PNL_COLUMNS, [row])
 
 
+def read_pnl(table: pa.Table) -> DailyResult:
+    """The result that `pnl_table` wrote, without its instruments; the return is as exact as the
+    lake keeps it."""
+    (row,) = table.to_pylist()
+    for name in ("daily_return", "turnover"):
+        row[name] = None if row[name] is None else Decimal(repr(row[name]))
+    return DailyResult(**row, instruments=())
+
+
 def instrument_pnl_table(result: DailyResult) -> pa.Table:
     """One row for each instrument held or traded."""
     return record_table(INSTRUMENT_PNL_COLUMNS, result.instruments, session=result.session)
