@@ -69,8 +69,9 @@ def monthly_signal(
     """
     settings, calendar = graph.settings, graph.calendar
     key, at = graph.key(signal_asset(strategy)), settings.schedule.monthly_signal
+    # Not the asset's own name, which is its op's: both are in one repository.
     job = dg.define_asset_job(
-        f"{settings.id}__{signal_asset(strategy)}",
+        f"{settings.id}__rank_{strategy.id}",
         selection=dg.AssetSelection.assets(key),
         description=f"{settings.name}: the month's ranking of {strategy.id}.",
         tags={"portfolio": settings.id},

@@ -70,7 +70,7 @@ class MomentumHome(GraphHome):
         (self.places.portfolios / "funds.yaml").write_text(yaml.safe_dump(content))
 
     def signal(self, month: str) -> dg.ExecuteInProcessResult:
-        job = self.definitions.resolve_job_def("funds__momentum_signal_mom")
+        job = self.definitions.resolve_job_def("funds__rank_mom")
         return job.execute_in_process(
             QUIET, instance=self.instance, partition_key=f"{month}-01", raise_on_error=False
         )
