@@ -1,0 +1,139 @@
+"""The same bars from every kind of source, and what is refused by name."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+
+from trading_assets.engine.clock import iso
+from trading_assets.engine.sources import columns_of_bars, read_bars
+from trading_assets.engine.timeframe import parse_timeframe
+from trading_assets.errors import InputError
+from trading_assets.model.market_events import PriceAdjustment, PriceBar
+
+TABLE = pa.table(
+    {
+        "symbol": ["BBB", "AAA", "AAA"],
+        "date": [dt.date(2024, 1, 2), dt.date(2024, 1, 3), dt.date(2024, 1, 2)],
+        "open": [5.0, 10.5, 10.0],
+        "high": [5.5, 11.0, 10.5],
+        "low": [4.5, 10.0, 9.5],
+        "close": [5.2, 10.8, 10.2],
+        "volume": [100.0, None, 300.0],
+    }
+)
+
+
+def written(folder: Path, kind: str) -> Path:
+    path = folder / f"bars.{kind}"
+    if kind == "csv":
+        pyarrow.csv.write_csv(TABLE, path)
+    elif kind == "csv.gz":
+        with pa.CompressedOutputStream(str(path), "gzip") as stream:
+            pyarrow.csv.write_csv(TABLE, stream)
+    elif kind == "parquet":
+        pyarrow.parquet.write_table(TABLE, path)
+    elif kind == "arrow":
+        pyarrow.feather.write_feather(TABLE, str(path), compression="uncompressed")
+    else:
+        with duckdb.connect(str(path)) as connection:
+            connection.register("given", TABLE)
+            connection.execute("create table bars as select * from given")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv.gz", "parquet", "arrow", "duckdb"])
+def test_bars_are_the_same_from_every_source(tmp_path: Path, kind: str) -> None:
+    first, second = read_bars(written(tmp_path, kind))
+    assert (first.symbol, second.symbol) == ("AAA", "BBB")
+    assert [iso(start, first.timeframe) for start in first.starts.tolist()] == [
+        "2024-01-02",
+        "2024-01-03",
+    ]
+    assert first.open.tolist() == [10.0, 10.5]
+    assert first.close.tolist() == [10.2, 10.8]
+    assert first.volume[0] == 300
+    assert np.isnan(first.volume[1])
+
+
+def test_a_table_in_memory_a_period_and_an_order_of_symbols() -> None:
+    only = read_bars(TABLE, ["BBB", "AAA"], last=dt.date(2024, 1, 2))
+    assert [(one.symbol, len(one)) for one in only] == [("BBB", 1), ("AAA", 1)]
+
+
+def test_closes_alone_of_one_symbol_need_no_symbol_column() -> None:
+    table = pa.table({"time": ["2024-01-02T14:30:00", "2024-01-02T14:31:00"], "close": [1.0, 2.0]})
+    (bars,) = read_bars(table, ["AAA"], timeframe=parse_timeframe("1Min"))
+    assert iso(int(bars.starts[1]), bars.timeframe) == "2024-01-02T14:31:00+00:00"
+    assert bars.high.tolist() == [1.0, 2.0]
+    with pytest.raises(InputError, match="one symbol"):
+        read_bars(table)
+
+
+def test_a_time_with_a_zone_is_that_moment() -> None:
+    stamp = dt.datetime(2024, 1, 2, 9, 30, tzinfo=dt.timezone(dt.timedelta(hours=-5)))
+    table = pa.table({"timestamp": [stamp], "close": [1.0]})
+    (bars,) = read_bars(table, ["AAA"], timeframe=parse_timeframe("1Min"))
+    assert iso(int(bars.starts[0]), bars.timeframe) == "2024-01-02T14:30:00+00:00"
+
+
+@pytest.mark.parametrize(
+    ("table", "rule"),
+    [
+        (pa.table({"close": [1.0]}), "time or timestamp"),
+        (pa.table({"date": ["soon"], "close": [1.0]}), "dates or times"),
+        (pa.table({"date": ["2024-01-02"], "open": [1.0], "close": [1.0]}), "close alone"),
+        (pa.table({"date": ["2024-01-02"], "close": ["a"]}), "hold numbers"),
+        (pa.table({"date": ["2024-01-02"], "close": pa.array([None], pa.float64())}), "positive"),
+        (pa.table({"date": ["2024-01-02"] * 2, "close": [1.0, 1.0]}), "each time once"),
+    ],
+)
+def test_what_cannot_be_bars_is_refused_with_the_rule(table: pa.Table, rule: str) -> None:
+    with pytest.raises(InputError, match=rule):
+        read_bars(table, ["AAA"])
+
+
+def test_a_symbol_or_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"ZZZ.*there are: AAA, BBB"):
+        read_bars(TABLE, ["ZZZ"])
+    with pytest.raises(InputError, match="must exist"):
+        read_bars(tmp_path / "none.parquet")
+    text = tmp_path / "bars.txt"
+    text.write_text("x")
+    with pytest.raises(InputError, match=r"\.txt.*\.parquet"):
+        read_bars(text)
+    with pytest.raises(InputError, match="period must have bars"):
+        read_bars(TABLE, ["AAA"], first=dt.date(2025, 1, 1))
+
+
+def test_answers_of_a_market_data_source_become_columns() -> None:
+    def bar(minute: int, close: str, volume: str | None) -> PriceBar:
+        start = dt.datetime(2024, 1, 2, 14, minute, tzinfo=dt.UTC)
+        return PriceBar(
+            symbol="AAA",
+            timeframe="1Min",
+            start=start,
+            end=start + dt.timedelta(minutes=1),
+            open=Decimal("9.5"),
+            high=Decimal(11),
+            low=Decimal(9),
+            close=Decimal(close),
+            volume=None if volume is None else Decimal(volume),
+            currency="USD",
+            adjustment=PriceAdjustment.RAW,
+        )
+
+    (columns,) = columns_of_bars([bar(31, "10.1", None), bar(30, "10", "500")])
+    assert columns.close.tolist() == [10.0, 10.1]
+    assert columns.volume[0] == 500
+    assert np.isnan(columns.volume[1])
+    assert str(columns.timeframe) == "1Min"
