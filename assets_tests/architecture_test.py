@@ -82,6 +82,7 @@ ALLOWED = {
         "reconciliation",
         "lake",
         "atomic_file",
+        "engine",
     },
     "evidence": {
         "errors",
@@ -95,7 +96,7 @@ ALLOWED = {
     },
     "dagster_storage": set[str](),
     # Strategies know bars and the clock; the engine runs strategies.
-    "strategies": {"errors", "model", "engine", "data_files", "risk"},
+    "strategies": {"errors", "model", "engine", "data_files", "indicators"},
     "engine": {
         "errors",
         "model",
@@ -110,7 +111,8 @@ ALLOWED = {
         "atomic_file",
         "progress",
         "settings",
-        "yaml_files",
+        "yaml_settings",
+        "risk_policy_files",
     },
 }
 PURE = ("model", "portfolio", "risk", "indicators", "ledger", "analytics", "reconciliation")

@@ -16,7 +16,9 @@ from trading_assets.errors import ConfigurationError
 NAN = float("nan")
 
 
-def minutes(times: list[str], rows: Sequence[tuple[float, ...]], timeframe: str = "1Min") -> BarColumns:
+def minutes(
+    times: list[str], rows: Sequence[tuple[float, ...]], timeframe: str = "1Min"
+) -> BarColumns:
     """Open, high, low, close, volume, volume-weighted price."""
     table = np.array(rows).T
     return bar_columns(

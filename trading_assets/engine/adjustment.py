@@ -28,7 +28,7 @@ import msgspec
 import numpy as np
 
 from trading_assets.engine.bars import BarColumns
-from trading_assets.engine.clock import Floats, date_of, nanoseconds_of
+from trading_assets.engine.clock import DAY_NANOSECONDS, Floats, date_of, nanoseconds_of
 from trading_assets.errors import InputError
 from trading_assets.model.corporate_actions import (
     CorporateAction,
@@ -39,8 +39,6 @@ from trading_assets.model.corporate_actions import (
     ex_date_of,
     share_ratio,
 )
-
-_DAY = 86_400_000_000_000
 
 
 class FactorRow(msgspec.Struct, frozen=True):
@@ -60,14 +58,14 @@ def action_factors(
     Actions before the second bar or after the last have no row. InputError for a dividend that is
     not less than the close before it.
     """
-    days = columns.starts // _DAY
+    days = columns.starts // DAY_NANOSECONDS
     shares: dict[int, float] = {}
     paid: dict[int, float] = {}
     kept: dict[int, float] = {}
     for action in actions:
         if action.symbol != columns.symbol:
             continue
-        row = int(np.searchsorted(days, nanoseconds_of(ex_date_of(action)) // _DAY))
+        row = int(np.searchsorted(days, nanoseconds_of(ex_date_of(action)) // DAY_NANOSECONDS))
         if not 0 < row < len(columns):
             continue
         if isinstance(action, Split | StockDividend):
@@ -128,8 +126,8 @@ def published_factors(columns: BarColumns, table: Sequence[FactorRow]) -> Floats
             remedy="Sort the rows",
         )
     values = np.array([row.price_factor * row.split_factor for row in table] + [1.0])
-    ends = np.array([nanoseconds_of(day) // _DAY for day in through], dtype=np.int64)
-    found: Floats = values[np.searchsorted(ends, columns.starts // _DAY)]
+    ends = np.array([nanoseconds_of(day) // DAY_NANOSECONDS for day in through], dtype=np.int64)
+    found: Floats = values[np.searchsorted(ends, columns.starts // DAY_NANOSECONDS)]
     return found
 
 

@@ -207,6 +207,27 @@ class Market:
             sessions=self.sessions[:place],
         )
 
+    def since(self, place: int) -> Market:
+        """The market from `place` of the timeline on."""
+        if place == 0:
+            return self
+        kept, rows_since = [], []
+        for column, rows in zip(self.columns, self.rows, strict=True):
+            before = place if rows is None else int(np.count_nonzero(rows[:place] >= 0))
+            kept.append(column.between(before, len(column)))
+            rows_since.append(
+                None
+                if rows is None
+                else np.where(rows[place:] >= 0, rows[place:] - before, -1).astype(np.int32)
+            )
+        return Market(
+            timeframe=self.timeframe,
+            columns=tuple(kept),
+            timeline=self.timeline[place:],
+            rows=tuple(rows_since),
+            sessions=self.sessions[place:],
+        )
+
     def session_date(self, place: int) -> dt.date:
         """The session that the bar at `place` belongs to."""
         return date_of(int(self.sessions[place]))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from trading_assets.engine.bars import BarColumns, Market
-from trading_assets.engine.clock import Floats
+from trading_assets.engine.clock import Floats, Integers
 from trading_assets.strategies.base import Bar
 
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -158,18 +158,23 @@ class CrossSection:
     Arrays are views of the chunk: they stay what they are, and cost nothing that is not asked for.
     """
 
-    __slots__ = ("_chunk", "_context", "_offset", "place")
+    __slots__ = ("_chunk", "_context", "_offset", "_shown", "place", "symbols")
 
-    def __init__(self, chunk: Chunk, place: int, context: Any) -> None:
+    def __init__(
+        self,
+        chunk: Chunk,
+        place: int,
+        context: Any,
+        symbols: tuple[str, ...],
+        shown: Integers | None = None,
+    ) -> None:
+        """`symbols` at the indices `shown` of the market's, None for all of them."""
         self._chunk = chunk
         self._offset = place - chunk.first
         self._context = context
+        self._shown = shown
         self.place = place
-
-    @property
-    def symbols(self) -> tuple[str, ...]:
-        """All symbols of the backtest."""
-        return self._chunk.market.symbols
+        self.symbols = symbols
 
     @property
     def start(self) -> int:
@@ -216,8 +221,8 @@ class CrossSection:
         market, place = self._chunk.market, self.place
         first = max(0, place + 1 - count)
         if first >= self._chunk.first:
-            block = self._chunk.block(field)
-            return block[first - self._chunk.first : self._offset + 1]
+            block = self._chunk.block(field)[first - self._chunk.first : self._offset + 1]
+            return block if self._shown is None else block[:, self._shown]
         found = np.full((place + 1 - first, len(market.columns)), np.nan)
         for symbol, (column, rows) in enumerate(zip(market.columns, market.rows, strict=True)):
             if rows is None:
@@ -228,8 +233,8 @@ class CrossSection:
             if has.any():
                 low, high = int(there[has][0]), int(there[has][-1]) + 1
                 found[has, symbol] = seen(column, field, low, high)
-        return found
+        return found if self._shown is None else found[:, self._shown]
 
     def _row(self, field: str) -> Floats:
         row: Floats = self._chunk.block(field)[self._offset]
-        return row
+        return row if self._shown is None else row[self._shown]

@@ -24,7 +24,7 @@ from trading_assets.engine.account import Account
 from trading_assets.engine.bars import Market
 from trading_assets.engine.book import Book
 from trading_assets.engine.chunks import Chunk, CrossSection, places_at_once, seen
-from trading_assets.engine.clock import Floats, first_of_each
+from trading_assets.engine.clock import Floats, Integers, first_of_each
 from trading_assets.engine.corporate import CorporateActionDesk
 from trading_assets.engine.desk import Desk
 from trading_assets.engine.matching import Exchange
@@ -35,15 +35,15 @@ from trading_assets.errors import ConfigurationError
 from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.model.round_trip import RoundTrip
 from trading_assets.progress import tracked
-from trading_assets.strategies.base import Bar, Strategy
+from trading_assets.strategies.base import Bar, Strategy, TargetWeights
 
 _Watcher = tuple[Callable[[Bar, "EngineContext"], object], "EngineContext", int]
 
 
 @dataclass(frozen=True, slots=True)
 class StrategySlot:
-    """A strategy of a backtest: its id, the symbols whose bars it is shown (None for all), and its
-    share of the account's equity (None: all strategies share alike)."""
+    """A strategy of a backtest: its id, the symbols that it is shown (None for all), and its share
+    of the account's equity (None: all strategies share alike)."""
 
     id: str
     strategy: Strategy
@@ -181,6 +181,7 @@ class Engine:
         self._contexts = [EngineContext(self, index) for index in range(len(slots))]
         self._watchers = self._bar_watchers()
         self._due, self._asked = self._cross_sections()
+        self._shown = [self._shown_to(slot) for slot in slots]
         self._has_begun = False
 
     def _trade_results(self) -> list[RoundTrip]:
@@ -222,6 +223,13 @@ class Engine:
                 due.append((number, where))
                 asked |= where
         return due, asked
+
+    def _shown_to(self, slot: StrategySlot) -> tuple[tuple[str, ...], Integers | None]:
+        """The symbols of a strategy's cross-section, and their indices (None for all)."""
+        symbols = self._symbols_of(slot)
+        if symbols == self.market.symbols:
+            return symbols, None
+        return symbols, np.array([self.symbol_index[symbol] for symbol in symbols])
 
     def run(self, until: int | None = None) -> None:
         """Go on to place `until` of the timeline (not included), by default to its end.
@@ -329,10 +337,20 @@ class Engine:
         """Show the cross-section to whom it is due."""
         for number, where in self._due:
             if where[place]:
-                snapshot = CrossSection(self.chunk, place, self._contexts[number])
+                symbols, shown = self._shown[number]
+                context = self._contexts[number]
+                snapshot = CrossSection(self.chunk, place, context, symbols, shown)
                 answer = self.slots[number].strategy.generate_signals(snapshot)
                 if answer is not None and place >= self.first_place:
+                    if shown is not None and isinstance(answer, TargetWeights):
+                        answer = self._spread(answer, shown)
                     self.desk.take(number, answer, place)
+
+    def _spread(self, answer: TargetWeights, shown: Integers) -> TargetWeights:
+        """Weights of the symbols shown as weights of all, the others left as they are."""
+        weights = np.full(len(self.market.columns), np.nan)
+        weights[shown] = answer.weights
+        return TargetWeights(weights)
 
     @property
     def working_orders(self) -> list[WorkingOrder]:

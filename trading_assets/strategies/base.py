@@ -223,6 +223,11 @@ class Strategy:
         for name, value in state.items():
             setattr(self, name, _restored(value))
 
+    def catch_up(self, bars: Mapping[str, Mapping[str, Floats]]) -> None:
+        """Called after `restore` with the bars that the strategy had been shown: by symbol the
+        columns open, high, low, close and volume. For what a checkpoint cannot keep, such as
+        indicators that carry their own state."""
+
 
 def open_long(symbol: str, **details: Any) -> Signal:
     """Signal to buy; `details` are other fields of Signal."""

@@ -1,0 +1,188 @@
+"""From the settings of a backtest to an engine that is ready to run."""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from trading_assets.data_files import portable_name
+from trading_assets.engine.adjustment import (
+    FactorRow,
+    adjusted,
+    backward_factors,
+    forward_factors,
+    published_factors,
+    seen_through,
+)
+from trading_assets.engine.bars import BarColumns, Market, aligned
+from trading_assets.engine.clock import date_of, nanoseconds_of, session_days
+from trading_assets.engine.loop import Engine, StrategySlot
+from trading_assets.engine.resampling import resampled
+from trading_assets.engine.results import BacktestResult
+from trading_assets.engine.settings import BacktestSettings, DataSettings, PriceTreatment
+from trading_assets.engine.sources import read_bars
+from trading_assets.errors import ConfigurationError, InputError
+from trading_assets.market_data.corporate_actions import read_corporate_actions
+from trading_assets.model.corporate_actions import CorporateAction
+from trading_assets.model.policies import ReportPolicy
+from trading_assets.settings import FileCorporateActions
+from trading_assets.strategies.loading import load_strategy
+
+FACTOR_COLUMNS = ("symbol", "date", "price_factor", "split_factor")
+
+
+def load_market(
+    data: DataSettings, folder: Path, currency: str
+) -> tuple[Market, list[CorporateAction]]:
+    """Bars of a backtest on one timeline, and the corporate actions that are booked in it.
+
+    Bars before `start` are there too, for the warm-up. Paths are relative to `folder`.
+    """
+    columns = [
+        resampled(one, data.bars, data.time_zone)
+        for one in read_bars(
+            folder / data.path,
+            data.symbols,
+            timeframe=data.source,
+            last=data.end,
+            table=data.table,
+        )
+    ]
+    actions: Sequence[CorporateAction] = ()
+    if data.corporate_actions is not None:
+        days = np.unique(
+            np.concatenate(
+                [session_days(one.starts, one.timeframe, data.time_zone) for one in columns]
+            )
+        )
+        found = read_corporate_actions(
+            FileCorporateActions(path=folder / data.corporate_actions),
+            currency,
+            [date_of(day) for day in days.tolist()],
+        )
+        actions = [one for many in found.by_symbol.values() for one in many]
+    factors = {}
+    if data.adjustment_factors is not None:
+        factors = read_factors(folder / data.adjustment_factors)
+    if data.prices is PriceTreatment.ADJUSTED:
+        columns = [
+            adjusted(
+                one,
+                published_factors(one, factors[one.symbol])
+                if one.symbol in factors
+                else backward_factors(one, actions),
+            )
+            for one in columns
+        ]
+        actions = ()
+    elif data.prices is PriceTreatment.RAW:
+        columns = [_seen_adjusted(one, actions) for one in columns]
+    else:
+        actions = ()
+    return aligned(columns, data.time_zone), list(actions)
+
+
+def _seen_adjusted(columns: BarColumns, actions: Sequence[CorporateAction]) -> BarColumns:
+    factors = forward_factors(columns, actions)
+    return columns if (factors == 1).all() else seen_through(columns, factors)
+
+
+def read_factors(path: Path) -> dict[str, list[FactorRow]]:
+    """Published adjustment factors by symbol: a CSV file with the columns symbol, date,
+    price_factor and (optional) split_factor, dates ascending for each symbol."""
+    found: dict[str, list[FactorRow]] = {}
+    name = portable_name(path)
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for number, row in enumerate(csv.DictReader(file), start=2):
+                try:
+                    factor = FactorRow(
+                        dt.date.fromisoformat(row["date"]),
+                        float(row["price_factor"]),
+                        float(row.get("split_factor") or 1),
+                    )
+                    found.setdefault(row["symbol"], []).append(factor)
+                except (KeyError, TypeError, ValueError) as error:
+                    raise InputError(
+                        file=name,
+                        row=number,
+                        value=str(error),
+                        rule=f"a row needs {', '.join(FACTOR_COLUMNS[:3])}",
+                        remedy="Correct the row",
+                    ) from error
+    except OSError as error:
+        raise InputError(
+            file=name, rule="the file must be readable", remedy="Correct data.adjustment_factors"
+        ) from error
+    return found
+
+
+def prepared(
+    settings: BacktestSettings,
+    folder: Path,
+    market: Market | None = None,
+    actions: Sequence[CorporateAction] = (),
+) -> Engine:
+    """An engine for the backtest, at its first bar. With a `market` (and its `actions`) that was
+    loaded already, nothing is read but what strategies read themselves."""
+    if market is None:
+        market, actions = load_market(settings.data, folder, settings.account.currency)
+    slots = [
+        StrategySlot(
+            one.id,
+            load_strategy(one.strategy, one.parameters, folder),
+            one.symbols or _all_but_benchmark(settings, market),
+            one.share_of_equity,
+        )
+        for one in settings.strategies
+    ]
+    warm_up = settings.data.warm_up_bars
+    if warm_up is None:
+        warm_up = max(slot.strategy.warm_up_bars for slot in slots)
+    first = 0
+    if settings.data.start is not None:
+        first = int(np.searchsorted(market.timeline, nanoseconds_of(settings.data.start)))
+        if first >= len(market):
+            raise ConfigurationError(
+                f"data.start {settings.data.start} is after the last bar. Choose an earlier one."
+            )
+        begin = max(0, first - warm_up)
+        market, first = market.since(begin), first - begin
+    return Engine(
+        market,
+        slots,
+        settings.rules,
+        actions=actions,
+        first_place=first,
+        keep_orders=settings.keep_orders,
+    )
+
+
+def _all_but_benchmark(settings: BacktestSettings, market: Market) -> tuple[str, ...] | None:
+    """What a strategy is shown that names no symbols; None for all there are."""
+    if settings.benchmark is None or len(market.columns) == 1:
+        return None
+    return tuple(symbol for symbol in market.symbols if symbol != settings.benchmark)
+
+
+def result_of(settings: BacktestSettings, engine: Engine, name: str) -> BacktestResult:
+    """The result of a run that is over."""
+    policy = ReportPolicy(
+        title=settings.title or name,
+        annualisation_sessions=settings.report.annualisation_sessions,
+        risk_free_rate=settings.report.risk_free_rate,
+    )
+    return BacktestResult(engine, policy, settings.benchmark, name)
+
+
+def run_backtest(
+    settings: BacktestSettings, folder: Path, name: str = "backtest"
+) -> BacktestResult:
+    """Load, run and evaluate a backtest; `folder` is the data directory."""
+    engine = prepared(settings, folder)
+    engine.run()
+    return result_of(settings, engine, name)

@@ -1,0 +1,179 @@
+"""A backtest as a file: data, strategies, rules, and what is compared with.
+
+One YAML file in `data/backtests/` is one backtest, named after the file. Paths in it are relative
+to the data directory. `data/backtests/sma_cross.yaml` explains every key.
+"""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import itertools
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from trading_assets.engine.rules import BacktestRules
+from trading_assets.engine.timeframe import Timeframe, parse_timeframe
+from trading_assets.errors import ConfigurationError
+from trading_assets.model.policies import Exact, Identifier, Policy
+from trading_assets.yaml_settings import read_settings
+
+_COMBINATIONS_MAX = 10_000
+
+
+class PriceTreatment(StrEnum):
+    """What prices are traded at and seen: see `engine/adjustment.py`."""
+
+    RAW = "raw"
+    ADJUSTED = "adjusted"
+    AS_QUOTED = "as_quoted"
+
+
+class DataSettings(Policy):
+    """Where bars come from and what becomes of them.
+
+    `timeframe` is that of the backtest, `source_timeframe` that of the data where it is shorter.
+    `warm_up_bars` are bars before `start` that strategies are shown (None: as many as they want).
+    `corporate_actions` and `adjustment_factors` are files; the latter publish the factor of
+    each symbol (symbol, date, price_factor, split_factor) in place of what actions would give.
+    """
+
+    path: Path
+    table: str = "bars"
+    symbols: tuple[str, ...] = ()
+    timeframe: str = "1Day"
+    source_timeframe: str | None = None
+    start: dt.date | None = None
+    end: dt.date | None = None
+    warm_up_bars: Annotated[int, Field(ge=0)] | None = None
+    prices: PriceTreatment = PriceTreatment.AS_QUOTED
+    corporate_actions: Path | None = None
+    adjustment_factors: Path | None = None
+    time_zone: str = "America/New_York"
+
+    @model_validator(mode="after")
+    def _lengths_fit(self) -> DataSettings:
+        try:
+            if not self.source.divides(self.bars):
+                raise ValueError(
+                    f"bars of {self.timeframe} cannot be made of bars of {self.source_timeframe}"
+                )
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from error
+        has_actions = self.corporate_actions or self.adjustment_factors
+        if self.prices is not PriceTreatment.AS_QUOTED and not has_actions:
+            raise ValueError(
+                f"prices: {self.prices.value} needs corporate_actions (or adjustment_factors)"
+            )
+        return self
+
+    @property
+    def bars(self) -> Timeframe:
+        """The backtest's timeframe."""
+        return parse_timeframe(self.timeframe)
+
+    @property
+    def source(self) -> Timeframe:
+        """The data's timeframe."""
+        return parse_timeframe(self.source_timeframe or self.timeframe)
+
+
+class StrategySettings(Policy):
+    """One strategy: a built-in name or a file, its parameters, the symbols that it is shown and may
+    trade (all but the benchmark where none are named), and its share of equity (None: shared
+    alike)."""
+
+    id: Identifier
+    strategy: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    symbols: tuple[str, ...] = ()
+    share_of_equity: Annotated[Exact, Field(gt=0, le=1)] | None = None
+
+
+class BacktestReportSettings(Policy):
+    """How statistics are annualised (sessions in a year, annual rate)."""
+
+    annualisation_sessions: Annotated[int, Field(ge=1)] = 252
+    risk_free_rate: Exact = Decimal(0)
+
+
+class BacktestSettings(BacktestRules):
+    """A whole backtest. `sweep` maps dotted keys of the file (`strategies.trend.parameters.fast`,
+    with strategies by id) to the values that are tried, all with all. `keep_orders` keeps every
+    order and its events, which a replay of the run needs."""
+
+    title: str = ""
+    data: DataSettings
+    strategies: Annotated[tuple[StrategySettings, ...], Field(min_length=1)]
+    benchmark: str | None = None
+    report: BacktestReportSettings = BacktestReportSettings()
+    sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
+    keep_orders: bool = False
+
+    @property
+    def rules(self) -> BacktestRules:
+        """The rules alone."""
+        return BacktestRules.model_validate(
+            {name: getattr(self, name) for name in BacktestRules.model_fields}
+        )
+
+    def variants(self) -> dict[str, BacktestSettings]:
+        """One backtest for each combination of the sweep, by a name that spells its values; empty
+        without a sweep."""
+        if not self.sweep:
+            return {}
+        combinations = list(itertools.product(*self.sweep.values()))
+        if len(combinations) > _COMBINATIONS_MAX:
+            raise ConfigurationError(
+                f"the sweep has {len(combinations)} combinations, at most {_COMBINATIONS_MAX} are "
+                "run. Try fewer values."
+            )
+        found = {}
+        for values in combinations:
+            chosen = dict(zip(self.sweep, values, strict=True))
+            name = ",".join(f"{key.rsplit('.', 1)[-1]}={value}" for key, value in chosen.items())
+            found[name] = self.changed(chosen)
+        return found
+
+    def changed(self, values: Mapping[str, Any]) -> BacktestSettings:
+        """The backtest with other values under these dotted keys, and without a sweep."""
+        content = self.model_dump(mode="json")
+        content["sweep"] = {}
+        for key, value in values.items():
+            _set(content, key, value)
+        try:
+            return BacktestSettings.model_validate(content)
+        except ValidationError as error:
+            raise ConfigurationError(f"sweep of {', '.join(values)}: {error}") from error
+
+
+def _set(content: dict[str, Any], key: str, value: Any) -> None:
+    """Put `value` at a dotted key; ConfigurationError where the path to it does not exist."""
+    parts = key.split(".")
+    place: Any = content
+    for depth, part in enumerate(parts[:-1]):
+        if isinstance(place, list):
+            place = next((one for one in place if one.get("id") == part), None)
+        else:
+            place = place.get(part)
+        if not isinstance(place, dict | list):
+            raise ConfigurationError(
+                f"sweep key {key!r}: there is no {'.'.join(parts[: depth + 1])!r} in the backtest. "
+                "Strategies are named by their id, as in strategies.trend.parameters.fast."
+            )
+    place[parts[-1]] = copy.deepcopy(value)
+
+
+def load_backtest(path: Path) -> BacktestSettings:
+    """The backtest in the file at `path`; ConfigurationError that lists every wrong key."""
+    return read_settings(path, BacktestSettings, example="data/backtests/")
+
+
+def backtest_files(folder: Path) -> dict[str, Path]:
+    """Name → file of every backtest in a folder, sorted; empty where it does not exist."""
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
