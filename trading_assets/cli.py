@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from trading_assets.annotation_commands import annotation_group
+from trading_assets.backtest_commands import backtest
 from trading_assets.book_commands import book
 from trading_assets.command_options import (
     EXIT_CODES,
@@ -46,6 +47,7 @@ def main() -> None:
 book.add_command(accept_break_command)
 book.add_command(discard_plan_command)
 main.add_command(book)
+main.add_command(backtest)
 main.add_command(annotation_group)
 
 

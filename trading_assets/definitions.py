@@ -7,6 +7,7 @@ import warnings
 import dagster as dg
 
 from trading_assets.assets.annotations import build_annotate_trades
+from trading_assets.assets.backtests import build_backtests
 from trading_assets.assets.momentum import build_momentum_signal
 from trading_assets.assets.monthly_report import build_monthly_report
 from trading_assets.assets.performance import build_pnl_daily
@@ -73,7 +74,7 @@ def build_definitions(places: Directories) -> dg.Definitions:
     return dg.Definitions.merge(
         *(portfolio_definitions(settings) for settings in portfolios),
         dg.Definitions(
-            assets=[build_warehouse(portfolios)],
+            assets=[build_warehouse(portfolios), *build_backtests(places)],
             jobs=[*halt_jobs(places.halt_switch), build_annotate_trades(portfolios)],
             resources=resources(places),
             # Spawning a process for each step costs more than the steps.

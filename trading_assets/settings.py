@@ -354,6 +354,16 @@ class Directories(BaseModel):
         return self.state / "price_snapshots"
 
     @property
+    def backtest_settings(self) -> Path:
+        """Backtest YAML files."""
+        return self.data / "backtests"
+
+    @property
+    def backtests(self) -> Path:
+        """Results of backtests, one folder for each; they can be made again."""
+        return self.state / "backtests"
+
+    @property
     def lake(self) -> Path:
         """Projections: Parquet, one file for each asset and session."""
         return self.state / "lake"

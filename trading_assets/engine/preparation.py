@@ -173,7 +173,8 @@ def result_of(settings: BacktestSettings, engine: Engine, name: str) -> Backtest
     """The result of a run that is over."""
     policy = ReportPolicy(
         title=settings.title or name,
-        annualisation_sessions=settings.report.annualisation_sessions,
+        annualisation_sessions=settings.report.annualisation_sessions
+        or settings.data.bars.in_a_year,
         risk_free_rate=settings.report.risk_free_rate,
     )
     return BacktestResult(engine, policy, settings.benchmark, name)

@@ -96,9 +96,10 @@ class StrategySettings(Policy):
 
 
 class BacktestReportSettings(Policy):
-    """How statistics are annualised (sessions in a year, annual rate)."""
+    """How statistics are annualised: returns in a year (None: 252 sessions, 52 weeks, 12 months, by
+    the timeframe) and the annual risk-free rate."""
 
-    annualisation_sessions: Annotated[int, Field(ge=1)] = 252
+    annualisation_sessions: Annotated[int, Field(ge=1)] | None = None
     risk_free_rate: Exact = Decimal(0)
 
 
@@ -136,7 +137,7 @@ class BacktestSettings(BacktestRules):
         found = {}
         for values in combinations:
             chosen = dict(zip(self.sweep, values, strict=True))
-            name = ",".join(f"{key.rsplit('.', 1)[-1]}={value}" for key, value in chosen.items())
+            name = ";".join(f"{key.rsplit('.', 1)[-1]}={value}" for key, value in chosen.items())
             found[name] = self.changed(chosen)
         return found
 

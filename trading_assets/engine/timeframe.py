@@ -53,6 +53,13 @@ class Timeframe(msgspec.Struct, frozen=True):
         seconds = _SECONDS.get(self.unit)
         return None if seconds is None else self.count * seconds * NANOSECONDS
 
+    @property
+    def in_a_year(self) -> int:
+        """Returns in a year: 252 sessions for bars of up to a day, 52 weeks, 12 months."""
+        if self.unit is TimeUnit.WEEK:
+            return 52
+        return 12 // self.count if self.unit is TimeUnit.MONTH else 252
+
     def divides(self, other: Timeframe) -> bool:
         """True where bars of `other` can be made of whole bars of this one."""
         mine, its = self.nanoseconds, other.nanoseconds

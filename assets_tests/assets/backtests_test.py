@@ -1,0 +1,52 @@
+"""Backtests as assets: a run by Dagster itself, variants as partitions, a table over them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets_tests.backtest_commands_test import BACKTEST
+from trading_assets.assets.backtests import build_backtests
+from trading_assets.settings import Directories
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Directories:
+    data = tmp_path / "data"
+    (data / "backtests").mkdir(parents=True)
+    (data / "portfolios").mkdir()
+    rows = [f"AAA,2024-01-{1 + place:02},{100 + (place % 7) * (place % 5)}" for place in range(31)]
+    (data / "bars.csv").write_text("\n".join(["symbol,date,close", *rows]))
+    (data / "backtests" / "waves.yaml").write_text(BACKTEST)
+    (data / "backtests" / "plain.yaml").write_text(BACKTEST.split("sweep:")[0])
+    return Directories(data=data, state=tmp_path / "state")
+
+
+def test_a_backtest_is_materialised_with_charts_and_figures(places: Directories) -> None:
+    assets = build_backtests(places)
+    with dg.instance_for_test() as instance:
+        run = dg.materialize(
+            assets, selection=["backtest/plain"], instance=instance, raise_on_error=True
+        )
+    (event,) = run.get_asset_materialization_events()
+    metadata = event.materialization.metadata
+    assert metadata["bars"].value == 31
+    assert "data:image/svg+xml" in str(metadata["equity"].value)
+    assert Path(str(metadata["report"].value)).read_text().startswith("<!doctype html>")
+
+
+def test_a_sweep_is_partitions_and_a_table_over_those_that_have_run(places: Directories) -> None:
+    assets = build_backtests(places)
+    with dg.instance_for_test() as instance:
+        for variant in ("fast=2", "fast=3"):
+            dg.materialize(
+                assets, selection=["backtest/waves"], partition_key=variant, instance=instance
+            )
+        run = dg.materialize(assets, selection=["backtest/waves_comparison"], instance=instance)
+    (event,) = run.get_asset_materialization_events()
+    metadata = event.materialization.metadata
+    assert (metadata["variants"].value, metadata["missing"].value) == (2, 0)
+    table = metadata["comparison"].value
+    assert [record.data["fast"] for record in table.records] == ["2", "3"]  # type: ignore[union-attr]

@@ -1,0 +1,96 @@
+"""The command `backtest`: a file, a few options, a sweep in processes, and what goes wrong."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from trading_assets.cli import main
+
+BACKTEST = """
+data:
+  path: bars.csv
+strategies:
+  - {id: trend, strategy: sma_cross, parameters: {fast: 2, slow: 4}}
+sweep:
+  strategies.trend.parameters.fast: [2, 3]
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "backtests").mkdir()
+    (tmp_path / "portfolios").mkdir()
+    rows = [
+        f"AAA,2024-{1 + place // 28:02}-{1 + place % 28:02},{100 + (place % 7) * (place % 5)}"
+        for place in range(84)
+    ]
+    (tmp_path / "bars.csv").write_text("\n".join(["symbol,date,close", *rows]))
+    (tmp_path / "backtests" / "waves.yaml").write_text(BACKTEST)
+    monkeypatch.setenv("TRADING_ASSETS_DATA", str(tmp_path))
+    monkeypatch.setenv("TRADING_ASSETS_STATE", str(tmp_path / "state"))
+    return tmp_path
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["backtest", *arguments])
+
+
+def test_a_backtest_of_a_few_options(home: Path) -> None:
+    options = "--data bars.csv --start 2024-01-10 --end 2024-03-20 --timeframe 1Day"
+    more = (
+        "--capital 50000 --position-size 0.05 --slippage 10 --parameter fast=2 --parameter slow=4"
+    )
+    ended = run("--symbol", "AAA", *options.split(), *more.split())
+    assert ended.exit_code == 0, ended.output
+    folder = home / "state" / "backtests" / "aaa"
+    result = json.loads((folder / "result.json").read_text())
+    assert result["initial_capital"] == 50000
+    assert result["total_trades"] == len(result["trades"]) > 3
+    with (folder / "fills.csv").open() as file:
+        fills = list(csv.DictReader(file))
+    assert float(fills[0]["notional"]) == pytest.approx(2500, rel=0.1)
+    curve = (folder / "equity_curve.csv").read_text().splitlines()
+    assert curve[0] == "session,equity,drawdown,benchmark"
+    assert curve[1].startswith("2024-01-10,")
+    report = (folder / "report.html").read_text()
+    assert report.count("<svg") == 3
+    assert "http://" not in report.replace("http://www.w3.org", "")
+
+
+def test_a_backtest_of_a_file_and_its_sweep(home: Path) -> None:
+    assert run("--name", "waves").exit_code == 0
+    ended = run("--name", "waves", "--sweep", "--workers", "1")
+    assert ended.exit_code == 0, ended.output
+    folder = home / "state" / "backtests" / "waves"
+    with (folder / "comparison.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["fast"] for row in rows] == ["2", "3"]
+    alone = json.loads((folder / "result.json").read_text())
+    assert float(rows[0]["final_value"]) == alone["final_value"]
+    assert (folder / "fast=3" / "report.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ((), 2, "either --name, or --symbol"),
+        (("--name", "nothing"), 2, "there are: waves"),
+        (("--symbol", "AAA", "--sweep"), 2, "--sweep needs --name"),
+        (("--symbol", "ZZZ", "--data", "bars.csv"), 3, "there are: AAA"),
+        (("--symbol", "AAA", "--data", "bars.csv", "--capital", "-5"), 3, "initial_capital"),
+        (("--symbol", "AAA", "--data", "none.csv"), 3, "must exist"),
+        (("--symbol", "AAA", "--data", "bars.csv", "--parameter", "fast"), 2, "no parameter"),
+    ],
+)
+@pytest.mark.usefixtures("home")
+def test_what_goes_wrong_has_a_code_and_a_remedy(
+    arguments: tuple[str, ...], code: int, message: str
+) -> None:
+    ended = run(*arguments)
+    assert ended.exit_code == code
+    assert message in ended.output

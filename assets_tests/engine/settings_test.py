@@ -1,0 +1,120 @@
+"""A backtest as a file: what it says, what is refused, and the variants of a sweep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trading_assets.engine.preparation import run_backtest
+from trading_assets.engine.settings import load_backtest
+from trading_assets.errors import ConfigurationError
+
+BARS = """symbol,date,close
+AAA,2024-01-02,10
+AAA,2024-01-03,10
+AAA,2024-01-04,8
+AAA,2024-01-05,4
+AAA,2024-01-08,4.4
+"""
+FILE = """
+data:
+  path: bars.csv
+  start: 2024-01-03
+strategies:
+  - {id: hold, strategy: buy_and_hold}
+position_size: 1
+account: {initial_capital: 1000}
+"""
+ACTIONS = """ex_date,symbol,action,amount_per_share,currency,new_shares,old_shares
+2024-01-05,AAA,split,,,2,1
+2024-01-08,AAA,dividend,0.4,USD,,
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "bars.csv").write_text(BARS)
+    (folder / "actions.csv").write_text(ACTIONS)
+    path = folder / "backtest.yaml"
+    path.write_text(text)
+    return path
+
+
+def test_a_file_is_a_backtest(tmp_path: Path) -> None:
+    """Bought 125 (1,000 / 8) after January 3rd at 10 would be 100; at the next open of 8 they cost
+    800; 4.40 at the end."""
+    result = run_backtest(load_backtest(written(tmp_path, FILE)), tmp_path)
+    assert result.final_value == 1000 - 800 + 440
+    assert result.bar_count == 4
+
+
+def test_raw_prices_book_actions_and_adjusted_ones_hold_them(tmp_path: Path) -> None:
+    """Raw: 100 at 8, 200 after the split, 80 of dividend, 880 at the end: 1,160. Adjusted by
+    1/2 and by 1 - 0.4 / 4 = 0.9: 3.6 on January 4th; 222 bought after 4.5 cost 799.20 and are worth
+    976.80."""
+    more = "  prices: {}\n  corporate_actions: actions.csv\nstrategies:"
+    results = [
+        run_backtest(
+            load_backtest(written(tmp_path, FILE.replace("strategies:", more.format(treatment)))),
+            tmp_path,
+        )
+        for treatment in ("raw", "adjusted")
+    ]
+    assert str(results[0].final_value) == "1160.00"
+    assert str(results[1].final_value) == "1177.60"
+
+
+def test_published_factors_replace_those_that_actions_would_give(tmp_path: Path) -> None:
+    (tmp_path / "factors.csv").write_text("symbol,date,price_factor\nAAA,2024-01-04,0.5\n")
+    more = "  prices: adjusted\n  adjustment_factors: factors.csv\nstrategies:"
+    path = written(tmp_path, FILE.replace("strategies:", more))
+    result = run_backtest(load_backtest(path), tmp_path)
+    # 1,000 / 5 = 200 shares at 4, worth 4.40 at the end.
+    assert result.final_value == 1000 - 800 + 880
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("path: bars.csv", "path: bars.csv\n  prices: raw"), "needs corporate_actions"),
+        (("path: bars.csv", "path: bars.csv\n  timeframe: 2Day"), "not one of 1Min"),
+        (("path: bars.csv", "path: bars.csv\n  source_timeframe: 1Week"), "cannot be made"),
+        (("position_size: 1", "position_size: 0"), "position_size"),
+        (("position_size: 1", "position_sise: 1"), "position_sise"),
+        (("id: hold", "id: Hold It"), "strategies.0.id"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        load_backtest(written(tmp_path, FILE.replace(*change)))
+
+
+def test_a_sweep_is_every_combination_under_a_name_that_spells_it(tmp_path: Path) -> None:
+    text = FILE + "sweep:\n  position_size: [0.5, 1]\n  matching.fill_price: [next_open, close]\n"
+    variants = load_backtest(written(tmp_path, text)).variants()
+    assert list(variants) == [
+        "position_size=0.5;fill_price=next_open",
+        "position_size=0.5;fill_price=close",
+        "position_size=1;fill_price=next_open",
+        "position_size=1;fill_price=close",
+    ]
+    chosen = variants["position_size=0.5;fill_price=close"]
+    assert (str(chosen.position_size), chosen.matching.fill_price.value) == ("0.5", "close")
+    assert chosen.variants() == {}
+
+
+def test_a_sweep_of_a_strategy_names_it_by_id(tmp_path: Path) -> None:
+    good = FILE + "sweep:\n  strategies.hold.share_of_equity: [0.5]\n"
+    (variant,) = load_backtest(written(tmp_path, good)).variants().values()
+    assert str(variant.strategies[0].share_of_equity) == "0.5"
+    bad = FILE + "sweep:\n  strategies.other.share_of_equity: [0.5]\n"
+    with pytest.raises(ConfigurationError, match=r"no 'strategies\.other'"):
+        load_backtest(written(tmp_path, bad)).variants()
+
+
+def test_a_start_after_the_data_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, FILE.replace("2024-01-03", "2025-01-03"))
+    with pytest.raises(ConfigurationError, match="after the last bar"):
+        run_backtest(load_backtest(path), tmp_path)

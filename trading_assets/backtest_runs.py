@@ -1,0 +1,118 @@
+"""Runs of backtests for the command line and for Dagster: one, or every variant of a sweep.
+
+A run's files are in `<state>/backtests/<name>/`, those of a variant in a folder of its own below.
+Whatever is there can be made again.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from trading_assets.atomic_file import replace_file
+from trading_assets.engine.preparation import run_backtest
+from trading_assets.engine.results import BacktestResult
+from trading_assets.engine.settings import BacktestSettings, load_backtest
+from trading_assets.errors import ConfigurationError
+from trading_assets.reporting.backtest_files import write_result
+from trading_assets.settings import Directories
+
+COMPARED = (
+    "final_value",
+    "total_return_pct",
+    "annualised_return",
+    "volatility",
+    "sharpe_ratio",
+    "max_drawdown",
+    "turnover",
+    "trades",
+    "trade_win_rate",
+    "commission",
+)
+"""Columns of the table over a sweep, beside the values that were tried."""
+COMPARISON = "comparison.csv"
+"""The table's file."""
+
+
+def run_and_write(
+    settings: BacktestSettings, places: Directories, name: str, folder: Path
+) -> tuple[BacktestResult, dict[str, Path]]:
+    """Run one backtest and write its files into `folder`."""
+    result = run_backtest(settings, places.data, name)
+    return result, write_result(result, folder)
+
+
+def variant_of(settings: BacktestSettings, name: str, variant: str) -> BacktestSettings:
+    """The settings of one variant of a sweep; ConfigurationError that lists those there are."""
+    variants = settings.variants()
+    if variant not in variants:
+        raise ConfigurationError(
+            f"backtest {name} has no variant {variant!r}. It has: {'; '.join(list(variants)[:20])}."
+        )
+    return variants[variant]
+
+
+def variant_folder(places: Directories, name: str, variant: str) -> Path:
+    """Where the files of a variant are."""
+    safe = "".join(letter if letter.isalnum() or letter in "=.-" else "_" for letter in variant)
+    return places.backtests / name / safe
+
+
+def _run_variant(path: Path, places: Directories, name: str, variant: str) -> str:
+    """One variant in a process of its own."""
+    settings = variant_of(load_backtest(path), name, variant)
+    run_and_write(settings, places, name, variant_folder(places, name, variant))
+    return variant
+
+
+def run_sweep(
+    path: Path, places: Directories, name: str, workers: int, done: Callable[[int, int], None]
+) -> list[dict[str, Any]]:
+    """Every variant of the backtest in `path`, in `workers` processes; the rows of the table over
+    them, in the order of the sweep. `done` is told how many of how many are through.
+
+    Raises what a variant raised; those that are through keep their files.
+    """
+    variants = list(load_backtest(path).variants())
+    if not variants:
+        raise ConfigurationError(f"backtest {name} has no sweep. Add `sweep:` to {path}.")
+    # A fork of a process with threads may wait forever for a lock that a thread held.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=workers, mp_context=context) as pool:
+        futures = [pool.submit(_run_variant, path, places, name, one) for one in variants]
+        for count, future in enumerate(as_completed(futures), start=1):
+            future.result()
+            done(count, len(variants))
+    rows = list(sweep_rows(places, name, variants))
+    write_comparison(places, name, rows)
+    return rows
+
+
+def write_comparison(places: Directories, name: str, rows: Sequence[dict[str, Any]]) -> Path:
+    """The table over a sweep as CSV, replaced as a whole."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else list(COMPARED), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    folder = places.backtests / name
+    folder.mkdir(parents=True, exist_ok=True)
+    return replace_file(folder / COMPARISON, text.getvalue().encode())
+
+
+def sweep_rows(places: Directories, name: str, variants: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """One row for each variant that has run: its values, then what is compared."""
+    for variant in variants:
+        path = variant_folder(places, name, variant) / "result.json"
+        if not path.exists():
+            continue
+        result = json.loads(path.read_text(encoding="utf-8"))
+        of_the_whole = {key: result[key] for key in ("final_value", "total_return_pct")}
+        figures = {**result["metrics"], **of_the_whole}
+        tried = dict(pair.split("=", 1) for pair in variant.split(";"))
+        yield {**tried, **{key: figures.get(key) for key in COMPARED}}
