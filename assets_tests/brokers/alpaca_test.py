@@ -164,6 +164,17 @@ def test_a_short_is_negative_with_its_average_cost(broker: AlpacaBroker) -> None
     assert found(broker, "a").request.position_effect is OPEN
 
 
+def test_executions_since_ever_name_their_orders_however_many_there_are(
+    broker: AlpacaBroker,
+) -> None:
+    for name in "abcd":
+        broker.submit(order(name))
+    other = AlpacaBroker(broker._api, lookup_delay_seconds=0.0)
+    ever = dt.datetime.min.replace(tzinfo=dt.UTC)
+    executions = other.fills_since(ever).require()
+    assert [each.client_order_id for each in executions] == ["a", "b", "c", "d"]
+
+
 @pytest.mark.parametrize("answer", [(409, 40910000), (422, 42210000), (422, 40010001)])
 def test_a_used_id_is_known_by_its_status_or_by_its_words(
     alpaca: AlpacaStandIn, broker: AlpacaBroker, answer: tuple[int, int]

@@ -331,7 +331,7 @@ class AlpacaBroker:
         """Learn the client order ids of many orders in few requests, of the rest one by one."""
         if len(order_ids) > 2:
             # An order that fills today may be older than that.
-            asked = {"status": "all", **_after(moment - dt.timedelta(days=1))}
+            asked = {"status": "all", **_after(moment, dt.timedelta(days=1))}
             listed = self._listed(asked, lambda: order_ids <= self._client_ids.keys())
             if isinstance(listed, Unknown):
                 return listed
@@ -405,10 +405,10 @@ class _AssetRow(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def _after(moment: dt.datetime) -> dict[str, str]:
-    """The parameter for what is later than `moment`, a second before it for safety; none for a
+def _after(moment: dt.datetime, margin: dt.timedelta = dt.timedelta(seconds=1)) -> dict[str, str]:
+    """The parameter for what is later than `moment`, some time before it for safety; none for a
     moment before there was anything."""
     if moment.year < _FIRST_YEAR:
         return {}
-    earlier = moment.astimezone(dt.UTC) - dt.timedelta(seconds=1)
+    earlier = moment.astimezone(dt.UTC) - margin
     return {"after": earlier.strftime("%Y-%m-%dT%H:%M:%SZ")}

@@ -21,6 +21,8 @@ from trading_assets.model.money import ZERO, money
 
 INITIAL_CASH = "initial_cash"
 SOURCE = "broker"
+LATELY = dt.timedelta(days=30)
+"""How far back it is looked for what moved the account last."""
 TAKEN_OVER = "held when the account was taken over"
 
 
@@ -33,11 +35,11 @@ def take_over(
     Raises BrokerUnknownError where the account moves while it is read, or a position's cost is not
     known; ConfigurationError where there is nothing, or money of another currency.
     """
-    ever = dt.datetime.min.replace(tzinfo=dt.UTC)
+    lately = now() - LATELY
     # By the broker's clock, not ours: a fill between the two would be booked twice, or never.
-    past = [fill.executed_at for fill in broker.fills_since(ever).require()]
-    past += [activity.occurred_at for activity in broker.cash_activities_since(ever).require()]
-    latest = max(past, default=now() - dt.timedelta(days=1))
+    past = [fill.executed_at for fill in broker.fills_since(lately).require()]
+    past += [activity.occurred_at for activity in broker.cash_activities_since(lately).require()]
+    latest = max(past, default=lately)
     account = broker.account().require()
     positions = broker.positions().require()
     costs = broker.average_costs().require() or {}
