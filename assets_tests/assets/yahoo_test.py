@@ -20,14 +20,14 @@ from trading_assets.settings import SessionSettings, load_portfolio
 
 TEMPLATE = Path(__file__).parents[2] / "data/portfolios/templates/sector_momentum.yaml"
 TODAY = dt.datetime.now(dt.UTC).date()
-# Five sessions of London that are over whatever the time of day.
+# Two sessions of London that are over whatever the time of day.
 RUN = [
     day
     for day in TradingCalendar(
         SessionSettings(calendar="XLON", start=TODAY - dt.timedelta(days=20))
     ).sessions
     if day < TODAY
-][-5:]
+][-2:]
 FIRST, LAST = RUN[0], RUN[-1]
 CALENDAR = TradingCalendar(SessionSettings(calendar="XLON", start=FIRST))
 GROWTH = {

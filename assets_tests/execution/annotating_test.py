@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from assets_tests.event_log.facts import deposit
 from assets_tests.execution.small_portfolio import (
     MONDAY,
     TUESDAY,
@@ -17,7 +18,7 @@ from assets_tests.execution.small_portfolio import (
     portfolio_settings,
     session_inputs,
 )
-from trading_assets.errors import AnnotationError
+from trading_assets.errors import AnnotationError, BookStaleError
 from trading_assets.event_log.store import EventLog, open_event_log
 from trading_assets.execution.annotating import annotate, read_annotated_book
 from trading_assets.execution.book import read_closed_sessions
@@ -258,3 +259,32 @@ def test_words_recorded_after_the_fill_are_shown_as_hindsight(
     shown = " ".join(capsys.readouterr().out.split())
     assert "written after" in shown
     assert "none" in shown
+
+
+def test_an_annotation_waits_its_turn_where_another_process_writes_meanwhile(
+    journal: Journal, tmp_path: Path
+) -> None:
+    other = open_event_log(tmp_path / "books", "small")
+    written: list[str] = []
+
+    def now() -> dt.datetime:
+        # Asked between reading the book and writing to it.
+        if len(written) < 2:
+            written.append(f"wire {len(written)}")
+            other.append([deposit(written[-1], session=TUESDAY, reference=written[-1])])
+        return NOW
+
+    assert annotate(journal.log, [before(journal.trade_id)], now) == ["recorded"]
+    assert written == ["wire 0", "wire 1"]
+    assert journal.written.pre_trade is not None
+
+    # Whoever is never left alone gives up with nothing recorded.
+    def never_alone() -> dt.datetime:
+        written.append(f"wire {len(written)}")
+        other.append([deposit(written[-1], session=TUESDAY, reference=written[-1])])
+        return NOW
+
+    with pytest.raises(BookStaleError):
+        annotate(journal.log, [after(journal.trade_id)], never_alone)
+    assert journal.written.post_trade is None
+    other.close()

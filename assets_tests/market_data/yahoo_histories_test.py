@@ -93,7 +93,11 @@ def test_a_jump_is_told_and_one_by_the_factor_of_pence_is_unusable(
 
 def test_a_split_explains_a_jump() -> None:
     given = replace(history(*WHOLE[:4], bar(8, "20")), split_sessions=(SESSIONS[-1],))
-    assert found(given) == []
+    # It is no jump; what holds the fund must be told of the new shares.
+    (finding,) = found(given)
+    assert (finding.check, finding.is_usable) == ("split", True)
+    assert "it split on 2024-03-08" in finding.message
+    assert found(replace(given, bars=WHOLE, split_sessions=(dt.date(2023, 3, 8),))) == []
 
 
 # Snapshots

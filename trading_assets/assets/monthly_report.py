@@ -11,7 +11,7 @@ import dagster as dg
 from trading_assets.assets.metadata import image
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.atomic_file import replace_file
-from trading_assets.errors import InputError
+from trading_assets.errors import InputError, PricesUnknownError
 from trading_assets.event_log.chain import GENESIS
 from trading_assets.event_log.store import EventLog
 from trading_assets.evidence.configuration import configuration_of
@@ -204,7 +204,7 @@ def _prices_used(open_prices: Callable[[], PriceSource]) -> tuple[ProvenanceRow,
     corporate: tuple[ProvenanceRow, ...] = ()
     try:
         prices = open_prices()
-    except InputError as error:
+    except (InputError, PricesUnknownError) as error:
         now = f"cannot be read: {error}"
     else:
         # The hash first, so that it stands on one line.

@@ -24,6 +24,8 @@ MIN_ROWS = Decimal("0.8")
 """Of the sessions between its first and last bar, the fraction that a history must have."""
 PENCE_FACTOR = (Decimal(50), Decimal(200))
 """A price that is so many times the one before, or one such part of it, changed its unit."""
+RECENT_BARS = 10
+"""Of how many last bars a split is told."""
 
 
 class DailyBar(msgspec.Struct, frozen=True):
@@ -84,6 +86,7 @@ def history_findings(
         found.append(_finding(history, "last_date", message))
     found += _rows(history, sessions)
     found += _jumps(history, max_jump)
+    found += _splits(history)
     return tuple(found)
 
 
@@ -113,6 +116,21 @@ def _jumps(history: DailyHistory, max_jump: Decimal) -> list[HistoryFinding]:
         )
         found.append(_finding(history, "jump", message, is_usable=not unit))
     return found
+
+
+def _splits(history: DailyHistory) -> list[HistoryFinding]:
+    """Splits of the last sessions, of which a book that holds the symbol must be told."""
+    recent = {bar.session for bar in history.bars[-RECENT_BARS:]}
+    return [
+        _finding(
+            history,
+            "split",
+            f"it split on {session}, and closes from before are in new shares already; the book "
+            "learns of it from the file of corporate actions alone",
+        )
+        for session in history.split_sessions
+        if session in recent
+    ]
 
 
 def _finding(
