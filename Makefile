@@ -5,7 +5,7 @@ FROM ?= 2021-01-04
 TO ?= 2021-12-31
 PORT ?= 3000
 
-.PHONY: run run-momentum test ui check samples schemas bench lock
+.PHONY: run run-momentum test ui check samples schemas bench bench-backtests lock
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make samples  make the sample prices and signals again"
 	@echo "make schemas  make the JSON Schemas of the events again from their records"
 	@echo "make bench    performance against bt, in an environment of its own"
+	@echo "make bench-backtests  backtests against other packages, in environments of their own"
 	@echo "make lock     resolve the locked requirements anew"
 
 .venv/installed: requirements.lock pyproject.toml
@@ -66,8 +67,11 @@ schemas: .venv/installed
 	@.venv-$*/bin/python -m pip install --quiet --no-deps --require-hashes -r $<
 	@touch $@
 
-bench: .venv/installed .venv-bench/installed .venv-bench-pandas2/installed
+bench: .venv/installed .venv-bench/installed
 	$(BIN)/python assets_tests/bench/daily_cycle.py
+
+bench-backtests: .venv/installed .venv-bench/installed .venv-bench-pandas2/installed
+	$(BIN)/python -m assets_tests.bench.backtest_speed
 
 UV_COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --quiet

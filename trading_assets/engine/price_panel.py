@@ -65,11 +65,11 @@ def price_panel(
             remedy="Sort the rows and remove the ones that are there twice",
         )
     for name, block in zip(("close", "open"), blocks, strict=False):
-        wrong = first_wrong_price(block)
+        wrong = first_wrong_price(block.ravel())
         if wrong >= 0:
             raise _wrong(names, source, wrong, block, f"{name} must be a positive number")
     if len(blocks) == 2:
-        wrong = first_unpaired(blocks[0], blocks[1])
+        wrong = first_unpaired(blocks[0].ravel(), blocks[1].ravel())
         if wrong >= 0:
             raise _wrong(names, source, wrong, blocks[1], "a bar has both an open and a close")
     return PricePanel(names, times, blocks[0], blocks[-1])

@@ -170,7 +170,7 @@ def backtest_weights(
     from trading_assets.engine.vectorised_checks import first_infinite
 
     asked = _shaped(weights, panel, "weights", np.float64)
-    wrong = first_infinite(asked)
+    wrong = first_infinite(asked.ravel())
     if wrong >= 0:
         raise _wrong_cell(panel, "weights", wrong, asked, "a weight must be finite or NaN")
     return _run(panel, rules, keep_fills, weights=asked)
@@ -297,16 +297,17 @@ def _run(
         _read_only(signals),
     )
     prices = Prices(_read_only(panel.closes), _read_only(panel.opens))
-    history, fills, book = run(prices, terms, demand)
+    history = np.empty((2, len(panel.timeline)))
+    fills, book = run(prices, terms, demand, history)
+    largest = float(max(history.max(), -history.min())) if history.size else 0.0
     # Not above, but not below either: NaN is neither.
-    if history.size and not np.abs(history).max() < _MONEY_UNITS_MAX:
+    if not largest * terms.money_unit < _MONEY_UNITS_MAX:
         raise InputError(
             file="backtest",
-            value=float(np.abs(history).max()),
+            value=largest,
             rule=f"money must stay below {_MONEY_UNITS_MAX:.0f} units of 1/{terms.money_unit:.0f}",
             remedy="Start with less capital, or correct the prices that made it so large",
         )
-    history /= terms.money_unit
     count = int(book.counts[FILLS])
     columns = None
     if keep_fills:

@@ -1,59 +1,61 @@
-"""Compiled checks of large arrays: one pass, no copies. Where all is well nothing is looked up."""
+"""Compiled checks of large arrays, given flat: one pass, no copies, by blocks that are looked
+through again only where something in them is wrong."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from trading_assets.engine.compilation import compiled
+from trading_assets.engine.compilation import borrowing
 from trading_assets.engine.vectorised_columns import Floats
 
+BLOCK = 4096
 
-@compiled
+
+@borrowing
 def first_wrong_price(prices: Floats) -> int:
-    """Place in the flattened `prices` of the first that is neither NaN nor positive and finite;
-    -1 where there is none."""
-    rows, columns = prices.shape
-    for row in range(rows):
-        wrong = False
-        for column in range(columns):
-            price = prices[row, column]
-            wrong |= (price <= 0.0) | (price == np.inf)
+    """Place of the first of `prices` that is neither NaN nor positive and finite; -1 for none."""
+    for start in range(0, prices.size, BLOCK):
+        end = min(start + BLOCK, prices.size)
+        wrong = 0
+        for place in range(start, end):
+            wrong += 1 if (prices[place] <= 0.0) | (prices[place] == np.inf) else 0
         if wrong:
-            for column in range(columns):
-                price = prices[row, column]
-                if price <= 0.0 or price == np.inf:
-                    return int(row * columns + column)
+            for place in range(start, end):
+                if prices[place] <= 0.0 or prices[place] == np.inf:
+                    return place
     return -1
 
 
-@compiled
+@borrowing
 def first_infinite(values: Floats) -> int:
-    """Place in the flattened `values` of the first infinite one; -1 where there is none."""
-    rows, columns = values.shape
-    for row in range(rows):
-        wrong = False
-        for column in range(columns):
-            wrong |= abs(values[row, column]) == np.inf
+    """Place of the first of `values` that is infinite; -1 for none."""
+    for start in range(0, values.size, BLOCK):
+        end = min(start + BLOCK, values.size)
+        wrong = 0
+        for place in range(start, end):
+            wrong += 1 if abs(values[place]) == np.inf else 0
         if wrong:
-            for column in range(columns):
-                if abs(values[row, column]) == np.inf:
-                    return int(row * columns + column)
+            for place in range(start, end):
+                if abs(values[place]) == np.inf:
+                    return place
     return -1
 
 
-@compiled
+@borrowing
 def first_unpaired(closes: Floats, opens: Floats) -> int:
-    """Place in the flattened `closes` of the first that is NaN where `opens` is not, or the other
-    way round; -1 where there is none."""
-    rows, columns = closes.shape
-    for row in range(rows):
-        wrong = False
-        for column in range(columns):
-            close, opened = closes[row, column], opens[row, column]
-            wrong |= (close == close) != (opened == opened)
-        if wrong:
-            for column in range(columns):
-                close, opened = closes[row, column], opens[row, column]
-                if (close == close) != (opened == opened):
-                    return int(row * columns + column)
+    """Place of the first of `closes` that is NaN where `opens` is not, or the other way round; -1
+    for none."""
+    for start in range(0, closes.size, BLOCK):
+        end = min(start + BLOCK, closes.size)
+        no_close = no_open = neither = 0
+        for place in range(start, end):
+            gap = closes[place] - opens[place]
+            no_close += 0 if closes[place] == closes[place] else 1
+            no_open += 0 if opens[place] == opens[place] else 1
+            neither += 0 if gap == gap else 1
+        # A gap is missing where either is: only if both always are, all three are as many.
+        if no_close != neither or no_open != neither:
+            for place in range(start, end):
+                if (closes[place] == closes[place]) != (opens[place] == opens[place]):
+                    return place
     return -1

@@ -8,9 +8,9 @@ floats, so that sums are exact up to 2**53 units in any order. What is rounded i
 way there, and a float can be wrong about a tie: what is within `TIE_GUARD` of one is taken as the
 tie that its decimals make, half to even.
 
-Nothing here checks its input, and nothing here may be called with input that was not checked. All
-compiled code is in this one module because what is kept on disk is made anew when the file that
-`run` is in changes, not when a file that it imports does.
+Nothing here checks its input, and nothing here may be called with input that was not checked. The
+loops are in one module because what is kept on disk is made anew when the file that `run` is in
+changes, not when a file that it imports does.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from trading_assets.engine.compilation import compiled, inlined, reordered
+from trading_assets.engine.compilation import borrowing, compiled, inlined, reordered
+from trading_assets.engine.vectorised_room import opened_book, room_for_fills, with_room
 
 # isort: off
 from trading_assets.engine.vectorised_columns import (
     CASH, CLOSE, CLOSE_LONG, CLOSE_SHORT, COMMISSION, EQUITY, FILLS, GO_LONG, GO_SHORT, HELD,
     MEANINGS, NOTHING, REBALANCED, SLIPPAGE, TRADED, WAITING,
-    Book, Demand, Fills, Floats, Orders, Prices, Rebalances, Signals, Terms,
+    Book, Demand, Fills, Floats, Prices, Rebalances, Signals, Terms,
 )  # fmt: skip
 # isort: on
 
@@ -36,7 +37,6 @@ STEP_GUARD = 1e-9
 # What weights may add up to without borrowing, as the exact engine has it.
 GROSS_LIMIT = 1.0 + 1e-9
 PRICE_UNIT = 1e8
-FIRST_FILLS = 1024
 
 
 # Rounding
@@ -55,6 +55,12 @@ def whole_steps(steps: Any) -> Any:
     return np.trunc(steps + np.copysign(STEP_GUARD, steps))
 
 
+@inlined
+def step_between(held: Any, after: Any, terms: Terms) -> Any:
+    """Signed shares that lead from `held` to `after`, as near to their decimals as floats are."""
+    return np.rint((after - held) * terms.share_steps) / terms.share_steps
+
+
 @reordered
 def total(values: Floats, count: int) -> float:
     """Sum of the first `count` values."""
@@ -62,61 +68,6 @@ def total(values: Floats, count: int) -> float:
     for index in range(count):
         added += values[index]
     return added
-
-
-# Room
-
-
-@inlined
-def room_for_orders(length: int) -> Orders:
-    """Columns for `length` orders."""
-    return Orders(np.empty(length, dtype=np.int32), np.empty(length), np.empty(length))
-
-
-@inlined
-def room_for_fills(length: int) -> Fills:
-    """Columns for `length` fills."""
-    return Fills(
-        np.empty(length, dtype=np.int32),
-        np.empty(length, dtype=np.int32),
-        np.empty(length),
-        np.empty(length),
-        np.empty(length),
-    )
-
-
-@compiled
-def with_room(fills: Fills, length: int) -> Fills:
-    """The same fills in columns that have room for `length`."""
-    before = fills.place.size
-    larger = room_for_fills(length)
-    larger.place[:before] = fills.place
-    larger.symbol[:before] = fills.symbol
-    larger.quantity[:before] = fills.quantity
-    larger.price[:before] = fills.price
-    larger.commission[:before] = fills.commission
-    return larger
-
-
-@compiled
-def opened_book(symbols: int, initial_money: float) -> Book:
-    """An account that holds its initial capital and nothing else."""
-    totals = np.zeros(4)
-    totals[CASH] = initial_money
-    return Book(
-        np.zeros(symbols),
-        np.full(symbols, np.nan),
-        np.full(symbols, -1),
-        np.empty(symbols + 1, dtype=np.int32),
-        np.zeros(symbols, dtype=np.bool_),
-        totals,
-        np.zeros(4, dtype=np.int64),
-        room_for_orders(4 * symbols + 1),
-        np.full(symbols, -1),
-        room_for_orders(4 * symbols + 1),
-        np.empty(symbols + 1, dtype=np.int32),
-        np.empty((4, 4 * symbols + 1)),
-    )
 
 
 # What the account is worth
@@ -139,7 +90,7 @@ def mark_to(book: Book, closes: Floats) -> None:
     book.counts[HELD] = kept
 
 
-@compiled
+@borrowing
 def latest_close(book: Book, closes: Floats, place: int, symbol: int) -> float:
     """Close of `symbol` at `place`, or of its latest bar before; NaN where there was none."""
     close: float = closes[place, symbol]
@@ -182,7 +133,7 @@ def worth(book: Book, money_unit: float) -> float:
 # From weights to orders
 
 
-@compiled
+@borrowing
 def ask_for_row(book: Book, weights: Floats) -> int:
     """Ask for the symbols that have a weight (one for each symbol, NaN for none), passing over
     those of weight 0 that are not held. Returns their number."""
@@ -196,7 +147,7 @@ def ask_for_row(book: Book, weights: Floats) -> int:
     return asked
 
 
-@compiled
+@borrowing
 def ask_for_names(book: Book, rebalances: Rebalances, turn: int) -> int:
     """Ask for the symbols that rebalance `turn` names, and with weight 0 for those that are held
     and not named. Returns their number."""
@@ -245,7 +196,7 @@ def target_shares(stake: Any, sign: Any, price: Any, held: Any, terms: Terms) ->
     return held if (affordable - held) * (wanted - held) < 0.0 else affordable
 
 
-@compiled
+@borrowing
 def size_weights(
     book: Book, closes: Floats, place: int, asked: int, stake: float, terms: Terms
 ) -> int:
@@ -273,16 +224,11 @@ def size_weights(
     count = 0
     for side in (-1.0, 1.0):
         for index in range(asked):
-            change = target[index] - held[index]
             orders.symbol[count] = book.asked[index]
             orders.after[count] = target[index]
-            orders.quantity[count] = change
+            orders.quantity[count] = step_between(held[index], target[index], terms)
             # A target of NaN, for want of any close, goes to neither side.
-            count += change * side > 0.0
-    for index in range(count):
-        orders.quantity[index] = (
-            np.rint(orders.quantity[index] * terms.share_steps) / terms.share_steps
-        )
+            count += orders.quantity[count] * side > 0.0
     return count
 
 
@@ -308,7 +254,7 @@ def take_ready(book: Book, prices: Prices, place: int) -> int:
     return ready
 
 
-@compiled
+@borrowing
 def withdraw(book: Book, weights: Floats, place: int) -> None:
     """Cancel the waiting orders of symbols that are asked for anew: all, where `weights` is empty,
     since a rebalance by names asks for every symbol."""
@@ -323,7 +269,7 @@ def withdraw(book: Book, weights: Floats, place: int) -> None:
     book.counts[WAITING] = left
 
 
-@compiled
+@borrowing
 def put_in_wait(book: Book, prices: Prices, place: int, count: int, at_open: bool) -> int:
     """Let the first `count` orders wait: all of them until the next open, or those of symbols
     without a bar. Returns how many are left to trade now."""
@@ -346,22 +292,38 @@ def put_in_wait(book: Book, prices: Prices, place: int, count: int, at_open: boo
 
 
 @inlined
+def price_paid(price: Any, quantity: Any, terms: Terms) -> Any:
+    """`price` per share made worse by slippage for a signed `quantity`, to eight decimals."""
+    moved = price + np.copysign(price * terms.slippage, quantity)
+    return max(half_even(moved * PRICE_UNIT), 1.0) / PRICE_UNIT
+
+
+@inlined
+def notional_of(quantity: Any, paid: Any, terms: Terms) -> Any:
+    """Signed money units of a signed `quantity` at `paid` per share."""
+    return np.copysign(half_even(abs(quantity) * paid * terms.money_unit), quantity)
+
+
+@inlined
+def commission_of(quantity: Any, notional: Any, terms: Terms) -> Any:
+    """Money units charged for a fill, which is all of its order."""
+    owed = terms.per_order + terms.per_share * abs(quantity) + terms.commission_rate * abs(notional)
+    return half_even(max(terms.minimum, owed))
+
+
+@inlined
 def price_orders(book: Book, count: int, prices: Floats, terms: Terms) -> None:
-    """Write the columns price, price after slippage, notional (signed) and commission (money units)
-    of the first `count` orders at `prices` (one for each symbol, none missing)."""
-    columns, orders = book.columns, book.orders
+    """Write the columns price, price paid, notional and commission of the first `count` orders at
+    `prices` (one for each symbol, none missing)."""
+    columns, quantity, symbol = book.columns, book.orders.quantity, book.orders.symbol
     price, paid, notional, commission = columns[0], columns[1], columns[2], columns[3]
     for index in range(count):
-        price[index] = prices[orders.symbol[index]]
+        price[index] = prices[symbol[index]]
     for index in range(count):
-        moved = price[index] + np.copysign(price[index] * terms.slippage, orders.quantity[index])
-        paid[index] = max(half_even(moved * PRICE_UNIT), 1.0) / PRICE_UNIT
+        paid[index] = price_paid(price[index], quantity[index], terms)
     for index in range(count):
-        shares = abs(orders.quantity[index])
-        amount = half_even(shares * paid[index] * terms.money_unit)
-        charged = terms.per_order + terms.per_share * shares + terms.commission_rate * amount
-        commission[index] = half_even(max(terms.minimum, charged))
-        notional[index] = np.copysign(amount, orders.quantity[index])
+        notional[index] = notional_of(quantity[index], paid[index], terms)
+        commission[index] = commission_of(quantity[index], notional[index], terms)
 
 
 @inlined
@@ -377,28 +339,55 @@ def keep_fills(book: Book, fills: Fills, place: int, count: int) -> None:
         fills.commission[first + index] = commission[index]
 
 
-@compiled
+@inlined
+def hold(book: Book, symbol: int, quantity: float, mark: float) -> None:
+    """Remember what is held of `symbol` from now on (signed shares), and what it is worth each."""
+    book.quantity[symbol] = quantity
+    book.mark[symbol] = mark
+    book.held[book.counts[HELD]] = symbol
+    book.counts[HELD] += not book.listed[symbol]
+    book.listed[symbol] = True
+
+
+@borrowing
 def execute(book: Book, fills: Fills, place: int, count: int, prices: Floats, terms: Terms) -> None:
     """Fill the first `count` of `book.orders` at `prices` (one for each symbol, none missing)."""
     price_orders(book, count, prices, terms)
     if terms.keep_fills:
         keep_fills(book, fills, place, count)
-    totals, counts, orders = book.totals, book.counts, book.orders
+    totals, orders = book.totals, book.orders
     price, paid = book.columns[0], book.columns[1]
     notional, commission = book.columns[2], book.columns[3]
     charges = total(commission, count)
     totals[CASH] -= total(notional, count) + charges
     totals[COMMISSION] += charges
-    counts[FILLS] += count
+    book.counts[FILLS] += count
     for index in range(count):
-        symbol = orders.symbol[index]
         totals[TRADED] += abs(notional[index])
         totals[SLIPPAGE] += (paid[index] - price[index]) * orders.quantity[index] * terms.money_unit
-        book.quantity[symbol] = orders.after[index]
-        book.mark[symbol] = price[index]
-        book.held[counts[HELD]] = symbol
-        counts[HELD] += not book.listed[symbol]
-        book.listed[symbol] = True
+        hold(book, orders.symbol[index], orders.after[index], price[index])
+
+
+@inlined
+def execute_one(
+    book: Book, fills: Fills, place: int, symbol: int, after: float, price: float, terms: Terms
+) -> None:
+    """The same for one order, which leads to `after` (signed shares) at `price`."""
+    quantity = step_between(book.quantity[symbol], after, terms)
+    paid = price_paid(price, quantity, terms)
+    notional = notional_of(quantity, paid, terms)
+    commission = commission_of(quantity, notional, terms)
+    if terms.keep_fills:
+        last = book.counts[FILLS]
+        fills.place[last], fills.symbol[last] = place, symbol
+        fills.quantity[last], fills.price[last] = quantity, paid
+        fills.commission[last] = commission
+    book.totals[CASH] -= notional + commission
+    book.totals[COMMISSION] += commission
+    book.totals[TRADED] += abs(notional)
+    book.totals[SLIPPAGE] += (paid - price) * quantity * terms.money_unit
+    book.counts[FILLS] += 1
+    hold(book, symbol, after, price)
 
 
 # From signals to orders
@@ -419,20 +408,19 @@ def order_one(
 ) -> None:
     """Order what leads to `after` (signed shares) of a symbol that has a bar: trade at its close,
     or wait for the next open."""
-    orders = book.waiting if terms.at_open else book.orders
-    index = book.counts[WAITING] if terms.at_open else 0
+    if not terms.at_open:
+        execute_one(book, fills, place, symbol, after, prices.closes[place, symbol], terms)
+        return
     # What closes a position at the next open is followed by an order that begins from nothing.
-    held = book.quantity[symbol] if after == 0.0 or not terms.at_open else 0.0
-    orders.symbol[index] = symbol
-    orders.quantity[index] = np.rint((after - held) * terms.share_steps) / terms.share_steps
-    orders.after[index] = after
-    if terms.at_open:
-        book.counts[WAITING] += 1
-    else:
-        execute(book, fills, place, 1, prices.closes[place], terms)
+    held = book.quantity[symbol] if after == 0.0 else 0.0
+    index, waiting = book.counts[WAITING], book.waiting
+    waiting.symbol[index] = symbol
+    waiting.quantity[index] = step_between(held, after, terms)
+    waiting.after[index] = after
+    book.counts[WAITING] = index + 1
 
 
-@compiled
+@borrowing
 def reserved(book: Book, closes: Floats, place: int) -> float:
     """Currency units of cash that are spoken for: orders that wait to open, and twice what is sold
     short, for that brought the cash which secures it."""
@@ -448,7 +436,7 @@ def reserved(book: Book, closes: Floats, place: int) -> float:
     return money
 
 
-@compiled
+@inlined
 def act_on_signals(
     book: Book, prices: Prices, fills: Fills, place: int, signals: Signals, terms: Terms
 ) -> None:
@@ -490,7 +478,7 @@ def act_on_signals(
 # The whole history
 
 
-@compiled
+@borrowing
 def advance(
     prices: Prices,
     terms: Terms,
@@ -509,6 +497,7 @@ def advance(
     closes, opens = prices.closes, prices.opens
     weights, rebalances, signals = demand
     room = fills.place.size - 2 * closes.shape[1]
+    cash, priced = 0.0, -1
     for place in range(first, closes.shape[0]):
         if terms.keep_fills and book.counts[FILLS] + book.counts[WAITING] > room:
             return place
@@ -535,24 +524,25 @@ def advance(
             if count:
                 execute(book, fills, place, count, closes[place], terms)
         value = worth(book, terms.money_unit) if book.counts[HELD] else 0.0
-        history[CASH, place] = book.totals[CASH]
-        history[EQUITY, place] = book.totals[CASH] + value
+        if book.counts[FILLS] != priced:
+            priced = book.counts[FILLS]
+            cash = book.totals[CASH] / terms.money_unit
+        history[CASH, place] = cash
+        history[EQUITY, place] = (
+            (book.totals[CASH] + value) / terms.money_unit if value != 0.0 else cash
+        )
     return int(closes.shape[0])
 
 
 @compiled
-def run(prices: Prices, terms: Terms, demand: Demand) -> tuple[Floats, Fills, Book]:
-    """The whole history.
-
-    Returns cash and equity after each place (money units), shape (2, places), the fills, and the
-    book at the end.
-    """
+def run(prices: Prices, terms: Terms, demand: Demand, history: Floats) -> tuple[Fills, Book]:
+    """The whole history. Writes cash and equity after each place (currency units) into `history`,
+    shape (2, places); returns the fills, and the book at the end."""
     places, symbols = prices.closes.shape
-    history = np.empty((2, places))
     book = opened_book(symbols, terms.initial_money)
-    fills = room_for_fills(FIRST_FILLS + 6 * symbols if terms.keep_fills else 0)
+    fills = room_for_fills(1024 + 6 * symbols if terms.keep_fills else 0)
     place = advance(prices, terms, demand, book, fills, history, 0)
     while place < places:
         fills = with_room(fills, 2 * fills.place.size)
         place = advance(prices, terms, demand, book, fills, history, place)
-    return history, fills, book
+    return fills, book
