@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from assets_tests.assets.graph_home import PORTFOLIO, REBALANCED, GraphHome
+from assets_tests.assets.graph_home import END, PORTFOLIO, REBALANCED, GraphHome
 from trading_assets.dashboard import FILE_NAME, read_dashboard, sources_in
 from trading_assets.execution.halt import halt, resume
 from trading_assets.reporting.dashboard_content import DashboardContent
@@ -22,9 +22,10 @@ AFTER_THE_CLOSE = dt.datetime(2024, 1, 31, 21, 5, tzinfo=dt.UTC)
 
 @pytest.fixture(scope="module")
 def run_home(tmp_path_factory: pytest.TempPathFactory) -> GraphHome:
-    """January, in one run; on the next session the second signal is traded."""
-    home = GraphHome(tmp_path_factory.mktemp("home"))
-    assert home.run("2024-01-02", LAST.isoformat()).success
+    """The end of January, in one run; on the next session the second signal is traded."""
+    sessions = {"start": dt.date(2024, 1, 26), "end": END}
+    home = GraphHome(tmp_path_factory.mktemp("home"), sessions=sessions)
+    assert home.run("2024-01-26", LAST.isoformat()).success
     return home
 
 

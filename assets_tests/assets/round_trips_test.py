@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from assets_tests.assets.graph_home import PORTFOLIO, REBALANCED, GraphHome
+from assets_tests.assets.graph_home import END, PORTFOLIO, REBALANCED, GraphHome
 from trading_assets.book_transfer import round_trip_lines
 from trading_assets.book_view import show_book
 from trading_assets.event_log.store import open_event_log
@@ -21,13 +21,14 @@ from trading_assets.model.order_events import Fill
 from trading_assets.settings import load_portfolio
 
 SESSION = dt.date.fromisoformat(REBALANCED)
+SESSIONS = {"start": dt.date(2024, 1, 29), "end": END}
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> GraphHome:
-    """January, and the first session of February, in which AAA is sold for CCC."""
-    home = GraphHome(tmp_path_factory.mktemp("home"))
-    assert home.run("2024-01-02", REBALANCED).success
+    """The end of January, and the first session of February, in which AAA is sold for CCC."""
+    home = GraphHome(tmp_path_factory.mktemp("home"), sessions=SESSIONS)
+    assert home.run("2024-01-29", REBALANCED).success
     return home
 
 
@@ -44,7 +45,7 @@ def fills_of_aaa(home: GraphHome) -> tuple[Fill, Fill]:
 def test_a_session_that_closes_nothing_has_no_table(home: GraphHome) -> None:
     lake = Lake(home.places.lake, PORTFOLIO)
     assert lake.sessions("round_trips") == [SESSION]
-    assert len(lake.sessions("pnl_daily")) == 22
+    assert len(lake.sessions("pnl_daily")) == 4
 
 
 def test_the_table_has_entry_and_exit_of_what_was_sold(home: GraphHome) -> None:
@@ -54,9 +55,9 @@ def test_the_table_has_entry_and_exit_of_what_was_sold(home: GraphHome) -> None:
     bought, sold = fills_of_aaa(home)
     assert (row["side"], row["quantity"]) == ("long", sold.quantity)
     assert (row["entry_price"], row["exit_price"]) == (bought.price, sold.price)
-    assert (row["opened"], row["closed"]) == (dt.date(2024, 1, 2), SESSION)
+    assert (row["opened"], row["closed"]) == (dt.date(2024, 1, 29), SESSION)
     assert (row["opened_at"], row["closed_at"]) == (bought.executed_at, sold.executed_at)
-    assert row["holding_days"] == 30
+    assert row["holding_days"] == 3
     # The close of a lot takes the whole cents of its share of the cost.
     assert row["pnl"] == pytest.approx(
         (sold.price - bought.price) * sold.quantity, abs=Decimal("0.01")
@@ -94,8 +95,8 @@ def test_the_book_as_of_the_session_shows_them(
 
 def test_a_restated_session_takes_its_round_trips_along(tmp_path: Path) -> None:
     """After the correction AAA is kept, so that nothing is closed."""
-    home = GraphHome(tmp_path)
-    assert home.run("2024-01-02", REBALANCED).success
+    home = GraphHome(tmp_path, sessions=SESSIONS)
+    assert home.run("2024-01-29", REBALANCED).success
     home.write_signals({"2023-12-29": {"AAA": 0.5, "BBB": 0.3, "CCC": 0.2}})
     assert home.run(REBALANCED).success
     assert Lake(home.places.lake, PORTFOLIO).sessions("round_trips") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import hashlib
 import io
@@ -18,7 +19,7 @@ import pytest
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import NameObject, StreamObject
 
-from assets_tests.assets.graph_home import PORTFOLIO, GraphHome, failures
+from assets_tests.assets.graph_home import END, PORTFOLIO, GraphHome, failures
 from trading_assets.errors import EvidenceError
 from trading_assets.event_log.chain import record_hash
 from trading_assets.event_log.json_lines import record_line, row_of_line
@@ -30,6 +31,8 @@ from trading_assets.evidence.verification import (
 )
 
 MONTH = "2024-02"
+SHORT = {"start": dt.date(2024, 1, 29), "end": END}
+"""Three sessions of January and then February, whose first session trades."""
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -49,11 +52,12 @@ class Pair(msgspec.Struct, frozen=True):
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    """January and the first sessions of February, in which the second signal is traded."""
-    home = GraphHome(tmp_path_factory.mktemp("home"))
+    """The end of January and the first sessions of February, in which the second signal is
+    traded."""
+    home = GraphHome(tmp_path_factory.mktemp("home"), sessions=SHORT)
     (home.places.commentary / PORTFOLIO).mkdir(parents=True)
     (home.places.commentary / PORTFOLIO / f"{MONTH}.txt").write_text("We sold AAA at 49.\n")
-    assert home.run("2024-01-02", "2024-02-06").success
+    assert home.run("2024-01-29", "2024-02-06").success
     return report_of(home)
 
 
@@ -214,8 +218,8 @@ def test_a_book_that_was_made_up_whole_differs_in_head_and_figures(
     pair: Pair, tmp_path: Path
 ) -> None:
     """Sound in itself, with better fills than there were: not what the report was made from."""
-    home = GraphHome(tmp_path, simulation={"slippage_bps": 0})
-    assert home.run("2024-01-02", "2024-02-06").success
+    home = GraphHome(tmp_path, sessions=SHORT, simulation={"slippage_bps": 0})
+    assert home.run("2024-01-29", "2024-02-06").success
     found = verify_report(pair.report, report_of(home).evidence)
     assert any("one of the two was changed" in problem for problem in found.problems)
     assert ("Appendix: provenance", "Book head", "Value") in differing(found)
@@ -412,6 +416,18 @@ def test_a_month_in_which_nothing_closed_yet_is_verified_as_such(tmp_path: Path)
     found = verify_report(empty.report, empty.evidence)
     assert found.verified
     assert found.records == 0
+
+
+def test_other_software_than_the_report_was_made_with_is_named(pair: Pair) -> None:
+    """The evidence states the versions; figures may differ for no other reason."""
+    number = next(n for n, line in enumerate(pair.lines()) if b"Version of trading-assets" in line)
+
+    def change(line: dict[str, Any]) -> None:
+        line["value"] = "0.0.1"
+
+    found = verify_report(pair.report, with_line(pair, number, change))
+    (note,) = found.notes
+    assert note.startswith("the report was made with trading-assets 0.0.1, this is ")
 
 
 def test_packed_evidence_is_read_as_it_is(pair: Pair) -> None:

@@ -5,6 +5,7 @@ UI_SCREENSHOTS=<folder> keeps the pictures there.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from assets_tests.assets.graph_home import PORTFOLIO, GraphHome
+from assets_tests.assets.graph_home import END, PORTFOLIO, GraphHome
 from assets_tests.ui.browser_test import CHROMIUM, OFFLINE
 from trading_assets.dashboard import FILE_NAME
 
@@ -27,8 +28,9 @@ SCREENS = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "heig
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> GraphHome:
-    home = GraphHome(tmp_path_factory.mktemp("home"))
-    assert home.run("2024-01-02", "2024-01-31").success
+    sessions = {"start": dt.date(2024, 1, 26), "end": END}
+    home = GraphHome(tmp_path_factory.mktemp("home"), sessions=sessions)
+    assert home.run("2024-01-26", "2024-01-31").success
     return home
 
 

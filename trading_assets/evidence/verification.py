@@ -39,6 +39,8 @@ from trading_assets.settings import PortfolioSettings
 
 MISSING = "(missing)"
 COMMENTARY = "Commentary"
+COMPARED_PACKAGES = ("trading-assets", "reportlab")
+"""Whose version decides what a report shows, and how."""
 
 
 class Agreement(StrEnum):
@@ -109,10 +111,14 @@ def verify_report(
     again = read_report(render_monthly_pdf(content))
     figures = _compared(content, found, printed, again)
     problems += _other_text(figures, printed, again)
-    notes: list[str] = []
+    notes = []
+    others = _other_versions(found)
+    if others:
+        notes.append(f"the report was made with {others}; verify it with that where figures differ")
     if printed.drawings != again.drawings:
-        said, places = _drawn_differently(found, printed, again)
-        (notes if said else problems).append(places)
+        where = _drawn_differently(printed, again)
+        # Other versions draw otherwise; the text they print is the same.
+        (notes if others and printed.pages == again.pages else problems).append(where)
     return _verification(found, figures, problems, notes)
 
 
@@ -295,31 +301,28 @@ def _other_text(
                 )
 
 
-def _drawn_differently(
-    found: Evidence, printed: PrintedReport, again: PrintedReport
-) -> tuple[bool, str]:
-    """Whether other versions of the software explain that pages are drawn differently, and which
-    pages are."""
+def _drawn_differently(printed: PrintedReport, again: PrintedReport) -> str:
+    """Which pages are."""
     pages = [
         str(number + 1)
         for number in range(max(len(printed.drawings), len(again.drawings)))
         if printed.drawings[number : number + 1] != again.drawings[number : number + 1]
     ]
+    where = f"pages drawn differently than the evidence gives: {', '.join(pages)}"
+    if printed.pages == again.pages:
+        where += " (the text is the same: something was drawn over it, or another font put in)"
+    return where
+
+
+def _other_versions(found: Evidence) -> str:
+    """What the report was made with and this is not, in words; empty where it is the same."""
     made_with = {
         row.label.removeprefix(MADE_WITH): row.value
         for row in found.stated.provenance
         if row.label.startswith(MADE_WITH)
     }
-    others = {
-        package: used
-        for package, used in made_with.items()
-        if package in ("trading-assets", "reportlab") and used != version(package)
-    }
-    text_is_same = printed.pages == again.pages
-    where = f"pages drawn differently than the evidence gives: {', '.join(pages)}"
-    if others and text_is_same:
-        versions = ", ".join(f"{name} {used}" for name, used in others.items())
-        return True, f"{where}. The text is the same; the report was made with {versions}."
-    if text_is_same:
-        where += " (the text is the same: something was drawn over it, or another font put in)"
-    return False, where
+    return ", ".join(
+        f"{package} {made_with[package]}, this is {version(package)}"
+        for package in COMPARED_PACKAGES
+        if made_with.get(package, version(package)) != version(package)
+    )
