@@ -41,6 +41,7 @@ FILE_NAME = "summary_dashboard.html"
 class DashboardSources(msgspec.Struct, frozen=True, kw_only=True):
     """Where a portfolio's dashboard is read from; `prices` opens its price source."""
 
+    calendar: TradingCalendar
     log: EventLog
     lake: Lake
     halted: bool
@@ -50,13 +51,15 @@ class DashboardSources(msgspec.Struct, frozen=True, kw_only=True):
 @contextmanager
 def sources_in(places: Directories, settings: PortfolioSettings) -> Iterator[DashboardSources]:
     """The sources of a portfolio in these directories."""
+    calendar = TradingCalendar(settings.sessions)
     log = event_log_to_read(places.books, settings.id, places.book_url)
     try:
         yield DashboardSources(
+            calendar=calendar,
             log=log,
             lake=Lake(places.lake, settings.id),
             halted=is_halted(places.halt_switch),
-            prices=lambda: open_prices(settings, TradingCalendar(settings.sessions)),
+            prices=lambda: open_prices(settings, calendar),
         )
     finally:
         log.close()
@@ -66,7 +69,7 @@ def read_dashboard(
     settings: PortfolioSettings, sources: DashboardSources, now: dt.datetime
 ) -> DashboardContent:
     """What the dashboard of a portfolio shows at `now` (aware)."""
-    log, calendar = sources.log, TradingCalendar(settings.sessions)
+    log, calendar = sources.log, sources.calendar
     closed = sorted(closed_session_dates(log))
     through = closed[-1] if closed else None
     results = _results(sources.lake, closed)
@@ -94,7 +97,7 @@ def read_dashboard(
                 records=head.sequence,
                 head=head.hash,
             ),
-            proposal=_proposal(settings, sources, calendar, through),
+            proposal=_proposal(settings, sources, through),
         ),
     )
 
@@ -121,12 +124,10 @@ def _sessions_due(calendar: TradingCalendar, through: dt.date | None, now: dt.da
 
 
 def _proposal(
-    settings: PortfolioSettings,
-    sources: DashboardSources,
-    calendar: TradingCalendar,
-    through: dt.date | None,
+    settings: PortfolioSettings, sources: DashboardSources, through: dt.date | None
 ) -> Proposal:
     """The recorded plan of the open session, else what would be planned for the next one."""
+    calendar = sources.calendar
     following = next((one for one in calendar.sessions if through is None or one > through), None)
     if following is None:
         return Proposal(note="The portfolio has no session after the last closed one.")

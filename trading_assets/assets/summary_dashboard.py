@@ -40,6 +40,7 @@ def build_summary_dashboard(graph: PortfolioGraph) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[Any]:
         with books.reading(settings) as log:
             sources = DashboardSources(
+                calendar=graph.calendar,
                 log=log,
                 lake=lake.open(settings),
                 halted=brokers.surroundings().halted(),
