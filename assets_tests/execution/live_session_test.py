@@ -41,7 +41,7 @@ from trading_assets.model.account import (
 )
 from trading_assets.model.order import OrderRequest, Side
 from trading_assets.model.order_events import OrderCanceled
-from trading_assets.reconciliation import reconcile
+from trading_assets.reconciliation import reconcile, summary_text
 from trading_assets.reconciliation.planned import PLANNED_VS_FILLED
 
 PRICES = {"AAA": "100", "BBB": "50"}
@@ -538,3 +538,26 @@ def test_who_withdrew_an_order_is_in_the_book(live: LiveDesk) -> None:
     ]
     assert canceled == ["canceled at the broker"]
     assert WEDNESDAY not in live.desk.book.closed
+
+
+def test_costs_that_book_and_broker_keep_by_other_methods_are_told_and_stop_nothing(
+    live: LiveDesk,
+) -> None:
+    """50 of AAA at 100 and 40 more by hand at 120 cost 9,800, or 108.89 on average. 30 are sold: by
+    FIFO 20 x 100 + 40 x 120 = 6,800 are left, on average 60 x 108.8889 = 6,533.33."""
+    live.run(new_york(MONDAY, "09:30"), {"AAA": "0.5"})
+    live.broker.match()
+    live.enter(MONDAY, {"AAA": "120"})
+    live.broker.place_by_hand("AAA", Side.BUY, Decimal(40))
+    live.broker.place_by_hand("AAA", Side.SELL, Decimal(30))
+    live.broker.costs = {"AAA": Decimal("108.8888888889")}
+    live.broker.end_session()
+    outcome = live.run(new_york(MONDAY, "16:20"), {"AAA": "0.5"}, closes={"AAA": "120"})
+    assert outcome.closed is not None
+    report = reconcile(outcome.closed)
+    (gap,) = [one for one in report.gaps if one.view == "average_cost"]
+    assert outcome.closed.cost_bases == {"AAA": Decimal("6800.00")}
+    assert (gap.cause.value, gap.amount) == ("cost_method", Decimal("266.67"))
+    assert gap.detail == "book 113.3333 a share, broker 108.8888888889"
+    assert "Cost of lots - average cost at the broker" in summary_text(report)
+    assert not report.unexplained

@@ -86,12 +86,18 @@ def closing_marks(book: Book, inputs: SessionInputs) -> dict[str, Mark]:
 
 
 def broker_statement(broker: Broker) -> BrokerStatement:
-    """Positions and cash (to the cent) as the broker states them now."""
+    """Positions, their average costs and cash (to the cent) as the broker states them now."""
+    stated = _stated(broker)
+    return replace(stated, cash=money(stated.cash))
+
+
+def _stated(broker: Broker) -> BrokerStatement:
     account = broker.account().require()
     return BrokerStatement(
         account_number=account.account_number,
         positions=dict(sorted(broker.positions().require().items())),
-        cash=money(account.cash),
+        cash=account.cash,
+        average_costs=broker.average_costs().require(),
     )
 
 
@@ -111,7 +117,7 @@ def statement_as_of(
     for _ in range(STATEMENT_ATTEMPTS):
         fills = broker.fills_since(traded_until).require()
         activities = broker.cash_activities_since(just_before).require()
-        stated = broker_statement(broker)
+        stated = _stated(broker)
         if (
             fills != broker.fills_since(traded_until).require()
             or activities != broker.cash_activities_since(just_before).require()
@@ -127,5 +133,7 @@ def statement_as_of(
             stated,
             positions={name: held for name, held in sorted(positions.items()) if held},
             cash=money(cash),
+            # What a later trade did to them cannot be taken out again.
+            average_costs=None if fills else stated.average_costs,
         )
     raise BrokerUnknownError("the account moves while it is read. Run the session again.")

@@ -92,6 +92,13 @@ class BrokerStatement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
         dict[Currency, Signed] | None,
         Meta(description="Cash by currency; null where the broker does not state it."),
     ] = None
+    average_costs: Annotated[
+        dict[Name, NotNegative] | None,
+        Meta(
+            description="Average cost per share by symbol, as the broker keeps it; null where it "
+            "does not state it."
+        ),
+    ] = None
 
 
 class SessionClosed(Event, frozen=True, kw_only=True, omit_defaults=False, tag="session_closed"):

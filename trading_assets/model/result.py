@@ -140,6 +140,7 @@ class GapCause(StrEnum):
     CLIPPED_BY_LIMIT = "clipped_by_limit"
     RISK_LIMIT = "risk_limit"
     BROKER_RULE = "broker_rule"
+    COST_METHOD = "cost_method"
     MISSING_PRICE = "missing_price"
     PLAN_REFUSED = "plan_refused"
     NOT_SENT = "not_sent"

@@ -14,6 +14,7 @@ from trading_assets.model.result import (
     InstrumentReconciliation,
     ReconciliationReport,
 )
+from trading_assets.reconciliation.average_cost import compare_average_costs
 from trading_assets.reconciliation.continuity import book_continuity, outside_quantity
 from trading_assets.reconciliation.planned import planned_vs_filled
 from trading_assets.reconciliation.statement import compare_statement
@@ -66,6 +67,8 @@ def reconcile(session: ClosedSession, *, sent: bool = True) -> ReconciliationRep
     by_symbol: dict[str, list[Gap]] = {}
     for gap in gaps:
         by_symbol.setdefault(gap.symbol, []).append(gap)
+    # Told beside the rest: it says how cost is kept, not what is held.
+    gaps += compare_average_costs(session)
     filled = _filled_quantity(states[name] for name in plan_ids if name in states)
     symbols = sorted({*(holding.symbol for holding in holdings), *statement.positions})
     by_holding = {holding.symbol: holding for holding in holdings}

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from trading_assets.model.money import ZERO, plain
 from trading_assets.model.result import Gap, GapCause, ReconciliationReport
+from trading_assets.reconciliation.average_cost import AVERAGE_COST
 from trading_assets.reconciliation.continuity import BOOK_CONTINUITY
 from trading_assets.reconciliation.planned import PLANNED_VS_FILLED
 from trading_assets.reconciliation.statement import BOOK_VS_BROKER
@@ -18,6 +19,8 @@ _VIEWS = (
     (BOOK_VS_BROKER, "Book - broker (signed shares; money for CASH)"),
     (BOOK_CONTINUITY, "Closing book - opening book and fills of the plan (signed shares; money)"),
 )
+# Shown where there is any: most brokers state no costs.
+_COSTS = (AVERAGE_COST, "Cost of lots - average cost at the broker (money)")
 _HEADER = ("symbol", "cause", "shares", "money", "weight", "detail")
 
 
@@ -37,7 +40,8 @@ def summary_text(report: ReconciliationReport, *, portfolio: str = "", currency:
         f"{counts['explained']} explained, {counts['break']} break",
         f"Cash         {cash}".rstrip(),
     ]
-    for view, title in _VIEWS:
+    has_costs = any(gap.view == AVERAGE_COST for gap in report.gaps)
+    for view, title in (*_VIEWS, _COSTS) if has_costs else _VIEWS:
         gaps = [gap for gap in report.gaps if gap.view == view]
         lines += ["", title]
         if not gaps:
