@@ -140,6 +140,22 @@ def test_a_later_month_proposes_trades_against_what_was_held_before_it(home: Mom
     assert "Left alone, changes below 2 %: CCC" in text
 
 
+def test_months_that_were_missed_are_ranked_in_one_run_as_the_schedule_asks_for_them(
+    home: MomentumHome,
+) -> None:
+    job = home.definitions.resolve_job_def("funds__rank_mom")
+    tags = {
+        "dagster/asset_partition_range_start": "2024-01-01",
+        "dagster/asset_partition_range_end": "2024-03-01",
+    }
+    result = job.execute_in_process(QUIET, instance=home.instance, tags=tags)
+    assert result.success
+    months = ["2024-01-01", "2024-02-01", "2024-03-01"]
+    assert home.materialized("momentum_signal_mom", "funds") == months
+    for day in ("20240102", "20240201", "20240301"):
+        assert "Proposed trades against nothing yet:" in home.text(day)
+
+
 def test_a_month_without_a_years_history_fails_and_says_what_is_missing(
     home: MomentumHome,
 ) -> None:
