@@ -510,6 +510,6 @@ def test_a_real_portfolio_has_the_daily_tick_beside_those_of_its_sessions() -> N
         portfolio_definitions(scheduled_graph(mode).settings) for mode in ("paper", "simulated")
     )
     names = {schedule.name for schedule in real.schedules or ()}
-    assert names == {"alpha__sessions", "alpha__daily", "alpha__momentum_signal_mom"}
+    assert names == {"alpha__sessions", "alpha__daily", "alpha__rank_mom"}
     names = {schedule.name for schedule in simulated.schedules or ()}
-    assert names == {"alpha__sessions", "alpha__momentum_signal_mom"}
+    assert names == {"alpha__sessions", "alpha__rank_mom"}

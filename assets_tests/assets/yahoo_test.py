@@ -126,7 +126,7 @@ def test_a_bad_symbol_is_warned_of_and_the_signal_says_that_it_is_not_ranked(
     result = run(home)
     assert result.success, failures(result)
     assert held(home) == {"SXLK.L", "SXLV.L", "SXLY.L"}
-    job = home.definitions.resolve_job_def("sector_momentum__momentum_signal_sector_momentum")
+    job = home.definitions.resolve_job_def("sector_momentum__rank_sector_momentum")
     month = f"{FIRST:%Y-%m}-01"
     ranked = job.execute_in_process(
         QUIET, instance=home.instance, partition_key=month, raise_on_error=False
