@@ -34,6 +34,7 @@ from trading_assets.settings import (
     load_portfolios,
     prepare_dagster,
 )
+from trading_assets.trade_commands import settle_order, trades
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -49,6 +50,8 @@ book.add_command(discard_plan_command)
 main.add_command(book)
 main.add_command(backtest)
 main.add_command(annotation_group)
+main.add_command(trades)
+main.add_command(settle_order)
 
 
 @main.command()

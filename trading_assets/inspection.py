@@ -27,12 +27,14 @@ from trading_assets.ledger.history import ClosedSession
 from trading_assets.market_data.base import PriceSource
 from trading_assets.model.money import plain
 from trading_assets.model.plan import OrderPlan
+from trading_assets.model.policies import Placement
 from trading_assets.model.result import ReconciliationReport
 from trading_assets.model.target import TargetPortfolio, TargetWeight
 from trading_assets.portfolio.consolidation import consolidate
 from trading_assets.portfolio.planning import make_plan
 from trading_assets.price_sources import open_prices
 from trading_assets.reconciliation import reconcile, summary_text
+from trading_assets.reconciliation.manual_matching import trade_list
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import read_prices
 from trading_assets.reporting.slippage_rows import booked_slippage
@@ -200,6 +202,8 @@ def write_session_files(
     if prices is not None:
         exports.prices(read_prices(session, prices))
     exports.plan(closed.planned.plan)
+    if settings.execution.placement is Placement.MANUAL:
+        exports.trade_list(trade_list(closed.planned.plan.real_orders, closed.fills))
     exports.execution(closed, settings.mode.value)
     values = position_values(close, closed.cost_bases)
     exports.positions(values, close.cash, close.accruals)

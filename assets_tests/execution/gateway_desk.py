@@ -39,13 +39,14 @@ class GatewayDesk:
         self, folder: Path, gateway: GatewayStandIn, flex: FlexStandIn, **execution: Any
     ) -> None:
         self.folder, self.gateway, self.flex = folder, gateway, flex
-        self.settings = portfolio_settings(
-            mode="paper",
-            broker={"kind": "ibkr"},
-            sessions={"calendar": "XLON", "start": MONDAY, "end": dt.date(2024, 6, 7)},
-            execution=execution,
-            constraints={"allow_short": False},
-        )
+        self.changes: dict[str, Any] = {
+            "mode": "paper",
+            "broker": {"kind": "ibkr", "port": gateway.port, "flex_query_id": flex.query_id},
+            "sessions": {"calendar": "XLON", "start": MONDAY, "end": dt.date(2024, 6, 7)},
+            "execution": execution,
+            "constraints": {"allow_short": False},
+        }
+        self.settings = portfolio_settings(**self.changes)
         self.calendar = TradingCalendar(self.settings.sessions)
 
     def run(

@@ -22,13 +22,13 @@ from assets_tests.ibkr.faults import PLACE_ORDER
 from assets_tests.ibkr.flex import running_flex
 from assets_tests.ibkr.server import running_gateway
 from trading_assets.errors import BrokerUnknownError
-from trading_assets.execution.manual_matching import LineStatus, open_questions, trade_list
 from trading_assets.execution.session import (
     SessionStatus,
 )
 from trading_assets.model.order import OrderStatus
 from trading_assets.model.result import GapCause
 from trading_assets.reconciliation import reconcile
+from trading_assets.reconciliation.manual_matching import LineStatus, open_questions, trade_list
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The asset `reconciliation`: every gap with its cause; what is unexplained must be nothing."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import dagster as dg
@@ -12,9 +12,12 @@ from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.atomic_file import flush_files
+from trading_assets.execution.annotating import read_annotations
+from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.money import plain
 from trading_assets.model.result import ReconciliationReport
 from trading_assets.reconciliation import reconcile, summary_text
+from trading_assets.reconciliation.manual_matching import open_questions
 from trading_assets.reconciliation.statement import BOOK_VS_BROKER
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import gap_table, reconciliation_table
@@ -27,8 +30,8 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
     settings = graph.settings
     key = graph.key("reconciliation")
 
-    def new_checks() -> tuple[SessionCheck, SessionCheck]:
-        return (
+    def new_checks() -> tuple[SessionCheck, ...]:
+        checks = (
             SessionCheck(
                 key,
                 "unexplained_is_zero",
@@ -41,6 +44,15 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
                 "Positions and cash of the book are those of the broker's statement at the close.",
             ),
         )
+        asked = SessionCheck(
+            key,
+            "every_trade_was_planned_or_explained",
+            "Trades that no plan asked for have an annotation that says why "
+            "(`trading_assets trades` lists what is asked).",
+            blocking=False,
+        )
+        # Nobody trades by hand in a simulated account.
+        return (*checks, asked) if settings.mode.is_real else checks
 
     @dg.asset(
         key=key,
@@ -58,6 +70,8 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
         rows = 0
         causes: Counter[str] = Counter()
         sessions = sessions_of(context)
+        with books.reading(settings) as log:
+            annotated = frozenset(read_annotations(log))
         for closed in closed_sessions_of(books, settings, sessions, "reconciliation"):
             report = reconcile(closed, sent=settings.mode is not Mode.DRY)
             table, gaps = reconciliation_table(report), gap_table(report)
@@ -68,7 +82,8 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
             exports.reconciliation(report, summary)
             rows += table.num_rows
             causes.update(f"{gap.view}: {gap.cause.value}" for gap in report.gaps)
-            for check, finding in zip(checks, _findings(report), strict=True):
+            findings = (*_findings(report), _asked(closed, annotated))
+            for check, finding in zip(checks, findings, strict=False):
                 yield check.add(finding)
         flush_files()
         figures: Metadata = {
@@ -111,4 +126,15 @@ def _findings(report: ReconciliationReport) -> tuple[Finding, Finding]:
             f"{len(at_broker)} differences, cash {plain(report.broker_cash)} at the broker",
             f"0 differences, cash {plain(report.book_cash)} in the book",
         ),
+    )
+
+
+def _asked(closed: ClosedSession, annotated: Collection[str]) -> Finding:
+    questions = open_questions(closed.planned.plan.real_orders, closed.fills, annotated)
+    return Finding(
+        closed.session,
+        not questions,
+        f"{len(questions)} trades that nobody planned or explained",
+        "0",
+        detail=" ".join(question.text for question in questions[:10]),
     )

@@ -35,7 +35,9 @@ from trading_assets.market_data.base import PriceSource
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, plain
 from trading_assets.model.plan import OrderPlan
+from trading_assets.model.policies import Placement
 from trading_assets.progress import tracked
+from trading_assets.reconciliation.manual_matching import trade_list
 from trading_assets.reporting.exports import SessionExports, forget_exports_from
 from trading_assets.reporting.projections import (
     execution_table,
@@ -310,7 +312,11 @@ class SessionWork:
     def _project_plan(self, plan: OrderPlan) -> None:
         table = order_plan_table(plan)
         self.lake.write("order_plan", plan.session, table)
-        SessionExports(self.exports, self.graph.settings.id, plan.session).plan(plan)
+        exports = SessionExports(self.exports, self.graph.settings.id, plan.session)
+        exports.plan(plan)
+        if self.graph.settings.execution.placement is Placement.MANUAL:
+            fills = self.runner.book.fold.orders.fills(plan.session)
+            exports.trade_list(trade_list(plan.real_orders, fills))
         self.rows["order_plan"] += table.num_rows
 
     def _project_closed(self, closed: ClosedSession) -> Iterator[dg.AssetCheckEvaluation]:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.execution.book import Book
-from trading_assets.execution.manual_matching import execution_of
 from trading_assets.execution.opening import require_not_ahead
 from trading_assets.execution.takeover import taken_over_at
 from trading_assets.model.account import Execution
 from trading_assets.model.events import NewEvent
 from trading_assets.model.order_events import Fill
+from trading_assets.reconciliation.manual_matching import execution_of
 from trading_assets.settings import PortfolioSettings
 
 SOURCE = "broker"

@@ -19,12 +19,6 @@ from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.book import Book
 from trading_assets.execution.fills import FillBooking, new_fill
 from trading_assets.execution.live_market import LiveMarket
-from trading_assets.execution.manual_matching import (
-    MatchedPart,
-    implausible,
-    matched,
-    trade_list,
-)
 from trading_assets.execution.market import Market, Stage
 from trading_assets.execution.opening import require_not_ahead
 from trading_assets.execution.session_parts import Surroundings
@@ -40,6 +34,12 @@ from trading_assets.model.order_events import (
 )
 from trading_assets.model.plan import OrderPlan, PlannedOrder
 from trading_assets.model.policies import Placement
+from trading_assets.reconciliation.manual_matching import (
+    MatchedPart,
+    implausible,
+    matched,
+    trade_list,
+)
 from trading_assets.settings import PortfolioSettings
 
 SOURCE = "broker"

@@ -194,7 +194,8 @@ class Submitter:
             raise SubmissionRefusedError(
                 "OUTCOME_UNKNOWN",
                 f"order {client_order_id} may have been sent and is not found at the broker, which "
-                "would not refuse a second one. Look at the account, then adopt or cancel it.",
+                "would not refuse a second one. Look at the account; where it is not, say so with "
+                "`trading_assets settle-order`, then run the session again.",
             )
 
     def _require_not_halted(self, client_order_id: str) -> None:

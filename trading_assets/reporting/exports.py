@@ -20,7 +20,7 @@ from trading_assets.atomic_file import replace_file
 from trading_assets.lake import DATE, EXACT, TEXT, make_table, parquet_bytes
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.instrument import PriceSnapshot
-from trading_assets.model.money import ZERO, money, notional, plain, weight
+from trading_assets.model.money import ZERO, money, notional, plain, rounded_price, weight
 from trading_assets.model.plan import OrderPlan, RebalanceLine
 from trading_assets.model.result import (
     DailyResult,
@@ -29,6 +29,7 @@ from trading_assets.model.result import (
     ReconciliationReport,
 )
 from trading_assets.model.target import TargetPortfolio
+from trading_assets.reconciliation.manual_matching import TradeListLine
 from trading_assets.reconciliation.planned import PLANNED_VS_FILLED
 from trading_assets.reconciliation.weights import TARGET_VS_FINAL
 from trading_assets.reporting.execution_rows import execution_rows
@@ -49,6 +50,18 @@ ORDER_COLUMNS = (
     "order_type",
     "tp_price",
     "sl_price",
+)
+TRADE_LIST_COLUMNS = (
+    "symbol",
+    "side",
+    "qty",
+    "plan_price",
+    "notional",
+    "filled_qty",
+    "remaining_qty",
+    "average_price",
+    "status",
+    "client_order_id",
 )
 REBALANCE_COLUMNS = (
     "asset_id",
@@ -221,6 +234,25 @@ class SessionExports:
             if line.current_quantity
         ]
         self._write("current_positions.csv", CURRENT_COLUMNS, held)
+
+    def trade_list(self, lines: Iterable[TradeListLine]) -> None:
+        """trade_list.csv: what a person is to trade, and what was traded of it so far."""
+        rows: list[Row] = [
+            (
+                line.symbol,
+                line.side.value,
+                line.quantity,
+                line.plan_price,
+                notional(line.quantity, line.plan_price),
+                line.filled_quantity,
+                line.remaining_quantity,
+                None if line.average_price is None else rounded_price(line.average_price),
+                line.status.value,
+                line.client_order_id,
+            )
+            for line in lines
+        ]
+        self._write("trade_list.csv", TRADE_LIST_COLUMNS, rows)
 
     def execution(self, closed: ClosedSession, mode: str) -> None:
         """execution_log.csv and filled_orders.csv."""

@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trading_assets.execution.manual_matching import (
+from trading_assets.model.account import Execution
+from trading_assets.model.order import OrderType, PositionEffect, Side, TimeInForce
+from trading_assets.model.order_events import Fill
+from trading_assets.model.plan import PlannedOrder
+from trading_assets.reconciliation.manual_matching import (
     LineStatus,
     MatchedPart,
     QuestionCode,
@@ -19,10 +23,6 @@ from trading_assets.execution.manual_matching import (
     open_questions,
     trade_list,
 )
-from trading_assets.model.account import Execution
-from trading_assets.model.order import OrderType, PositionEffect, Side, TimeInForce
-from trading_assets.model.order_events import Fill
-from trading_assets.model.plan import PlannedOrder
 
 BUY, SELL = Side.BUY, Side.SELL
 MOMENT = dt.datetime(2024, 6, 3, 9, tzinfo=dt.UTC)
