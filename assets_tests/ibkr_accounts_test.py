@@ -1,11 +1,10 @@
 """A portfolio at Interactive Brokers, opened from its file and the environment."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from assets_tests.brokers.broker_contract import ALWAYS, order
@@ -20,6 +19,7 @@ from trading_assets.model.account import Unknown
 from trading_assets.resources import BrokerResource
 from trading_assets.settings import PortfolioSettings, ibkr_environment, load_portfolio
 
+TEMPLATES = Path(__file__).parents[1] / "data" / "portfolios" / "templates"
 PORTFOLIO = """\
 id: sectors
 name: Sector momentum
@@ -153,3 +153,37 @@ def test_the_token_goes_to_nobody_in_plain_text() -> None:
         ibkr_environment({"TRADING_ASSETS_IBKR_FLEX_URL": "http://example.org"})
     given = ibkr_environment({"TRADING_ASSETS_IBKR_FLEX_TOKEN": "planted"})
     assert "planted" not in f"{given!r}{given.model_dump_json()}"
+
+
+def test_it_is_asked_from_an_op_and_from_one_inside_a_running_loop(
+    tmp_path: Path, gateway: GatewayStandIn
+) -> None:
+    settings, resource = portfolio(tmp_path, gateway.port), brokers(tmp_path)
+    gateway.account.place_by_hand("SXLK", "BUY", "3")
+
+    @dg.op
+    def in_an_op(brokers: BrokerResource) -> str:
+        with brokers.open(settings) as broker:
+            return str(broker.positions().require()["SXLK.L"])
+
+    @dg.op
+    async def in_a_loop(brokers: BrokerResource, before: str) -> str:
+        with brokers.open(settings) as broker:
+            return before + str(broker.positions().require()["SXLK.L"])
+
+    @dg.job(resource_defs={"brokers": resource})
+    def ask_twice() -> None:
+        in_a_loop(in_an_op())
+
+    result = ask_twice.execute_in_process()
+    assert result.output_for_node("in_a_loop") == "33"
+
+
+def test_the_template_of_the_sectors_may_be_traded_by_hand_here(tmp_path: Path) -> None:
+    template = TEMPLATES / "sector_momentum.yaml"
+    path = tmp_path / "portfolios" / template.name
+    path.parent.mkdir()
+    text = template.read_text(encoding="utf-8").replace("mode: simulated", "mode: paper")
+    by_hand = "broker: {kind: ibkr}\nexecution: {placement: manual}\n"
+    path.write_text(text + by_hand, encoding="utf-8")
+    assert gateway_name(load_portfolio(path)) == "ibkr-127.0.0.1-4002"
