@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from assets_tests.event_log.facts import OPEN, TUESDAY, deposit, restatement
 from trading_assets.errors import BookConflictError, BookCorruptError, BookLockedError
 from trading_assets.event_log.chain import GENESIS
+from trading_assets.event_log.checkpoints import Checkpoints
 from trading_assets.event_log.database import SQLiteDatabase
 from trading_assets.event_log.store import EventLog, open_event_log
 from trading_assets.model.cash_events import CashFlow
@@ -185,6 +186,35 @@ def test_reading_makes_what_waits_durable_first(log: EventLog) -> None:
     log.append([deposit("c")], durable=False)
     log.append([])
     assert log.verify() == 3
+
+
+def test_verifying_counts_what_waits_and_loses_none_of_it(log: EventLog) -> None:
+    log.append([deposit("a")])
+    log.append([deposit("b")], durable=False)
+    assert log.verify() == 2
+    assert [record.sequence for record in log.append([deposit("c")])] == [3]
+
+
+def test_a_checkpoint_that_is_looked_for_or_deleted_loses_nothing_that_waits(log: EventLog) -> None:
+    log.append([deposit("a")])
+    checkpoints = Checkpoints(log)
+    log.append([deposit("b")], durable=False)
+    assert checkpoints.sequences() == []
+    log.append([deposit("c")], durable=False)
+    checkpoints.delete()
+    log.append([deposit("d")], durable=False)
+    assert [record.sequence for record in log.records()] == [1, 2, 3, 4]
+
+
+def test_a_restatement_that_waits_and_is_lost_opens_no_revision(log: EventLog) -> None:
+    log.append([deposit("a", "100")])
+    log.append([restatement(1)], durable=False)
+    with pytest.raises(BookConflictError):
+        log.append([deposit("b", "1"), deposit("b", "2")])
+    assert log.revision == 0
+    with pytest.raises(BookConflictError):
+        log.append([deposit("a", "250")])
+    assert log.append([deposit("a", "100")]) == []
 
 
 def test_a_fact_that_waits_is_held_once_and_its_key_takes_no_other_content(log: EventLog) -> None:

@@ -54,15 +54,13 @@ class Checkpoints:
     """The checkpoints of one book."""
 
     def __init__(self, log: EventLog) -> None:
-        # A checkpoint is of records that are there to stay.
-        log.make_durable()
         self._log = log
         self._mine = CHECKPOINTS.c.portfolio == log.portfolio
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint, in the place of any other of its sequence number and of all that have
         another fingerprint."""
-        with self._log.database.writing(self._log.portfolio) as connection:
+        with self._log.writing() as connection:
             connection.execute(
                 sa.delete(CHECKPOINTS).where(
                     self._mine,
@@ -88,7 +86,7 @@ class Checkpoints:
     def sequences(self) -> list[int]:
         """Where there are checkpoints, fitting or not, ascending."""
         query = sa.select(CHECKPOINTS.c.sequence).where(self._mine)
-        with self._log.database.reading() as connection:
+        with self._log.reading() as connection:
             found = connection.execute(query.order_by(CHECKPOINTS.c.sequence)).scalars()
             return [int(sequence) for sequence in found]
 
@@ -123,7 +121,7 @@ class Checkpoints:
             query = query.where(CHECKPOINTS.c.closed_through < closed_before.isoformat())
         if up_to is not None:
             query = query.where(CHECKPOINTS.c.sequence <= up_to)
-        with self._log.database.reading() as connection:
+        with self._log.reading() as connection:
             sequences = connection.execute(query.order_by(CHECKPOINTS.c.sequence.desc())).scalars()
             found = [int(sequence) for sequence in sequences]
         # A state is long: one is read at a time.
@@ -135,7 +133,7 @@ class Checkpoints:
     def at(self, sequence: int) -> Checkpoint | None:
         """The checkpoint at a sequence number; None where there is none, or it was changed."""
         query = sa.select(CHECKPOINTS).where(self._mine, CHECKPOINTS.c.sequence == sequence)
-        with self._log.database.reading() as connection:
+        with self._log.reading() as connection:
             row = connection.execute(query).first()
         if row is None:
             return None
@@ -155,6 +153,6 @@ class Checkpoints:
 
     def delete(self) -> None:
         """Remove all; the book is then folded from its first record again."""
-        with self._log.database.writing(self._log.portfolio) as connection:
+        with self._log.writing() as connection:
             connection.execute(sa.delete(CHECKPOINTS).where(self._mine))
             connection.commit()

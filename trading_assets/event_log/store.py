@@ -111,7 +111,7 @@ class EventLog:
         with database.reading() as connection:
             self._last, self._last_recorded_at = self._end(connection)
             self.revision = self._latest_revision(connection)
-        self._durable = (self._last, self._last_recorded_at)
+        self._durable = self._position()
         if must_reach_witness:
             self._require_reached(seen)
 
@@ -152,9 +152,9 @@ class EventLog:
                 last = added[-1]
                 self._last = Head(last.sequence, last.hash)
                 self._last_recorded_at = utc_text(last.recorded_at)
-        for record in added:
-            if isinstance(record.event, BookRestated):
-                self.revision = record.event.revision
+            for record in added:
+                if isinstance(record.event, BookRestated):
+                    self.revision = record.event.revision
         return added
 
     def make_durable(self) -> None:
@@ -175,7 +175,7 @@ class EventLog:
                 if waiting is None:
                     connection = closing.enter_context(self.database.writing(self.portfolio))
                     self._catch_up(connection, expected_sequence)
-                    self._durable = (self._last, self._last_recorded_at)
+                    self._durable = self._position()
                 else:
                     connection = waiting.connection
                 yield connection
@@ -184,12 +184,16 @@ class EventLog:
                 else:
                     self._waiting = _Waiting(closing.pop_all(), connection)
         except BaseException:
-            self._last, self._last_recorded_at = self._durable
+            self._last, self._last_recorded_at, self.revision = self._durable
             raise
         if durable and self._durable[0] != self._last:
-            self._durable = (self._last, self._last_recorded_at)
+            self._durable = self._position()
             if self.witness is not None:
                 self.witness.write(self._last)
+
+    def _position(self) -> tuple[Head, str, int]:
+        """Where the chain has come to: its head, when that was recorded, its revision."""
+        return self._last, self._last_recorded_at, self.revision
 
     def _insert_new(
         self, connection: sa.Connection, events: Sequence[NewEvent]
@@ -217,9 +221,7 @@ class EventLog:
             )
         if head == self._last:
             return
-        if head.sequence < self._last.sequence or (
-            head.sequence == self._last.sequence and head.hash != self._last.hash
-        ):
+        if head.sequence <= self._last.sequence:
             raise BookCorruptError(
                 f"{self.place}: record {self._last.sequence} was in the book, and is lost or "
                 f"replaced: the book now ends at {head.sequence}. Nothing was recorded. Restore "
@@ -313,8 +315,8 @@ class EventLog:
                 self._require_reached(self.witness.read(), connection, head)
             revision = self._latest_revision(connection)
             connection.commit()
-        self.revision = revision
-        self._last, self._last_recorded_at = self._durable = head, recorded_at
+        self._durable = (head, recorded_at, revision)
+        self._last, self._last_recorded_at, self.revision = self._durable
         if self.witness is not None:
             self.witness.write(head)
         return head.sequence - expected
@@ -360,20 +362,32 @@ class EventLog:
     # Where the chain ends
 
     @contextmanager
-    def _reading(self) -> Iterator[sa.Connection]:
-        """A connection to read the book with, all that was appended included."""
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection to read the book with, all that was appended included.
+
+        What waits is made durable first: the database has one connection for each thread, and a
+        second use of it would end the transaction that is open.
+        """
         self.make_durable()
         with self.database.reading() as connection:
             yield connection
 
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction of the book's only writer, for what is kept beside its records (they go
+        through `append`); the caller commits. What waits is made durable first."""
+        self.make_durable()
+        with self.database.writing(self.portfolio) as connection:
+            yield connection
+
     def head(self) -> Head:
         """Sequence number and hash of the last record; (0, zeros) for an empty book."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return self._end(connection)[0]
 
     def hash_at(self, sequence: int) -> str | None:
         """Hash of a record; None where the book has none of that number."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return self._hash_at(connection, sequence)
 
     def _end(self, connection: sa.Connection) -> tuple[Head, str]:
@@ -395,7 +409,7 @@ class EventLog:
         if self.witness is None or seen == EMPTY:
             return
         if connection is None:
-            with self._reading() as opened:
+            with self.reading() as opened:
                 self._require_reached(seen, opened, self._last)
             return
         assert head is not None
@@ -424,7 +438,7 @@ class EventLog:
         )
         if up_to is not None:
             query = query.where(EVENTS.c.sequence <= up_to)
-        with self._reading() as connection:
+        with self.reading() as connection:
             rows = connection.execute(query.order_by(EVENTS.c.sequence)).all()
         return [RecordPlace(row.sequence, dt.date.fromisoformat(row.session)) for row in rows]
 
@@ -466,7 +480,7 @@ class EventLog:
         before = Head(after, GENESIS if after == 0 else self.hash_at(after) or "none")
         # Page by page, so that no transaction stays open while the caller works on a record.
         while True:
-            with self._reading() as connection:
+            with self.reading() as connection:
                 page = connection.execute(query.where(EVENTS.c.sequence > after)).all()
             for found in page:
                 row = Row._make(found)
@@ -480,7 +494,7 @@ class EventLog:
 
     def head_known_at(self, moment: dt.datetime) -> int:
         """Sequence number of the last record that the book held at `moment` (aware); 0 for none."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             later = connection.execute(
                 sa.select(EVENTS.c.sequence)
                 .where(
@@ -498,6 +512,7 @@ class EventLog:
         Raises BookCorruptError naming the first record whose sequence, predecessor or hash is
         wrong.
         """
+        self.make_durable()
         self.database.check()
         count = 0
         for row in self.rows():
