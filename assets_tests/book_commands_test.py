@@ -6,6 +6,7 @@ import csv
 import datetime as dt
 import io
 import json
+import re
 import shutil
 import sqlite3
 from decimal import Decimal
@@ -165,6 +166,11 @@ def test_show_gives_the_book_as_of_a_session(run_home: Home) -> None:
         assert f" {quantity} " in line
     for heading in ("Cash", "Profit and loss of 2021-01-04", "Orders of 2021-01-04"):
         assert heading in done.stdout
+    # The million that came in, before the first session: to the cent, as every amount.
+    result = done.stdout.split("Profit and loss of 2021-01-04")[1].split("Realized")[0]
+    shown = dict(re.findall(r"│ ([a-z ]+?) +│ +(\S+) │", result))
+    assert (shown["opening equity"], shown["flows"]) == ("0.00", "1000000.00")
+    assert all(re.fullmatch(r"-?\d+\.\d\d", amount) for amount in shown.values()), shown
 
 
 def test_show_knows_only_what_was_recorded_by_then(home: Home) -> None:

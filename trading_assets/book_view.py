@@ -15,7 +15,7 @@ from trading_assets.execution.as_of import BookAsOf, known_sequence
 from trading_assets.execution.book_start import restatements_of
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.ledger.restatement import still_counting
-from trading_assets.model.money import plain
+from trading_assets.model.money import money, plain
 from trading_assets.model.result import DailyResult
 
 WIDTH = 150
@@ -42,6 +42,13 @@ def _text(value: object) -> str:
     return plain(value) if isinstance(value, Decimal) else str(value)
 
 
+def _amount(value: Decimal | None) -> str:
+    """Money with its cents written out; what is finer than a cent with all its digits."""
+    if value is None:
+        return ""
+    return f"{value:.2f}" if value == money(value) else plain(value)
+
+
 def show_book(book: BookAsOf, portfolio: str, session: dt.date | None) -> None:
     """Print positions, lots, cash by currency, profit and loss, and the session's orders."""
     console, ledger = _console(), book.fold.ledger
@@ -52,9 +59,9 @@ def show_book(book: BookAsOf, portfolio: str, session: dt.date | None) -> None:
     console.print(_lots(book))
     cash = _table("Cash", ("currency", "balance"), ("balance",))
     for currency, balance in ledger.cash_balances.items():
-        cash.add_row(currency, plain(balance))
-    cash.add_row(f"all, in {ledger.currency}", plain(ledger.cash))
-    cash.add_row("dividends owed, less owing", plain(ledger.accruals))
+        cash.add_row(currency, _amount(balance))
+    cash.add_row(f"all, in {ledger.currency}", _amount(ledger.cash))
+    cash.add_row("dividends owed, less owing", _amount(ledger.accruals))
     console.print(cash)
     if closed is not None:
         console.print(_result(daily_result(closed.previous, closed.activity, closed.close)))
@@ -76,7 +83,7 @@ def _positions(book: BookAsOf) -> Table:
             symbol,
             ledger.currency_of(symbol),
             plain(quantity),
-            plain(cost),
+            _amount(cost),
             plain(round(cost / quantity, 6)),
             _text(mark and mark.price),
             _text(mark and mark.session),
@@ -90,7 +97,7 @@ def _lots(book: BookAsOf) -> Table:
     for symbol in book.fold.ledger.positions:
         for lot in book.fold.ledger.lots(symbol):
             table.add_row(
-                symbol, lot.lot_id, str(lot.opened), plain(lot.quantity), plain(lot.cost_basis)
+                symbol, lot.lot_id, str(lot.opened), plain(lot.quantity), _amount(lot.cost_basis)
             )
     return table
 
@@ -108,7 +115,7 @@ def _result(result: DailyResult) -> Table:
         "fees",
         "closing_equity",
     ):
-        table.add_row(name.replace("_", " "), _text(getattr(result, name)))
+        table.add_row(name.replace("_", " "), _amount(getattr(result, name)))
     return table
 
 
@@ -127,7 +134,7 @@ def _round_trips(closed: ClosedSession) -> Table:
             plain(round(trip.exit_price, 6)),
             str(trip.holding_days),
             "undefined" if trip.return_ is None else f"{trip.return_:+.2%}",
-            plain(trip.base_pnl),
+            _amount(trip.base_pnl),
         )
     return table
 
@@ -137,8 +144,8 @@ def _since_inception(book: BookAsOf) -> Table:
     columns = ("symbol", "currency", "realized pnl")
     table = _table("Realized profit and loss since inception", columns, ("realized pnl",))
     for symbol, amount in ledger.realized_pnl.items():
-        table.add_row(symbol, ledger.currency_of(symbol), plain(amount))
-    table.add_row("fees", ledger.currency, plain(ledger.fees))
+        table.add_row(symbol, ledger.currency_of(symbol), _amount(amount))
+    table.add_row("fees", ledger.currency, _amount(ledger.fees))
     return table
 
 

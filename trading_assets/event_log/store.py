@@ -7,9 +7,9 @@ Choice: one relational table written through SQLAlchemy Core, in SQLite by defau
 by the same code (`database.py`). An append that returned is on disk, unless the caller said that it
 may wait for the next one. Each is one transaction of the book's only writer, which reads where the
 chain ends first, so two writers never interleave. An event's id is a hash of (portfolio, revision,
-event type, key): recording a fact again is recognised by its id and changes nothing; the same id
-with other content is refused. Each record's hash covers the record and the hash before it
-(`chain.py`), and is checked whenever the record is read.
+event type, key): recording a fact again is recognised by its id and changes nothing; with other
+content it is refused. Each record's hash covers the record and the hash before it (`chain.py`), and
+is checked whenever the record is read.
 
 Rejected: a file of JSON lines (no transaction over several events, no index), an ORM (nothing is
 ever updated), random event ids (a retry would be a new fact).
@@ -27,11 +27,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from trading_assets.errors import (
-    BookConflictError,
-    BookCorruptError,
-    BookStaleError,
-)
+from trading_assets.errors import BookConflictError, BookCorruptError, BookStaleError
 from trading_assets.event_log import contracts
 from trading_assets.event_log.chain import (
     EMPTY,
@@ -111,9 +107,9 @@ class EventLog:
         with database.reading() as connection:
             self._last, self._last_recorded_at = self._end(connection)
             self.revision = self._latest_revision(connection)
+            if must_reach_witness:
+                self._require_reached(seen, connection, self._last)
         self._durable = self._position()
-        if must_reach_witness:
-            self._require_reached(seen)
 
     # Writing
 
@@ -363,10 +359,8 @@ class EventLog:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection to read the book with, all that was appended included.
-
-        What waits is made durable first: the database has one connection for each thread, and a
-        second use of it would end the transaction that is open.
+        """A connection to read the book with, all that was appended included: what waits is made
+        durable first, for a second use of the thread's only connection would end its transaction.
         """
         self.make_durable()
         with self.database.reading() as connection:
@@ -374,8 +368,8 @@ class EventLog:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """A transaction of the book's only writer, for what is kept beside its records (they go
-        through `append`); the caller commits. What waits is made durable first."""
+        """A transaction for what is kept beside the records; the caller commits. What waits is made
+        durable first."""
         self.make_durable()
         with self.database.writing(self.portfolio) as connection:
             yield connection
@@ -403,18 +397,10 @@ class EventLog:
         ).scalar()
         return None if found is None else str(found)
 
-    def _require_reached(
-        self, seen: Head, connection: sa.Connection | None = None, head: Head | None = None
-    ) -> None:
-        if self.witness is None or seen == EMPTY:
-            return
-        if connection is None:
-            with self.reading() as opened:
-                self._require_reached(seen, opened, self._last)
-            return
-        assert head is not None
-        there = self._hash_at(connection, seen.sequence)
-        self.witness.require_reached(seen, head, there, self.place)
+    def _require_reached(self, seen: Head, connection: sa.Connection, head: Head) -> None:
+        if self.witness is not None and seen != EMPTY:
+            there = self._hash_at(connection, seen.sequence)
+            self.witness.require_reached(seen, head, there, self.place)
 
     def _latest_revision(self, connection: sa.Connection) -> int:
         found = connection.execute(
