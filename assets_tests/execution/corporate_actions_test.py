@@ -13,6 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from assets_tests.execution.small_portfolio import (
     BEFORE,
@@ -438,6 +439,38 @@ def test_an_order_that_was_canceled_before_the_process_died_is_recorded_by_the_n
     desk = Desk(tmp_path)
     settled(desk, on(TUESDAY, {"AAA": "0.5"}, {"AAA": "25"}, {"AAA": "25"}, SPLIT))
     assert event_types(desk, TUESDAY)[:2] == ["order_canceled", "split"]
+
+
+def test_an_order_that_expired_at_the_broker_meanwhile_does_not_stop_the_split(
+    tmp_path: Path,
+) -> None:
+    class Expiring(SimulatedBroker):
+        def cancel(self, client_order_id: str) -> Answer[BrokerOrder]:
+            found = super().cancel(client_order_id).require()
+            return Known(replace(found, status=OrderStatus.EXPIRED))
+
+    desk = Desk(tmp_path, broker=Expiring)
+    settled(desk, monday({"AAA": "0.5"}))
+    good_till_canceled(desk, "AAA")
+    settled(desk, on(TUESDAY, {"AAA": "0.5"}, {"AAA": "25"}, {"AAA": "25"}, SPLIT))
+    assert event_types(desk, TUESDAY)[:2] == ["order_expired", "split"]
+    assert desk.book.positions == shares(AAA="200")
+
+
+def test_an_order_that_was_filled_in_part_unseen_stops_the_session_before_the_split(
+    tmp_path: Path,
+) -> None:
+    class Ahead(SimulatedBroker):
+        def cancel(self, client_order_id: str) -> Answer[BrokerOrder]:
+            found = super().cancel(client_order_id).require()
+            return Known(replace(found, filled_quantity=Decimal("0.5")))
+
+    desk = Desk(tmp_path, broker=Ahead)
+    settled(desk, monday({"AAA": "0.5"}))
+    name = good_till_canceled(desk, "AAA")
+    with pytest.raises(BrokerUnknownError, match=rf"{name} is canceled.*0.5 shares filled, 0 in"):
+        desk.run(on(TUESDAY, {"AAA": "0.5"}, {"AAA": "25"}, {"AAA": "25"}, SPLIT))
+    assert event_types(desk, TUESDAY) == []
 
 
 def test_a_dividend_leaves_an_open_order_alone(tmp_path: Path) -> None:

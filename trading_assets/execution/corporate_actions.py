@@ -11,6 +11,8 @@ from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.book import Book
 from trading_assets.execution.book_start import restatements_of
+from trading_assets.execution.closing import ended_as
+from trading_assets.ledger.orders import OrderState
 from trading_assets.ledger.restatement import still_counting
 from trading_assets.model.corporate_actions import (
     CorporateAction,
@@ -20,8 +22,7 @@ from trading_assets.model.corporate_actions import (
     ex_date_of,
 )
 from trading_assets.model.events import AnyEvent, NewEvent
-from trading_assets.model.order import OrderStatus
-from trading_assets.model.order_events import OrderCanceled
+from trading_assets.model.money import plain
 
 SOURCE = "corporate_actions"
 CORPORATE_ACTION_TYPES = tuple(str(kind.__struct_config__.tag) for kind in CorporateAction.__args__)
@@ -62,11 +63,11 @@ def book_actions(
     if not actions:
         return
     outdated = _outdated_orders(book, session, actions)
-    concerned = {*book.opening_positions, *(action.symbol for action in outdated.values())}
+    concerned = {*book.opening_positions, *(action.symbol for _, action in outdated.values())}
     due = concerning(actions, concerned)
     opens_at = calendar.opens_at(session)
     events: list[tuple[str, AnyEvent]] = [
-        *((name, _canceled(broker, name, action)) for name, action in outdated.items()),
+        *((name, _ended(broker, order, action)) for name, (order, action) in outdated.items()),
         *((f"{_kind(one)}/{one.symbol}/{ex_date_of(one)}", one) for one in due),
     ]
     book.record(
@@ -103,11 +104,11 @@ def _kind(action: CorporateAction) -> str:
 
 def _outdated_orders(
     book: Book, session: dt.date, actions: Iterable[CorporateAction]
-) -> dict[str, CorporateAction]:
-    """Client order ids of earlier sessions' orders that may still trade, and the action that makes
-    their quantity and prices wrong. Orders of `session` itself were planned after it."""
+) -> dict[str, tuple[OrderState, CorporateAction]]:
+    """By client order id the orders of earlier sessions that may still trade, each with the action
+    that makes its quantity and prices wrong. Orders of `session` itself were planned after it."""
     return {
-        order.client_order_id: action
+        order.client_order_id: (order, action)
         for action in actions
         if not isinstance(action, Dividend)
         for order in book.fold.orders.open_orders(action.symbol)
@@ -115,14 +116,17 @@ def _outdated_orders(
     }
 
 
-def _canceled(broker: Broker, client_order_id: str, action: CorporateAction) -> OrderCanceled:
-    """Cancel an order at the broker; the fact to record."""
+def _ended(broker: Broker, order: OrderState, action: CorporateAction) -> AnyEvent:
+    """Cancel an order at the broker, where it is not over there already; the fact to record."""
+    name = order.client_order_id
     what = f"{_kind(action)} of {action.symbol}, {ex_date_of(action)}"
-    found = broker.cancel(client_order_id).require()
-    if found.status is not OrderStatus.CANCELED:
+    found = broker.cancel(name).require()
+    event = ended_as(found, f"canceled before {what}")
+    if event is None or found.filled_quantity != order.filled_quantity:
         raise BrokerUnknownError(
-            f"order {client_order_id} is {found.status.value} at the broker and was to be "
-            f"canceled before the {what}: its quantity and prices would be wrong after it. "
-            "Settle it at the broker, then run the session again."
+            f"order {name} is {found.status.value} at the broker with "
+            f"{plain(found.filled_quantity)} shares filled, {plain(order.filled_quantity)} in the "
+            f"book, and was to be canceled before the {what}: its quantity and prices would be "
+            "wrong after it. Settle it at the broker, then run the session again."
         )
-    return OrderCanceled(client_order_id=client_order_id, reason=f"canceled before {what}")
+    return event
