@@ -8,7 +8,7 @@ once, and read at the row of the bar that was decided on.
     limits      on every order that opens or extends a position, target weights included. What
                 working orders will do counts as done. The rate is that of the bars' times
     margin      what an order may cost is the buying power; without it cash, as the account's rules
-                have it
+                have it. Nothing is sold for a margin call: a stop or the breaker comes before it
     stops       legs of a bracket for signals that open and name none themselves. They are measured
                 from the close that was decided on; a trailing one follows from the entry's fill on
     breaker     sees equity at each bar's close; once tripped, orders that would open are canceled
@@ -94,7 +94,9 @@ class RiskDesk:
         self._breaker = CircuitBreaker()
         self._breaker_policy = policy.circuit_breaker
         self._trip_at = -math.inf
-        self._session = -1
+        self._session = self._version = -1
+        self._is_flat = False
+        self._sessions = market.sessions
         self._peak = -math.inf
         self._trailing: dict[int, int] = {}
         """Best price (1e-8) since the fill of each entry whose stop follows, by its number."""
@@ -314,10 +316,17 @@ class RiskDesk:
         """Let trailing stops follow the bar at `place`, which has traded, and see its equity."""
         if self._trailing:
             self._follow(place)
+        account = self._exchange.account
+        session = int(self._sessions[place])
+        if account.version != self._version:
+            self._version = account.version
+            self._is_flat = not account.held.any()
+        elif self._is_flat and session == self._session:
+            # Nothing is held and nothing was booked: equity is what it was.
+            return
         equity = self._equity(place)
         if math.isnan(equity):
             return
-        session = int(self._market.sessions[place])
         if session == self._session and self._trip_at < equity <= self._peak:
             return
         self._session, self._peak = session, max(self._peak, equity)
