@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from trading_assets.alert_commands import alerts_command
 from trading_assets.annotation_commands import annotation_group
 from trading_assets.backtest_commands import backtest
 from trading_assets.book_commands import book
@@ -52,6 +53,7 @@ main.add_command(backtest)
 main.add_command(annotation_group)
 main.add_command(trades)
 main.add_command(settle_order)
+main.add_command(alerts_command)
 
 
 @main.command()

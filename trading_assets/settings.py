@@ -35,6 +35,7 @@ from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.model.policies import (
     MIN_THRESHOLD,
     AccountingPolicy,
+    AlertPolicy,
     Blend,
     CommissionPolicy,
     ConstraintPolicy,
@@ -237,6 +238,7 @@ class PortfolioSettings(Policy):
     execution: ExecutionPolicy = ExecutionPolicy()
     accounting: AccountingPolicy = AccountingPolicy()
     slippage: SlippagePolicy = SlippagePolicy()
+    alerts: AlertPolicy = AlertPolicy()
     report: ReportPolicy
 
     @property

@@ -305,6 +305,20 @@ class SlippagePolicy(Policy):
     outlier_bps: Positive = Decimal(500)
 
 
+class AlertPolicy(Policy):
+    """What a person is to hear of after a close; None switches a rule off.
+
+    `unexplained_break`: a difference that reconciliation does not explain. `max_drawdown` is the
+    fall from the highest equity (fraction), `max_rejected_orders` how many orders of a session may
+    be rejected, `max_mark_age_sessions` how many sessions old the price of a position may be.
+    """
+
+    unexplained_break: bool = True
+    max_drawdown: Annotated[Exact, Field(gt=0, lt=1)] | None = None
+    max_rejected_orders: Annotated[int, Field(ge=0)] | None = 0
+    max_mark_age_sessions: Annotated[int, Field(ge=0)] | None = 0
+
+
 class ReportPolicy(Policy):
     """What the monthly report says about itself.
 
