@@ -15,22 +15,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    SecretStr,
-    Tag,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
 
 from trading_assets.errors import ConfigurationError
-from trading_assets.ibkr_settings import (
-    IbkrBrokerSettings,
-    IbkrEnvironment,
-    read_ibkr_environment,
-)
+from trading_assets.ibkr_settings import IbkrBrokerSettings, IbkrEnvironment, read_ibkr_environment
 from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.model.policies import (
     MIN_THRESHOLD,
