@@ -20,9 +20,12 @@ from pypdf import PdfReader
 from trading_assets.analytics.round_trips import round_trip_summary
 from trading_assets.errors import ReportError
 from trading_assets.model.order import Side
+from trading_assets.model.result import GapCause
 from trading_assets.model.round_trip import RoundTrip
+from trading_assets.reporting.evidence_sections import CAUSES
 from trading_assets.reporting.monthly_content import (
     AccountLine,
+    CorrectionLine,
     CostSummary,
     KeyFigure,
     MonthlyContent,
@@ -135,6 +138,35 @@ def test_annotations_stand_with_when_they_were_written(
     assert "Thesis Oil has <peaked>." in text
     assert "After the trade Nothing was written." in text
     assert "No trade of this month was annotated." in text_of(changed(annotations=()))
+
+
+def test_every_cause_of_a_difference_is_explained_to_the_reader(month: MonthlyContent) -> None:
+    assert set(CAUSES) == set(GapCause)
+    assert "Rounding 41 \u221212.33 Whole shares, or the decimals that an order may" in text_of(
+        month
+    )
+
+
+def test_corrections_by_people_stand_with_their_reasons(
+    month: MonthlyContent, changed: Changed
+) -> None:
+    """Shares that came at 20.5, and a close that was let stand."""
+    assert "Corrections by people" not in text_of(month)
+    shares = CorrectionLine(
+        session=dt.date(2024, 3, 7),
+        symbol="KO",
+        quantity=Decimal(10),
+        price=Decimal("20.5"),
+        cash=Decimal("-3.20"),
+        currency="USD",
+        reason="Transferred from another broker",
+    )
+    stands = msgspec.structs.replace(
+        shares, symbol="", quantity=Decimal(0), cash=Decimal(0), reason="A late fee"
+    )
+    text = text_of(changed(corrections=(shares, stands)))
+    assert "2024-03-07 KO +10 20.5000 \u22123.20 USD Transferred from another broker" in text
+    assert "2024-03-07 \u2013 \u2013 \u2013 \u2013 A late fee" in text
 
 
 def test_round_trips_are_listed_and_summed(month: MonthlyContent) -> None:

@@ -24,6 +24,8 @@ from trading_assets.execution.book import read_closed_sessions
 from trading_assets.ledger.annotations import ANNOTATION_TYPES
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.annotation_events import PreTradeAnnotation
+from trading_assets.model.cash_events import Adjustment
+from trading_assets.model.events import EventRecord
 from trading_assets.model.order import OrderStatus, Side
 from trading_assets.model.policies import IntendedPrice
 from trading_assets.model.result import GapCause
@@ -266,6 +268,51 @@ def test_what_was_written_of_a_trade_after_its_fill_is_hindsight_and_decides_no_
     assert line.after == ()
     decision = next(one for one in content.slippage if one.intended is IntendedPrice.DECISION)
     assert (decision.count, decision.undefined) == (0, 1)
+
+
+def correction(sequence: int, session: dt.date, reason: str) -> EventRecord:
+    """A record of 500 in cash that a person booked."""
+    moment = dt.datetime(2024, 3, 5, 12, tzinfo=dt.UTC)
+    return EventRecord(
+        sequence=sequence,
+        event_id=f"{sequence:032}",
+        event_type="adjustment",
+        version=1,
+        portfolio="small",
+        session=session,
+        occurred_at=moment,
+        recorded_at=moment,
+        source="person",
+        correlation_id="",
+        causation_id="",
+        previous_hash="",
+        hash="",
+        event=Adjustment(
+            symbol="",
+            quantity=Decimal(0),
+            price=Decimal(0),
+            cash=Decimal(500),
+            currency="USD",
+            reason=reason,
+        ),
+    )
+
+
+def test_corrections_of_the_month_stand_in_its_report_with_their_reasons(
+    closed: list[ClosedSession],
+) -> None:
+    """Those of another month do not, nor what the month's closes do not hold yet."""
+    last = closed[-1].sequence
+    records = [
+        correction(last - 1, TUESDAY, "found in another account"),
+        correction(last - 2, dt.date(2024, 2, 29), "of February"),
+        correction(last + 1, WEDNESDAY, "recorded after the last close"),
+    ]
+    facts = gather_month(SETTINGS, "2024-03", (MONDAY,), closed, records)
+    (line,) = monthly_content(SETTINGS, facts).corrections
+    assert (line.session, line.reason) == (TUESDAY, "found in another account")
+    assert line.cash == 500
+    assert facts.last_record == last
 
 
 @pytest.fixture(scope="module")

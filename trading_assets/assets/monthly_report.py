@@ -27,7 +27,6 @@ from trading_assets.evidence.evidence_file import (
 from trading_assets.evidence.month import MADE_WITH, month_of_sessions, report_content
 from trading_assets.execution.book import counting_records, read_closed_sessions
 from trading_assets.lake import Lake
-from trading_assets.ledger.annotations import ANNOTATION_TYPES
 from trading_assets.market_data.base import PriceSource
 from trading_assets.model.money import plain
 from trading_assets.reporting.charts import drawdown_svg, equity_svg
@@ -37,7 +36,7 @@ from trading_assets.reporting.monthly_content import (
     MonthlyContent,
     ProvenanceRow,
 )
-from trading_assets.reporting.monthly_report import MonthFacts
+from trading_assets.reporting.monthly_report import RECORDED_BY_PEOPLE, MonthFacts
 from trading_assets.resources import BookResource, LakeResource, MarketDataResource
 from trading_assets.settings import PortfolioSettings
 from trading_assets.signal_files import instrument_names
@@ -79,7 +78,7 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
                 settings,
                 month,
                 read_closed_sessions(log, settings),
-                counting_records(log, ANNOTATION_TYPES),
+                counting_records(log, RECORDED_BY_PEOPLE),
             )
             runs = _session_runs(context, graph, graph.calendar.month(month))
             stated = Stated(

@@ -19,10 +19,10 @@ from trading_assets.reporting.monthly_content import (
     ProvenanceRow,
 )
 from trading_assets.reporting.monthly_report import (
+    RECORDED_BY_PEOPLE,
     MonthFacts,
     gather_month,
     monthly_content,
-    trade_of,
 )
 from trading_assets.settings import PortfolioSettings
 
@@ -40,7 +40,10 @@ def month_of_records(
         counting, settings.accounting, settings.currency, settings.combination.shares
     )
     return month_of_sessions(
-        settings, month, sessions, (record for record in counting if trade_of(record) is not None)
+        settings,
+        month,
+        sessions,
+        (record for record in counting if record.event_type in RECORDED_BY_PEOPLE),
     )
 
 
@@ -48,12 +51,12 @@ def month_of_sessions(
     settings: PortfolioSettings,
     month: str,
     sessions: Iterable[ClosedSession],
-    annotations: Iterable[EventRecord],
+    by_people: Iterable[EventRecord],
 ) -> MonthFacts:
-    """The facts of a month (YYYY-MM) from all closed sessions, ascending, and the records of
-    annotations that count."""
+    """The facts of a month (YYYY-MM) from all closed sessions, ascending, and those records of
+    RECORDED_BY_PEOPLE that count."""
     expected = TradingCalendar(settings.sessions).month(month)
-    return gather_month(settings, month, expected, sessions, annotations)
+    return gather_month(settings, month, expected, sessions, by_people)
 
 
 def report_content(

@@ -245,6 +245,19 @@ class ReconciliationSummary(msgspec.Struct, frozen=True, kw_only=True):
     gaps: tuple[GapSummary, ...] = ()
 
 
+class CorrectionLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A correction of the book by a person: signed shares at a price, signed money beside them, and
+    why. Both are 0 where a person let a close stand as it was."""
+
+    session: dt.date
+    symbol: str
+    quantity: Decimal
+    price: Decimal
+    cash: Decimal
+    currency: str
+    reason: str
+
+
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
     """The convention by which a metric was computed."""
 
@@ -318,6 +331,7 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     account_lines: tuple[AccountLine, ...] = ()
     costs: CostSummary | None = None
     reconciliation: ReconciliationSummary | None = None
+    corrections: tuple[CorrectionLine, ...] = ()
     definitions: tuple[Definition, ...] = ()
     provenance: tuple[ProvenanceRow, ...] = ()
     notes: tuple[str, ...] = ()

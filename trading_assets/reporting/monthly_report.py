@@ -20,9 +20,14 @@ from trading_assets.analytics.pnl import daily_result, position_values
 from trading_assets.analytics.round_trips import round_trip_summary
 from trading_assets.analytics.slippage import TradeSlippage
 from trading_assets.analytics.strategy_pnl import strategy_session
-from trading_assets.ledger.annotations import TradeAnnotations, trade_annotations
+from trading_assets.ledger.annotations import (
+    ANNOTATION_TYPES,
+    TradeAnnotations,
+    trade_annotations,
+)
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.annotation_events import PostTradeAnnotation, PreTradeAnnotation
+from trading_assets.model.cash_events import Adjustment
 from trading_assets.model.events import EventRecord
 from trading_assets.model.money import ZERO
 from trading_assets.model.result import DailyResult, Gap, GapCause
@@ -30,6 +35,7 @@ from trading_assets.reconciliation import reconcile
 from trading_assets.reporting.monthly_content import (
     AccountLine,
     Commentary,
+    CorrectionLine,
     CostSummary,
     Definition,
     EquityStatement,
@@ -58,6 +64,8 @@ from trading_assets.reporting.trade_content import annotation_lines, slippage_li
 from trading_assets.settings import Mode, PortfolioSettings
 
 BASIS_POINTS = Decimal(10000)
+RECORDED_BY_PEOPLE = (*ANNOTATION_TYPES, "adjustment")
+"""Types of the records that `gather_month` wants beside the closed sessions."""
 OLDER_CLOSES_SHOWN_MAX = 10
 
 
@@ -68,9 +76,9 @@ class MonthFacts(msgspec.Struct, frozen=True, kw_only=True):
     `closed` are the month's closed sessions whole, `gaps` what their reconciliation found.
     `expected` are the month's sessions by the calendar; `last_record` is the number of the last
     record that all this was folded from, 0 for none. `annotations` are those of the month's trades,
-    by trade. `names` gives instruments' names by
-    symbol, `provenance` rows say which inputs and runs it came from, `commentary` is None where
-    nobody wrote one.
+    by trade; `adjustments` the month's corrections by people, with the session of each. `names`
+    gives instruments' names by symbol, `provenance` rows say which inputs and runs it came from,
+    `commentary` is None where nobody wrote one.
     """
 
     month: str
@@ -80,6 +88,7 @@ class MonthFacts(msgspec.Struct, frozen=True, kw_only=True):
     expected: tuple[dt.date, ...]
     last_record: int = 0
     annotations: Mapping[str, TradeAnnotations] = {}
+    adjustments: tuple[tuple[dt.date, Adjustment], ...] = ()
     names: Mapping[str, str] = {}
     provenance: tuple[ProvenanceRow, ...] = ()
     commentary: Commentary | None = None
@@ -91,13 +100,14 @@ def gather_month(
     month: str,
     expected: Sequence[dt.date],
     sessions: Iterable[ClosedSession],
-    annotations: Iterable[EventRecord] = (),
+    by_people: Iterable[EventRecord] = (),
 ) -> MonthFacts:
     """Walk `sessions` (all closed ones, ascending) up to the end of `month` (YYYY-MM).
 
-    `annotations` are the records of annotations that count; those of the month's trades are taken,
-    however late they were written. Names, provenance, commentary and evidence are left empty for
-    the caller, who knows files and runs.
+    `by_people` are the records of annotations and adjustments (RECORDED_BY_PEOPLE) that count.
+    Annotations of the month's trades are taken however late they were written, adjustments where
+    they are part of the month's closes. Names, provenance, commentary and evidence are left empty
+    for the caller, who knows files and runs.
     """
     results: list[DailyResult] = []
     closed: list[ClosedSession] = []
@@ -112,7 +122,8 @@ def gather_month(
             closed.append(session)
             gaps.extend(reconcile(session, sent=settings.mode is not Mode.DRY).gaps)
     trades = {fill.client_order_id or fill.execution_id for one in closed for fill in one.fills}
-    written = [record for record in annotations if trade_of(record) in trades]
+    recorded = list(by_people)
+    written = [record for record in recorded if trade_of(record) in trades]
     return MonthFacts(
         month=month,
         results=tuple(results),
@@ -121,6 +132,13 @@ def gather_month(
         expected=tuple(expected),
         last_record=max([last_record, *(record.sequence for record in written)]),
         annotations=trade_annotations(written),
+        adjustments=tuple(
+            (record.session, record.event)
+            for record in recorded
+            if isinstance(record.event, Adjustment)
+            and f"{record.session:%Y-%m}" == month
+            and record.sequence <= last_record
+        ),
     )
 
 
@@ -179,6 +197,7 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
         account_lines=tuple(_account_lines(facts.closed)),
         costs=_costs(facts.closed, month, slippage),
         reconciliation=_reconciliation(facts),
+        corrections=tuple(_corrections(facts.adjustments)),
         definitions=_definitions(settings),
         provenance=facts.provenance,
         notes=_notes(facts),
@@ -294,6 +313,21 @@ def _costs(
         borrow_fees=borrow_fees,
         taxes=taxes,
     )
+
+
+def _corrections(
+    adjustments: Iterable[tuple[dt.date, Adjustment]],
+) -> Iterator[CorrectionLine]:
+    for session, one in adjustments:
+        yield CorrectionLine(
+            session=session,
+            symbol=one.symbol,
+            quantity=one.quantity,
+            price=one.price,
+            cash=one.cash,
+            currency=one.currency,
+            reason=one.reason,
+        )
 
 
 def _reconciliation(facts: MonthFacts) -> ReconciliationSummary:
