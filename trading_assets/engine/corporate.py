@@ -21,6 +21,7 @@ from trading_assets.engine.bars import Market
 from trading_assets.engine.book import Book
 from trading_assets.engine.clock import Integers
 from trading_assets.engine.matching import Exchange
+from trading_assets.engine.orders import WorkingOrder
 from trading_assets.engine.scaled import price_decimal, price_units
 from trading_assets.errors import ConfigurationError
 from trading_assets.model.corporate_actions import (
@@ -92,12 +93,15 @@ class CorporateActionDesk:
                 self._book_action(place, action)
                 continue
             symbol = self._symbols[action.symbol]
+            replacing: list[WorkingOrder] = []
             if isinstance(action, Split | StockDividend):
-                exchange.replace_for_split(symbol, place, *share_ratio(action))
+                replacing = exchange.withdraw_for_split(symbol, place, *share_ratio(action))
             elif not isinstance(action, Dividend | SpinOff):
                 exchange.cancel_all(symbol, place, "a corporate action ends the symbol")
             if self._account.held[symbol]:
                 self._book_action(place, self._of_session(action, symbol, place))
+            for order in replacing:
+                exchange.place_order(order, place)
 
     def skip_to(self, place: int) -> None:
         """Go on at `place` of a run that was interrupted: earlier actions are booked already."""

@@ -52,7 +52,7 @@ from trading_assets.engine.account import Account
 from trading_assets.engine.bars import Market
 from trading_assets.engine.clock import Floats, Integers
 from trading_assets.engine.costs import Commission, Slippage
-from trading_assets.engine.order_groups import open_legs, reduce_group, replace_for_split
+from trading_assets.engine.order_groups import open_legs, reduce_group, withdraw_for_split
 from trading_assets.engine.orders import (
     ACCEPT,
     CANCEL,
@@ -431,6 +431,8 @@ class Exchange:
         if following < 0:
             order.move(FILL_REST)
         order.status = following
+        if self._log is not None:
+            self._note(place, order, FILL_REST if IS_TERMINAL[following] else FILL_PART)
         if IS_TERMINAL[following]:
             self._delist(order)
         if group is not None:
@@ -472,10 +474,14 @@ class Exchange:
         self._note(place, order, ACCEPT)
         self._enlist(order)
 
-    def replace_for_split(self, symbol: int, place: int, new_shares: int, old_shares: int) -> None:
-        """Assumption 14: orders of the symbol in the new shares."""
-        replace_for_split(self, symbol, place, (new_shares, old_shares))
+    def withdraw_for_split(
+        self, symbol: int, place: int, new_shares: int, old_shares: int
+    ) -> list[WorkingOrder]:
+        """Assumption 14: cancel the orders of the symbol; those of the new shares that take their
+        place, to be placed once the split is booked."""
+        replacing = withdraw_for_split(self, symbol, place, (new_shares, old_shares))
         self.working[:] = [one for one in self.working if not IS_TERMINAL[one.status]]
+        return replacing
 
     def cancel_all(self, symbol: int, place: int, reason: str) -> None:
         """Take back every order of a symbol."""

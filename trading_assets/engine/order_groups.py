@@ -100,11 +100,13 @@ def _is_passed(leg: WorkingOrder, close: int) -> bool:
     return (leg.limit - close) * leg.sign >= 0
 
 
-def replace_for_split(
+def withdraw_for_split(
     exchange: OrderPlace, symbol: int, place: int, ratio: tuple[int, int]
-) -> None:
-    """Assumption 14: each working order of the symbol is canceled, and another takes its place with
-    the quantity (cut to the step) and prices of after the split. `ratio` is (new, old) shares."""
+) -> list[WorkingOrder]:
+    """Assumption 14: each working order of the symbol is canceled, and another is to take its place
+    with the quantity (cut to the step) and prices of after the split. `ratio` is (new, old)
+    shares."""
+    replacing = []
     groups: dict[int, OrderGroup] = {}
     for order in [one for one in exchange.working if one.symbol == symbol]:
         if IS_TERMINAL[order.status]:
@@ -118,7 +120,8 @@ def replace_for_split(
                 groups[group.number] = OrderGroup(group.number, left, group.entry, [])
             other = _after_split(order, exchange.new_number(), quantity, ratio)
             other.group = None if group is None else groups[group.number]
-            exchange.place_order(other, place)
+            replacing.append(other)
+    return replacing
 
 
 def _split_quantity(units: int, ratio: tuple[int, int], scale: Scale) -> int:
