@@ -94,3 +94,20 @@ def test_what_goes_wrong_has_a_code_and_a_remedy(
     ended = run(*arguments)
     assert ended.exit_code == code
     assert message in ended.output
+
+
+def test_the_guard_and_the_events_and_checkpoints_of_a_run(home: Path) -> None:
+    ended = CliRunner().invoke(main, ["lookahead", "--name", "waves", "--cuts", "2"])
+    assert ended.exit_code == 0, ended.output
+    assert "none changes" in ended.output
+    folder = home / "state" / "backtests" / "waves"
+    assert run("--name", "waves", "--events").exit_code == 0
+    kinds = [
+        json.loads(line)["event_type"]
+        for line in (folder / "events.jsonl").read_text().splitlines()
+    ]
+    assert kinds[0] == "cash_flow"
+    assert kinds.count("session_closed") == 84
+    whole = json.loads((folder / "result.json").read_text())
+    assert run("--name", "waves", "--checkpoint-every", "10").exit_code == 0
+    assert json.loads((folder / "result.json").read_text()) == whole

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from trading_assets.command_options import SESSION, reports_errors
+from trading_assets.command_options import NEEDS_A_PERSON, SESSION, reports_errors
 from trading_assets.engine.settings import BacktestSettings, backtest_files, load_backtest
 from trading_assets.errors import ConfigurationError
 from trading_assets.progress import observed
@@ -35,6 +36,7 @@ _SHOWN = (
     ("commission", "Commission"),
     ("fills", "Fills"),
 )
+_CHANGES_SHOWN = 20
 _SWEEP_SHOWN = ("final_value", "annualised_return", "sharpe_ratio", "max_drawdown", "trades")
 _PERCENT = {
     "cumulative_return",
@@ -74,10 +76,27 @@ _PERCENT = {
 @click.option("--benchmark", metavar="SYMBOL", help="Compared with.")
 @click.option("--sweep", is_flag=True, help="Run every variant of the file's sweep.")
 @click.option("--workers", type=click.IntRange(1), default=os.cpu_count() or 1, help="Processes.")
+@click.option(
+    "--checkpoint-every",
+    type=click.IntRange(1),
+    metavar="BARS",
+    help="Write a checkpoint after so many bars, and go on from the one that is there.",
+)
+@click.option(
+    "--events",
+    is_flag=True,
+    help="Write every event of the run (with keep_orders) to events.jsonl.",
+)
 @click.option("--to", "folder", type=click.Path(path_type=Path), help="Where the files are put.")
 @reports_errors
 def backtest(
-    name: str | None, sweep: bool, workers: int, folder: Path | None, **options: Any
+    name: str | None,
+    sweep: bool,
+    workers: int,
+    folder: Path | None,
+    checkpoint_every: int | None,
+    events: bool,
+    **options: Any,
 ) -> None:
     """Run a backtest: --name of a file, or --symbol with the options of a simple one."""
     if (name is None) == (not options["symbols"]):
@@ -93,11 +112,42 @@ def backtest(
             _sweep(console, places, name, path, workers)
             return
         settings = load_backtest(path)
-    from trading_assets.backtest_runs import run_and_write
+    from trading_assets.backtest_runs import run_and_write, write_events
+
+    folder = folder or places.backtests / name
+    if events:
+        settings = settings.model_copy(update={"keep_orders": True})
+    with shown_progress(console):
+        result, files = run_and_write(settings, places, name, folder, checkpoint_every)
+    if events:
+        write_events(result, folder)
+    _show(console, name, result.to_dict(), files["report.html"])
+
+
+@click.command()
+@click.option("--name", required=True, metavar="NAME", help="A file in data/backtests/.")
+@click.option(
+    "--cuts", type=click.IntRange(1), default=5, show_default=True, help="How many ends are tried."
+)
+@reports_errors
+def lookahead(name: str, cuts: int) -> None:
+    """Run a backtest on truncated data and report every decision that changes."""
+    places, console = directories(), Console()
+    settings = load_backtest(_path_of(places, name))
+    from trading_assets.engine.lookahead import check_lookahead
 
     with shown_progress(console):
-        result, files = run_and_write(settings, places, name, folder or places.backtests / name)
-    _show(console, name, result.to_dict(), files["report.html"])
+        found = check_lookahead(settings, places.data, cuts)
+    ends = ", ".join(str(end) for end in found.ends)
+    click.echo(f"{name}: {found.decisions} decisions, compared on data that ends {ends}")
+    for one in found.changed[:_CHANGES_SHOWN]:
+        click.echo(
+            f"data to {one.end}: after {one.time} {one.strategy} decides\n"
+            f"  with the future     {one.with_future or 'nothing'}\n"
+            f"  without the future  {one.without_future or 'nothing'}"
+        )
+    click.echo(f"{len(found.changed)} decision(s) change" if found.changed else "none changes")
+    sys.exit(NEEDS_A_PERSON if found.changed else 0)
 
 
 def _path_of(places: Directories, name: str) -> Path:

@@ -15,11 +15,16 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from trading_assets.atomic_file import replace_file
-from trading_assets.engine.preparation import run_backtest
+import msgspec
+
+from trading_assets.atomic_file import replace_file, replace_file_by_parts
+from trading_assets.engine.checkpoint import run_with_checkpoints
+from trading_assets.engine.journal import run_events
+from trading_assets.engine.preparation import prepared, result_of
 from trading_assets.engine.results import BacktestResult
 from trading_assets.engine.settings import BacktestSettings, load_backtest
 from trading_assets.errors import ConfigurationError
+from trading_assets.event_log.contracts import encode
 from trading_assets.reporting.backtest_files import write_result
 from trading_assets.settings import Directories
 
@@ -41,11 +46,40 @@ COMPARISON = "comparison.csv"
 
 
 def run_and_write(
-    settings: BacktestSettings, places: Directories, name: str, folder: Path
+    settings: BacktestSettings,
+    places: Directories,
+    name: str,
+    folder: Path,
+    checkpoint_every: int | None = None,
 ) -> tuple[BacktestResult, dict[str, Path]]:
-    """Run one backtest and write its files into `folder`."""
-    result = run_backtest(settings, places.data, name)
+    """Run one backtest and write its files into `folder`; with `checkpoint_every`, a checkpoint
+    there after so many places of the timeline, from which the next run goes on."""
+    engine = prepared(settings, places.data)
+    if checkpoint_every is None:
+        engine.run()
+    else:
+        run_with_checkpoints(engine, folder / "checkpoint.json", checkpoint_every)
+    result = result_of(settings, engine, name)
     return result, write_result(result, folder)
+
+
+def write_events(result: BacktestResult, folder: Path) -> Path:
+    """Write the run as a book's events, one JSON object a line, each checked against its schema."""
+    lines = (
+        msgspec.json.encode(
+            {
+                "session": one.session,
+                "occurred_at": one.occurred_at,
+                "event_type": str(type(one.event).__struct_config__.tag),
+                "correlation_id": one.correlation_id,
+                "causation_id": one.causation_id,
+                "event": json.loads(encode(one.event)),
+            }
+        )
+        + b"\n"
+        for one in run_events(result.engine)
+    )
+    return replace_file_by_parts(folder / "events.jsonl", lines)
 
 
 def variant_of(settings: BacktestSettings, name: str, variant: str) -> BacktestSettings:

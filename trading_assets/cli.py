@@ -15,7 +15,7 @@ import click
 
 from trading_assets.alert_commands import alerts_command
 from trading_assets.annotation_commands import annotation_group
-from trading_assets.backtest_commands import backtest
+from trading_assets.backtest_commands import backtest, lookahead
 from trading_assets.book_commands import book
 from trading_assets.command_options import (
     EXIT_CODES,
@@ -50,6 +50,7 @@ book.add_command(accept_break_command)
 book.add_command(discard_plan_command)
 main.add_command(book)
 main.add_command(backtest)
+main.add_command(lookahead)
 main.add_command(annotation_group)
 main.add_command(trades)
 main.add_command(settle_order)

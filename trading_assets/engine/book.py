@@ -23,7 +23,7 @@ from trading_assets.engine.bars import Market
 from trading_assets.engine.clock import moment
 from trading_assets.engine.scaled import PRICE_DECIMALS
 from trading_assets.errors import LedgerError
-from trading_assets.ledger.fold import Ledger
+from trading_assets.ledger.fold import Ledger, LedgerState
 from trading_assets.model.cash_events import CashFlow, CashFlowKind
 from trading_assets.model.corporate_actions import (
     CashMerger,
@@ -65,8 +65,8 @@ class Book:
         self._finer = account.scale.money_decimals - _CENT_DECIMALS
         self._tell = on_round_trip
         self._folded = 0
-        told = None if on_round_trip is None else self._told
-        self.ledger = Ledger(policy, currency, told)
+        self._policy = policy
+        self.ledger = Ledger(policy, currency, self._listener())
         self.ledger.apply_event(
             market.session_date(0),
             CashFlow(
@@ -76,6 +76,19 @@ class Book:
                 reference="capital",
             ),
         )
+
+    def _listener(self) -> Callable[[RoundTrip], None] | None:
+        return None if self._tell is None else self._told
+
+    def resume(self, state: LedgerState, trips: list[RoundTrip]) -> None:
+        """Go on from a checkpoint: the ledger as it was, and the round trips so far, which are told
+        again to whoever keeps them."""
+        self.ledger = Ledger.from_state(state, self._policy, self._currency, self._listener())
+        self._folded = self._account.fill_count
+        if self._tell is not None:
+            for trip in trips:
+                self._tell(trip)
+        self.compare()
 
     def _amount(self, money: int) -> Decimal:
         """Money units as the ledger counts them: its hundredths are the account's units."""

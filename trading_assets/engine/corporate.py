@@ -103,11 +103,14 @@ class CorporateActionDesk:
             for order in replacing:
                 exchange.place_order(order, place)
 
-    def skip_to(self, place: int) -> None:
-        """Go on at `place` of a run that was interrupted: earlier actions are booked already."""
-        while self.next_place < place:
-            self._next += 1
-            self.next_place = self._due[self._next][0] if self._next < len(self._due) else _NEVER
+    def still_due(self) -> list[tuple[int, int, CorporateAction | DividendPayment]]:
+        """What is still to be booked: place, rank among those of the same place, action."""
+        return self._due[self._next :]
+
+    def resume(self, due: list[tuple[int, int, CorporateAction | DividendPayment]]) -> None:
+        """Go on with what was still due when a run was stopped."""
+        self._due, self._next = list(due), 0
+        self.next_place = self._due[0][0] if self._due else _NEVER
 
     def _of_session(self, action: CorporateAction, symbol: int, place: int) -> CorporateAction:
         """The action as the book takes it: of the session that it takes effect in, with a price for

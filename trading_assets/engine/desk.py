@@ -90,7 +90,7 @@ class Desk:
         self._allow_borrowing = rules.account.allow_borrowing
         self._time_in_force = TIME_IN_FORCE_NAMES.index(rules.matching.time_in_force.value)
         self._shares_of_equity = shares_of_equity
-        self._by_key: dict[str, WorkingOrder] = {}
+        self._by_key: dict[str, None] = {}
         self._groups: dict[tuple[int, str], OrderGroup] = {}
         self._valued_at = self._valued_version = -1
         self._equity = 0.0
@@ -353,7 +353,7 @@ class Desk:
             order.take_profit = self._raw(symbol, intent.take_profit_price, place)
             order.stop_loss = self._raw(symbol, intent.stop_loss_price, place)
         if key:
-            self._by_key[full_key] = order
+            self._by_key[full_key] = None
         held = self.account.by_strategy.item(strategy, symbol)
         order.opens = held * sign >= 0 or order.quantity > abs(held)
         if intent.one_cancels_other:
@@ -376,6 +376,22 @@ class Desk:
         if group is None or group.open_quantity <= 0:
             group = self._groups[key] = OrderGroup(order.number, order.quantity, orders=[])
         order.group = group
+
+    def named_groups(self) -> list[tuple[int, str, int]]:
+        """Strategy, name and number of each group that a strategy named and that is open."""
+        return [
+            (strategy, name, group.number)
+            for (strategy, name), group in self._groups.items()
+            if group.open_quantity > 0
+        ]
+
+    def keys(self) -> list[str]:
+        """The idempotency keys that were used."""
+        return list(self._by_key)
+
+    def restore(self, groups: dict[tuple[int, str], OrderGroup], keys: list[str]) -> None:
+        """Take up the groups and keys of a checkpoint."""
+        self._groups, self._by_key = groups, dict.fromkeys(keys)
 
     @staticmethod
     def _code(name: str) -> int:

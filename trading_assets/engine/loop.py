@@ -196,12 +196,13 @@ class Engine:
             slot.strategy.id = slot.id
             if not slot.strategy.watches_bars:
                 continue
-            for symbol in self._symbols_of(slot):
+            for symbol in self.symbols_of(slot):
                 watcher = (slot.strategy.on_bar, self._contexts[number], number)
                 watchers.setdefault(self.symbol_index[symbol], []).append(watcher)
         return {symbol: tuple(watchers[symbol]) for symbol in sorted(watchers)}
 
-    def _symbols_of(self, slot: StrategySlot) -> tuple[str, ...]:
+    def symbols_of(self, slot: StrategySlot) -> tuple[str, ...]:
+        """What a strategy is shown and may trade."""
         symbols = self.market.symbols if slot.symbols is None else slot.symbols
         unknown = [symbol for symbol in symbols if symbol not in self.symbol_index]
         if unknown:
@@ -226,10 +227,17 @@ class Engine:
 
     def _shown_to(self, slot: StrategySlot) -> tuple[tuple[str, ...], Integers | None]:
         """The symbols of a strategy's cross-section, and their indices (None for all)."""
-        symbols = self._symbols_of(slot)
+        symbols = self.symbols_of(slot)
         if symbols == self.market.symbols:
             return symbols, None
         return symbols, np.array([self.symbol_index[symbol] for symbol in symbols])
+
+    def begin(self) -> None:
+        """Tell the strategies what they will be shown, once."""
+        if not self._has_begun:
+            self._has_begun = True
+            for slot in self.slots:
+                slot.strategy.on_start(self.symbols_of(slot))
 
     def run(self, until: int | None = None) -> None:
         """Go on to place `until` of the timeline (not included), by default to its end.
@@ -237,10 +245,7 @@ class Engine:
         LedgerError where the account and the ledger differ at a corporate action.
         """
         end = len(self.market) if until is None else min(until, len(self.market))
-        if not self._has_begun:
-            self._has_begun = True
-            for slot in self.slots:
-                slot.strategy.on_start(self._symbols_of(slot))
+        self.begin()
         step = places_at_once(len(self.market.columns))
         for first in tracked("backtest", range(self.place, end, step)):
             self.chunk.move(first, min(first + step, end))

@@ -204,6 +204,12 @@ class Exchange:
             self.cancel(order, place, "immediate or cancel")
             self.working.pop()
 
+    def restore(self, order: WorkingOrder) -> None:
+        """Take up an order of a checkpoint, behind those that were taken up before it."""
+        key = order.strategy * self._symbols + order.symbol
+        self.by_holder.setdefault(key, []).append(order)
+        self.working.append(order)
+
     def averages(self, place: int) -> Floats:
         """Volume-weighted average price of each symbol's bar at `place`, NaN without one."""
         found = np.full(self._symbols, np.nan)

@@ -164,6 +164,24 @@ class Rebalancer:
             number, strategy, symbol, sign, abs(change), MARKET, self._time_in_force, placed
         )
 
+    def release(self, place: int) -> None:
+        """Turn the batches that wait after the bar at `place` into orders of their own, which trade
+        as the batches would."""
+        for batch in self.waiting:
+            for index, number in enumerate(batch.numbers.tolist()):
+                order = self._order(
+                    batch.strategy,
+                    int(batch.symbols[index]),
+                    int(batch.changes[index]),
+                    batch.placed,
+                    number,
+                )
+                order.status = int(batch.statuses[index])
+                if order.time_in_force != GTC:
+                    order.expires = self._exchange.session_of_next(batch.placed)
+                self._exchange.take_over(order, place, is_done=False)
+        self.waiting.clear()
+
     def match(self, place: int) -> None:
         """Let the batches that wait trade in the bars at `place`."""
         for batch in self.waiting:
