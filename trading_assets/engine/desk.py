@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -37,7 +38,6 @@ from trading_assets.engine.orders import (
     WorkingOrder,
 )
 from trading_assets.engine.rebalance import Rebalancer
-from trading_assets.engine.risk_desk import RiskDesk
 from trading_assets.engine.rules import BacktestRules
 from trading_assets.engine.scaled import price_units
 from trading_assets.engine.sizing import target_shares
@@ -46,6 +46,9 @@ from trading_assets.model.market_events import SignalAction
 from trading_assets.model.order import OrderType, Side
 from trading_assets.model.round_trip import RoundTrip
 from trading_assets.strategies.base import Answer, OrderIntent, Signal, TargetWeights
+
+if TYPE_CHECKING:
+    from trading_assets.engine.risk_desk import RiskDesk
 
 # Looked up once: attributes of an enum cost more than those of a module.
 _OPEN_LONG = SignalAction.OPEN_LONG
@@ -98,6 +101,9 @@ class Desk:
         """How many orders were rejected, by code."""
         self.risk: RiskDesk | None = None
         if rules.risk is not None:
+            # It brings TA-Lib, and that brings pandas: seconds that most backtests need not wait.
+            from trading_assets.engine.risk_desk import RiskDesk
+
             self.risk = RiskDesk(rules.risk, market, chunk, exchange, self.equity, trade_results)
         self.signal_count = 0
         self.rebalancer = Rebalancer(

@@ -2,8 +2,8 @@
 
 The backtest is run over all of its data and once more over data that ends earlier, for several
 ends. What the strategies answered up to there must be the same, answer by answer. A strategy that
-uses a later bar, an average over the whole period, or a file that was made from it, decides otherwise on
-truncated data, and each such decision is reported.
+uses a later bar, an average over the whole period, or a file that was made from it, decides
+otherwise on truncated data, and each such decision is reported.
 
 Prices are truncated before they are adjusted, so that adjustments by later corporate actions show
 too: prices adjusted backwards change with every later dividend, and a strategy that compares them

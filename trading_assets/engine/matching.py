@@ -65,6 +65,7 @@ from trading_assets.engine.orders import (
     IS_TERMINAL,
     LIMIT,
     MARKET,
+    NEW,
     NEXT,
     REJECT,
     STOP,
@@ -76,6 +77,9 @@ from trading_assets.engine.rules import BacktestRules, FillPrice
 from trading_assets.engine.scaled import price_units
 
 _MILLION = 1_000_000
+# What the order table makes of each new order, looked up once.
+_SUBMITTED = NEXT[NEW][SUBMIT]
+_ACCEPTED = NEXT[_SUBMITTED][ACCEPT]
 OrderLog = Callable[[int, WorkingOrder, int, str], None]
 """Told of (place, order, trigger, reason) when an order's status changes other than by a fill."""
 
@@ -139,14 +143,16 @@ class Exchange:
 
     def submit(self, order: WorkingOrder, place: int) -> None:
         """Take an order, or reject it where its time in force is not for its kind."""
-        order.move(SUBMIT)
+        if order.status != NEW:
+            order.move(SUBMIT)
+        order.status = _SUBMITTED
         immediate = order.time_in_force in (IOC, FOK)
         if immediate and (order.kind in (STOP, STOP_LIMIT) or order.take_profit or order.stop_loss):
             order.move(REJECT)
             order.reason = "TIME_IN_FORCE_NOT_SUPPORTED"
             self._note(place, order, REJECT)
             return
-        order.move(ACCEPT)
+        order.status = _ACCEPTED
         if order.time_in_force != GTC and not order.expires:
             order.expires = self.session_of_next(place)
         if self._log is not None:
