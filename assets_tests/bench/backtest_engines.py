@@ -158,7 +158,7 @@ def _crossings(*, by_cross_section: bool) -> Any:
             """One state a symbol."""
             self.crossings = {symbol: Crossing() for symbol in symbols}
 
-        def on_bar(self, bar: Bar, context: Context) -> Answer:  # noqa: ARG002
+        def on_bar(self, bar: Bar, context: Context) -> Answer:
             """Move the averages on."""
             turn = self.crossings[bar.symbol].update(bar.close)
             if turn:
