@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +12,7 @@ from assets_tests.alpaca.clients import wait_until
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from assets_tests.brokers.alpaca_accounts import access, opened
 from assets_tests.brokers.broker_contract import ALWAYS
-from trading_assets.brokers.alpaca_stream import TradeUpdate, TradeUpdateFeed
+from trading_assets.brokers.alpaca_stream import TradeUpdate, TradeUpdateFeed, waiting_on
 
 
 @pytest.fixture
@@ -95,3 +97,21 @@ def test_a_feed_stops_at_once_and_may_be_stopped_twice(alpaca: AlpacaStandIn) ->
     feed.stop()
     feed.stop()
     wait_until(lambda: not alpaca.trade_updates.listeners, "end of the connection")
+
+
+def test_waiting_connects_when_it_is_first_needed_and_ends_with_what_happens(
+    alpaca: AlpacaStandIn,
+) -> None:
+    feed = TradeUpdateFeed(access(alpaca))
+    with waiting_on(feed) as wait:
+        assert not feed.is_started
+        wait(0.0)
+        wait_until(lambda: alpaca.trade_updates.listeners, "listener")
+        order = threading.Timer(0.2, lambda: alpaca.account.place_by_hand("AAPL", "buy", "3"))
+        order.start()
+        started = time.monotonic()
+        wait(20.0)
+        assert time.monotonic() - started < 10
+        order.join()
+        wait_until(lambda: len(opened(alpaca).fills_since(ALWAYS).require()) == 1, "fill")
+    assert not feed.is_started

@@ -147,7 +147,13 @@ class Desk:
         )
         self.halted = False
         self.book = Book(self.log, self.settings, keep=SESSIONS)
-        surroundings = Surroundings(now=now, halted=lambda: self.halted, live_account=live_account)
+        surroundings = Surroundings(
+            now=now,
+            halted=lambda: self.halted,
+            live_account=live_account,
+            sleep=lambda _seconds: None,
+            wait=lambda _seconds: None,
+        )
         self.runner = SessionRunner(self.settings, CALENDAR, self.book, self.broker, surroundings)
 
     def run(self, inputs: SessionInputs, *, stop_after_plan: bool = False) -> SessionOutcome:

@@ -252,6 +252,7 @@ def _run(folder: Path, story: Story, alpaca: AlpacaStandIn, session: dt.date) ->
         halted=lambda: False,
         live_account=None,
         sleep=lambda _seconds: None,
+        wait=lambda _seconds: None,
     )
     book = Book(log, story.settings, keep=SESSIONS)
     broker = AlpacaBroker(api, lookup_delay_seconds=0.0)

@@ -23,6 +23,7 @@ from trading_assets.assets.session_checks import Finding, SessionCheck, check_sp
 from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
 from trading_assets.brokers.alpaca import AlpacaBroker
+from trading_assets.brokers.alpaca_stream import waiting_on
 from trading_assets.execution.book import Book
 from trading_assets.execution.session import (
     SessionInputs,
@@ -32,6 +33,7 @@ from trading_assets.execution.session import (
 )
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.market_data.base import PriceSource
+from trading_assets.model.account import Unknown
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, plain
 from trading_assets.model.plan import OrderPlan
@@ -177,9 +179,11 @@ def build_trading_session(graph: PortfolioGraph) -> dg.AssetsDefinition:
             broker = stack.enter_context(brokers.open(graph.settings))
             log = stack.enter_context(books.open(graph.settings))
             book = Book(log, graph.settings, keep=sessions)
-            runner = SessionRunner(
-                graph.settings, graph.calendar, book, broker, brokers.surroundings()
-            )
+            surroundings = brokers.surroundings()
+            if isinstance(broker, AlpacaBroker):
+                wait = stack.enter_context(waiting_on(broker.updates()))
+                surroundings = msgspec.structs.replace(surroundings, wait=wait)
+            runner = SessionRunner(graph.settings, graph.calendar, book, broker, surroundings)
             work = SessionWork(
                 graph, lake, market_data.open(graph.settings, graph.calendar), runner
             )
@@ -398,7 +402,23 @@ class SessionWork:
         if isinstance(self.runner.broker, AlpacaBroker):
             used = msgspec.to_builtins(self.runner.broker.api_statistics())
             found["api"] = dg.MetadataValue.json(used)
+            found["foreign_orders"] = self._foreign_orders()
         return found
+
+    def _foreign_orders(self) -> str:
+        """Orders that are open at the broker and that nobody here intended."""
+        answer = self.runner.broker.open_orders()
+        if isinstance(answer, Unknown):
+            return f"not known: {answer.reason}"
+        known = self.runner.book.fold.orders
+        return (
+            "; ".join(
+                f"{order.request.side.value} {plain(order.request.quantity)} {order.request.symbol}"
+                for order in answer.value
+                if known.get(order.request.client_order_id) is None
+            )
+            or "none"
+        )
 
     def _fill_metadata(self, closed: ClosedSession) -> Metadata:
         return {

@@ -33,6 +33,7 @@ from trading_assets.brokers.alpaca_orders import (
     order_fields,
     rejected_order,
 )
+from trading_assets.brokers.alpaca_stream import TradeUpdateFeed
 from trading_assets.brokers.base import BrokerCapabilities
 from trading_assets.model.account import (
     AccountStatement,
@@ -78,6 +79,10 @@ class AlpacaBroker:
     def api_statistics(self) -> ApiStatistics:
         """How the account's interface was used and how it answered."""
         return self._api.statistics()
+
+    def updates(self) -> TradeUpdateFeed:
+        """What happens to the account's orders, to be told at once; not started."""
+        return TradeUpdateFeed(self._api.access)
 
     # The account
 

@@ -11,6 +11,8 @@ import asyncio
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -97,6 +99,11 @@ class TradeUpdateFeed:
         thread.join(STOP_SECONDS)
 
     @property
+    def is_started(self) -> bool:
+        """True from `start` to `stop`, connected or not."""
+        return self._thread is not None
+
+    @property
     def is_connected(self) -> bool:
         """True while updates can arrive."""
         return self._stream is not None and bool(self._stream._running)
@@ -132,6 +139,23 @@ class TradeUpdateFeed:
                     self._seen.pop(next(iter(self._seen)))
             self._updates.append(update)
             self._changed.notify_all()
+
+
+@contextmanager
+def waiting_on(feed: TradeUpdateFeed) -> Iterator[Callable[[float], None]]:
+    """A way to wait, at most so many seconds, that ends when something happens to an order; the
+    connection is made when it is first used and closed with the block."""
+
+    def wait(timeout_seconds: float) -> None:
+        if not feed.is_started:
+            feed.start()
+        feed.wait(timeout_seconds)
+        feed.take()
+
+    try:
+        yield wait
+    finally:
+        feed.stop()
 
 
 async def _stop(stream: TradingStream) -> None:

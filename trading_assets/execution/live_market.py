@@ -81,7 +81,7 @@ class LiveMarket:
         is_canceled = False
         for attempt in range(2 + int(policy.wait_seconds // policy.poll_seconds)):
             if attempt:
-                self._surroundings.sleep(policy.poll_seconds)
+                self._surroundings.wait(policy.poll_seconds)
             self.update(session)
             working = [
                 order for order in self._book.orders(session) if order.leg == leg and order.is_open

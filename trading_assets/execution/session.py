@@ -28,6 +28,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 
@@ -456,7 +457,7 @@ class SessionRunner:
             wanted = affordable_openings(
                 wanted,
                 self.book.positions,
-                self.book.cash,
+                self._spendable_cash(),
                 self.settings.commission,
                 self.settings.planning,
                 max(
@@ -465,6 +466,13 @@ class SessionRunner:
                 ),
             )
         return [(order, order_request(order)) for order in wanted]
+
+    def _spendable_cash(self) -> Decimal:
+        """The book's cash, without what orders of somebody else have laid claim to."""
+        if not self.settings.mode.is_real:
+            return self.book.cash
+        power = self.broker.account().require().buying_power
+        return self.book.cash if power is None else min(self.book.cash, power)
 
     def _authorize(self, session: dt.date) -> None:
         moment = self.surroundings.now()

@@ -67,12 +67,14 @@ class SessionOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What a session must know of the world: asked anew before each leg is sent, and whether
-    trading is halted before each order too. `sleep` waits for so many seconds."""
+    trading is halted before each order too. `sleep` waits for so many seconds, `wait` at most so
+    many, until something happens at the broker."""
 
     now: Callable[[], dt.datetime]
     halted: Callable[[], bool]
     live_account: str | None
     sleep: Callable[[float], None] = time.sleep
+    wait: Callable[[float], None] = time.sleep
 
 
 def order_rate(
