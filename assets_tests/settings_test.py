@@ -96,6 +96,7 @@ def test_an_unknown_key_is_named_with_its_place(tmp_path: Path) -> None:
 
     assert "tiny.yaml: 1 setting(s) wrong:" in message
     assert "planning.cash_bufer: '0.01' Extra inputs are not permitted" in message
+    assert message.endswith("Correct them as in the files of data/portfolios/.")
 
 
 @pytest.mark.parametrize(

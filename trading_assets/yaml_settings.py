@@ -21,7 +21,7 @@ SettingsT = TypeVar("SettingsT")
 def read_settings(path: Path, kind: type[SettingsT], *, example: str) -> SettingsT:
     """The content of the file at `path` as a `kind` (a pydantic model, or a type of such).
 
-    `example` is the folder that holds examples, named where the file is no mapping at all. Raises
+    `example` is the folder that holds examples, named where settings are wrong. Raises
     ConfigurationError that lists every wrong key with its value and the rule it breaks.
     """
     try:
@@ -37,7 +37,7 @@ def read_settings(path: Path, kind: type[SettingsT], *, example: str) -> Setting
     try:
         return TypeAdapter(kind).validate_python(content)
     except ValidationError as error:
-        raise ConfigurationError(_explain(path, error)) from error
+        raise ConfigurationError(_explain(path, error, example)) from error
 
 
 class _ExactLoader(yaml.SafeLoader):
@@ -63,7 +63,7 @@ _ExactLoader.add_constructor("tag:yaml.org,2002:float", _ExactLoader.construct_s
 _SECRET_NAME = re.compile("key|secret|password|token", re.IGNORECASE)
 
 
-def _explain(path: Path, error: ValidationError) -> str:
+def _explain(path: Path, error: ValidationError, example: str) -> str:
     problems = []
     for problem in error.errors():
         key = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
@@ -72,4 +72,5 @@ def _explain(path: Path, error: ValidationError) -> str:
         is_shown = not isinstance(value, dict | list) and not _SECRET_NAME.search(key)
         shown = f" {value!r}" if is_shown else ""
         problems.append(f"  {key}:{shown} {problem['msg']}")
-    return f"{path}: {len(problems)} setting(s) wrong:\n" + "\n".join(problems)
+    wrong = f"{path}: {len(problems)} setting(s) wrong:"
+    return "\n".join([wrong, *problems, f"Correct them as in the files of {example}."])
