@@ -1,9 +1,10 @@
 """Orders through the submitter to a gateway at which things go wrong, by seed.
 
 A process sends the orders of a session, dies now and then, and is followed by another; connections
-drop, questions and orders are lost on the way there and back. When it is over, every order is at
-the gateway at most once, what the book says of it is true, and one that may or may not have left
-has stopped everything until a person looked.
+drop, questions and orders are lost on the way there and back; between two processes the gateway is
+reset, loses the broker, finds the client id taken, numbers orders anew, rejects. When it is over,
+every order is at the gateway at most once, what the book says of it is true, and one that may or
+may not have left has stopped everything until a person looked.
 
 `TRADING_ASSETS_IBKR_SEEDS` is how many seeds are tried, `TRADING_ASSETS_IBKR_FIRST_SEED` where they
 begin; a failure names its seed.
@@ -25,6 +26,7 @@ from assets_tests.ibkr.account import GatewayAccount
 from assets_tests.ibkr.conftest import SXLE, SXLK
 from assets_tests.ibkr.faults import PLACE_ORDER, Fault, SeededFaults
 from assets_tests.ibkr.invariants import violations
+from assets_tests.ibkr.mishaps import SeededMishaps
 from assets_tests.ibkr.server import GatewayStandIn, running_gateway
 from trading_assets.brokers.ibkr import NOT_SENT, IbkrBroker
 from trading_assets.errors import BrokerUnknownError, SubmissionRefusedError
@@ -115,9 +117,10 @@ def one_process(gateway: GatewayStandIn, journal: Journal) -> str:
     return ""
 
 
-def run_until_settled(gateway: GatewayStandIn, journal: Journal) -> str:
+def run_until_settled(gateway: GatewayStandIn, journal: Journal, mishaps: SeededMishaps) -> str:
     """Process after process, until all is settled or only a person can go on."""
     for _ in range(RUNS_MOST):
+        mishaps.befall(gateway)
         ending = one_process(gateway, journal)
         if ending in ("", "OUTCOME_UNKNOWN"):
             return ending
@@ -165,12 +168,16 @@ def test_no_seed_sends_an_order_twice_or_loses_one(seed: int) -> None:
         gateway.account.largest_execution["SXLK"] = Decimal(1 + seed % 7)
         gateway.faults.seeded = SeededFaults(seed, rate=0.06)
         journal = Journal(seed)
-        ending = run_until_settled(gateway, journal)
+        mishaps = SeededMishaps(seed)
+        ending = run_until_settled(gateway, journal, mishaps)
+        mishaps.end(gateway)
         try:
             assert ending in ("", "OUTCOME_UNKNOWN")
             check(gateway, journal, ending)
         except AssertionError as error:
-            raise AssertionError(f"seed {seed} ended with {ending!r}: {error}") from error
+            raise AssertionError(
+                f"seed {seed} ({mishaps.happened}) ended {ending!r}: {error}"
+            ) from error
 
 
 def test_an_order_that_was_lost_on_the_way_there_is_never_sent_again_by_itself() -> None:

@@ -16,7 +16,12 @@ from trading_assets.brokers.ibkr_library import library
 IB_ASYNC = Path(sys.prefix) / "ib_async"
 ROOT = Path(__file__).parents[2]
 BROKERS = ROOT / "assets_tests" / "brokers"
-SUITES = ("assets_tests/ibkr", *sorted(str(path) for path in BROKERS.glob("ibkr*_test.py")))
+SUITES = (
+    "assets_tests/ibkr",
+    "assets_tests/execution/ibkr_session_test.py",
+    "assets_tests/execution/manual_session_test.py",
+    *sorted(str(path) for path in BROKERS.glob("ibkr*_test.py")),
+)
 
 
 async def _name() -> str:

@@ -12,7 +12,8 @@ gateway       port, connections, requests (every request's fields, in order), lo
                       logins are refused
   .lose_connectivity() / .restore_connectivity(data_lost=…)   notices 1100, and 1101 or 1102;
                       between them no request is answered
-  .taken_client_ids   somebody else uses these: error 326, then the connection ends
+  .taken_client_ids   somebody else uses these: error 326, then the connection ends; the next
+                      `taken_logins` logins find theirs used
 `invariants.violations(gateway.account)` says whether an order was placed twice, and whether cash,
 positions and executions agree.
 
@@ -74,6 +75,7 @@ class GatewayStandIn:
         self.connections: list[Connection] = []
         self.taken_client_ids: set[int] = set()
         self.refuse_logins = 0
+        self.taken_logins = 0
         self.next_order_id = 1
         self.has_connectivity = True
         self.port = 0
@@ -184,7 +186,9 @@ class GatewayStandIn:
     def _start(self, connection: Connection, client_id: int) -> bool:
         self.logins.append(client_id)
         used = {each.client_id for each in self.connections if each.is_started}
-        if client_id in used | self.taken_client_ids:
+        is_taken = self.taken_logins > 0
+        self.taken_logins -= is_taken
+        if is_taken or client_id in used | self.taken_client_ids:
             words = "Unable to connect as the client id is already in use."
             connection.send([messages.error(-1, 326, words)])
             return False
