@@ -103,6 +103,7 @@ ALLOWED = {
         "ledger",
         "analytics",
         "risk",
+        "risk_policy_files",
         "indicators",
         "strategies",
         "market_data",
@@ -112,7 +113,6 @@ ALLOWED = {
         "progress",
         "settings",
         "yaml_settings",
-        "risk_policy_files",
     },
 }
 PURE = ("model", "portfolio", "risk", "indicators", "ledger", "analytics", "reconciliation")

@@ -225,6 +225,8 @@ def _show(console: Console, name: str, result: dict[str, Any], report: Path) -> 
     for key, label in _SHOWN:
         if key in result["metrics"]:
             table.add_row(label, _figure(key, result["metrics"][key]))
+    for halt in result["metrics"]["halts"]:
+        table.add_row("Halted", halt)
     for code, count in result["metrics"]["rejections"].items():
         table.add_row(f"Rejected: {code}", f"{count:,}")
     console.print(table)

@@ -7,6 +7,7 @@ that is written twice, is an error, not a silence.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,11 +19,14 @@ from trading_assets.errors import ConfigurationError
 SettingsT = TypeVar("SettingsT")
 
 
-def read_settings(path: Path, kind: type[SettingsT], *, example: str) -> SettingsT:
+def read_settings(
+    path: Path, kind: type[SettingsT], *, example: str, context: Mapping[str, Any] | None = None
+) -> SettingsT:
     """The content of the file at `path` as a `kind` (a pydantic model, or a type of such).
 
-    `example` is the folder that holds examples, named where settings are wrong. Raises
-    ConfigurationError that lists every wrong key with its value and the rule it breaks.
+    `example` is the folder that holds examples, named where settings are wrong, `context` what
+    validators of the model may ask for. Raises ConfigurationError that lists every wrong key with
+    its value and the rule it breaks.
     """
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_ExactLoader)
@@ -35,7 +39,7 @@ def read_settings(path: Path, kind: type[SettingsT], *, example: str) -> Setting
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path}: must be a mapping of settings, see {example}.")
     try:
-        return TypeAdapter(kind).validate_python(content)
+        return TypeAdapter(kind).validate_python(content, context=context)
     except ValidationError as error:
         raise ConfigurationError(_explain(path, error, example)) from error
 

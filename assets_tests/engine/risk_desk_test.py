@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from assets_tests.engine.scripted import (
+    FIRST_DAY,
     Row,
+    Scripted,
     bars,
     buy,
     fills,
@@ -20,8 +23,11 @@ from assets_tests.engine.scripted import (
 )
 from trading_assets.engine.clock import Frequency
 from trading_assets.engine.loop import Engine, StrategySlot
+from trading_assets.engine.results import BacktestResult
 from trading_assets.engine.timeframe import Timeframe, parse_timeframe
+from trading_assets.model.corporate_actions import Split
 from trading_assets.model.market_events import SignalAction
+from trading_assets.reporting.backtest_report import report_html
 from trading_assets.risk.policies import BUILT_IN
 from trading_assets.strategies.base import Answer, Signal, Strategy, TargetWeights
 
@@ -244,6 +250,28 @@ def test_a_trailing_stop_of_a_short_follows_down() -> None:
     assert fills(found) == [traded(1, -1000, "100"), traded(3, 1000, "88")]
 
 
+def test_a_trailing_stop_goes_on_in_the_shares_of_after_a_split() -> None:
+    rows: list[Row] = [
+        (100, 100, 100, 100),
+        (100, 100, 100, 100),
+        (110, 120, 110, 115),  # stop at 108
+        (57, 60, 57, 58),  # two for one: stop at 54, best 60
+        (60, 70, 60, 68),  # high 70: stop at 63
+        (65, 65, 62, 64),
+    ]
+    stops = {"stop_loss": {"kind": "trailing", "distance": "0.10"}}
+    engine = Engine(
+        market(bars(rows)),
+        [StrategySlot("scripted", Scripted({0: [opening()]}))],
+        rules(risk=policy(stops=stops)),
+        actions=[
+            Split(symbol="AAA", ex_date=FIRST_DAY + dt.timedelta(3), new_shares=2, old_shares=1)
+        ],
+    )
+    engine.run()
+    assert fills(engine) == [traded(1, 1000, "100"), traded(5, -2000, "63")]
+
+
 def test_the_signals_own_stop_comes_before_the_policys() -> None:
     rows = [*FLAT[:3], (98, 98, 94, 96), (96, 96, 96, 96)]
     stops = {"stop_loss": {"kind": "fixed", "distance": "0.05"}}
@@ -271,6 +299,9 @@ def test_after_a_drawdown_only_closing_orders_trade_and_the_reason_is_kept() -> 
     assert tripped.trip.detail == (
         "equity 900000 is 0.1 below the highest equity 1000000, limit 0.1"
     )
+    result = BacktestResult(found)
+    assert result.metrics()["halts"] == [f"2024-01-04: {tripped.trip.detail}"]
+    assert f"2024-01-04: {tripped.trip.detail}" in report_html(result)
 
 
 def test_orders_that_wait_to_open_are_canceled_when_it_trips() -> None:

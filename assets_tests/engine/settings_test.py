@@ -9,6 +9,7 @@ import pytest
 from trading_assets.engine.preparation import run_backtest
 from trading_assets.engine.settings import load_backtest
 from trading_assets.errors import ConfigurationError
+from trading_assets.risk.policies import BUILT_IN
 
 BARS = """symbol,date,close
 AAA,2024-01-02,10
@@ -118,3 +119,30 @@ def test_a_start_after_the_data_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, FILE.replace("2024-01-03", "2025-01-03"))
     with pytest.raises(ConfigurationError, match="after the last bar"):
         run_backtest(load_backtest(path), tmp_path)
+
+
+def test_a_risk_policy_is_named_by_its_file_beside_the_backtests(tmp_path: Path) -> None:
+    for part in ("backtests", "risk"):
+        (tmp_path / part).mkdir()
+    half = "id: half\nsizing: {method: equity_percent, fraction: 0.5}\n"
+    (tmp_path / "risk" / "half.yaml").write_text(half)
+    swept = "\nrisk: half\nsweep: {strategies.hold.share_of_equity: [0.25]}\n"
+    settings = load_backtest(written(tmp_path / "backtests", FILE + swept))
+    assert settings.risk is not None
+    assert settings.risk.id == "half"
+    (variant,) = settings.variants().values()
+    assert variant.risk == settings.rules.risk == settings.risk
+    with pytest.raises(ConfigurationError, match=r"'third' is not there.* Known: built_in, half"):
+        load_backtest(written(tmp_path / "backtests", FILE + "\nrisk: third\n"))
+    built_in = load_backtest(written(tmp_path / "backtests", FILE + "\nrisk: built_in\n"))
+    assert built_in.risk is BUILT_IN
+
+
+def test_a_risk_policy_may_be_written_out_in_the_backtest(tmp_path: Path) -> None:
+    text = FILE + "\nrisk: {id: own, sizing: {method: fixed_quantity, quantity: 3}}\n"
+    settings = load_backtest(written(tmp_path, text))
+    assert settings.risk is not None
+    assert settings.risk.id == "own"
+    bad = FILE + "\nrisk: {id: own, sizing: {method: fixed_quantity, quantity: 0}}\n"
+    with pytest.raises(ConfigurationError, match=r"risk\.sizing\.fixed_quantity\.quantity: '?0"):
+        load_backtest(written(tmp_path, bad))

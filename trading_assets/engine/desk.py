@@ -116,6 +116,12 @@ class Desk:
             refusal=self.risk_refusal,
         )
 
+    @property
+    def halts(self) -> list[str]:
+        """Session and reason of each time that the risk policy's circuit breaker tripped."""
+        breakers = [] if self.risk is None else self.risk.breakers
+        return [f"{one.session}: {one.trip.detail}" for one in breakers if one.trip is not None]
+
     def equity(self, place: int) -> float:
         """The account's value at the closes of `place`, money as a float."""
         version = self.account.version

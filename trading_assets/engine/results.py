@@ -335,6 +335,7 @@ class BacktestResult:
             "commission": self.commission,
             "fills": self.engine.account.fill_count,
             "rejections": dict(self.engine.desk.rejections),
+            "halts": self.engine.desk.halts,
         }
         if self.benchmark is not None:
             metrics["benchmark_return"] = self.benchmark_statistics.cumulative_return

@@ -360,7 +360,10 @@ class RiskDesk:
             if row < 0:
                 continue
             column = self._market.columns[leg.symbol]
-            best = self._trailing[entry.number]
+            best, kept = self._trailing[entry.number], keep[entry.sign < 0]
+            if best and (int(best * kept) - leg.stop) * entry.sign > 1:
+                # A stop is never worse than it was, unless a split has changed what a share is.
+                best = self._trailing[entry.number] = int(leg.stop / kept)
             if not best and not self._filled_at_open(entry):
                 # Where in its bar the entry filled is unknown: only the close came after it.
                 extreme = column.close.item(row)
@@ -369,7 +372,7 @@ class RiskDesk:
             reached = price_units(extreme)
             if not best or (reached - best) * entry.sign > 0:
                 self._trailing[entry.number] = best = reached
-                level = int(best * (keep[0] if entry.sign > 0 else keep[1]))
+                level = int(best * kept)
                 if (level - leg.stop) * entry.sign > 0:
                     leg.stop = level
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from trading_assets.model.money import QUANTITY_DECIMALS_MAX
 from trading_assets.model.policies import (
@@ -107,8 +107,9 @@ class BacktestRules(Policy):
     """All of them, and how signals are sized.
 
     `position_size` is the fraction of the strategy's equity that an opening signal invests. With a
-    `risk` policy that sizes instead, and its limits, stops and circuit breaker hold; "built_in" is
-    one. Money and prices are of the account's currency.
+    `risk` policy that sizes instead, and its limits, stops and circuit breaker hold. It is written
+    out, or named: "built_in", or in a backtest's file one of data/risk/. Money and prices are of
+    the account's currency.
     """
 
     account: AccountRules = AccountRules()
@@ -120,5 +121,11 @@ class BacktestRules(Policy):
 
     @field_validator("risk", mode="before")
     @classmethod
-    def _built_in(cls, given: Any) -> Any:
-        return BUILT_IN if given == BUILT_IN.id else given
+    def _named(cls, given: Any, info: ValidationInfo) -> Any:
+        if not isinstance(given, str):
+            return given
+        if given == BUILT_IN.id:
+            return BUILT_IN
+        if info.context is None:
+            raise ValueError(f"a policy by name is one of a file in data/risk/; use {BUILT_IN.id}")
+        return info.context["risk_policy"](given)

@@ -21,6 +21,7 @@ from trading_assets.engine.rules import BacktestRules
 from trading_assets.engine.timeframe import Timeframe, parse_timeframe
 from trading_assets.errors import ConfigurationError
 from trading_assets.model.policies import Exact, Identifier, Policy
+from trading_assets.risk_policy_files import risk_policy
 from trading_assets.yaml_settings import read_settings
 
 _COMBINATIONS_MAX = 10_000
@@ -171,8 +172,15 @@ def _set(content: dict[str, Any], key: str, value: Any) -> None:
 
 
 def load_backtest(path: Path) -> BacktestSettings:
-    """The backtest in the file at `path`; ConfigurationError that lists every wrong key."""
-    return read_settings(path, BacktestSettings, example="data/backtests/")
+    """The backtest in the file at `path`; ConfigurationError that lists every wrong key, or names
+    the risk policies there are in the folder `risk` beside that of backtests."""
+    policies = path.resolve().parent.parent / "risk"
+    return read_settings(
+        path,
+        BacktestSettings,
+        example="data/backtests/",
+        context={"risk_policy": lambda name: risk_policy(name, policies)},
+    )
 
 
 def backtest_files(folder: Path) -> dict[str, Path]:

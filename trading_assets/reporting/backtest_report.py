@@ -50,6 +50,7 @@ _EXPLAINED = {
     "trade_win_rate": "Round trips that gained / those that gained or lost, before commission "
     "unless that is in the basis.",
     "trade_profit_factor": "Σ gains / Σ losses of round trips.",
+    "halts": "Session and reason of each time that the risk policy's circuit breaker tripped.",
     "mean_holding_days": "Mean calendar days from opening to closing.",
 }
 
@@ -224,6 +225,8 @@ def _metrics(result: BacktestResult) -> str:
 def _figure(name: str, value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{code} {count:,}" for code, count in sorted(value.items())) or "none"
+    if isinstance(value, list):
+        return "; ".join(value) or "none"
     if isinstance(value, Decimal):
         return money(value)
     if isinstance(value, int):
