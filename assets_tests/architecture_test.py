@@ -107,6 +107,7 @@ ALLOWED = {
         "indicators",
         "strategies",
         "market_data",
+        "alpaca_api",
         "data_files",
         "event_log",
         "atomic_file",

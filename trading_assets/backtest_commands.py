@@ -57,7 +57,7 @@ _PERCENT = {
     metavar="FILE",
     default=SAMPLE_DATA,
     show_default=True,
-    help="Bars, relative to the data directory: Parquet, CSV, Arrow or DuckDB.",
+    help="Bars, relative to the data directory (Parquet, CSV, Arrow, DuckDB), or alpaca.",
 )
 @click.option("--start", type=SESSION, help="First session on which signals count.")
 @click.option("--end", type=SESSION, help="Last session.")
@@ -169,7 +169,9 @@ def _simple(options: dict[str, Any]) -> BacktestSettings:
     symbols = dict.fromkeys((*options["symbols"], *([benchmark] if benchmark else [])))
     content = {
         "data": {
-            "path": options["source"],
+            **(
+                {"kind": "alpaca"} if options["source"] == "alpaca" else {"path": options["source"]}
+            ),
             "symbols": list(symbols),
             "timeframe": options["timeframe"],
             "source_timeframe": options["source_timeframe"],

@@ -54,7 +54,7 @@ def run_and_write(
 ) -> tuple[BacktestResult, dict[str, Path]]:
     """Run one backtest and write its files into `folder`; with `checkpoint_every`, a checkpoint
     there after so many places of the timeline, from which the next run goes on."""
-    engine = prepared(settings, places.data)
+    engine = prepared(settings, places.data, cache=places.bars)
     if checkpoint_every is None:
         engine.run()
     else:

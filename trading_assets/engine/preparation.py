@@ -36,22 +36,31 @@ FACTOR_COLUMNS = ("symbol", "date", "price_factor", "split_factor")
 
 
 def load_market(
-    data: DataSettings, folder: Path, currency: str
+    data: DataSettings,
+    folder: Path,
+    currency: str,
+    warm_up_bars: int = 0,
+    cache: Path | None = None,
 ) -> tuple[Market, list[CorporateAction]]:
     """Bars of a backtest on one timeline, and the corporate actions that are booked in it.
 
-    Bars before `start` are there too, for the warm-up. Paths are relative to `folder`.
+    Bars before `start` are there too, for the warm-up. Paths are relative to `folder`; bars that
+    are fetched are kept in `cache`, by default `state/bars` there.
     """
-    columns = [
-        resampled(one, data.bars, data.time_zone)
-        for one in read_bars(
+    if data.path is None:
+        from trading_assets.engine.alpaca_bars import alpaca_bars
+
+        kept = folder / "state" / "bars" if cache is None else cache
+        found_bars = alpaca_bars(data, warm_up_bars, kept)
+    else:
+        found_bars = read_bars(
             folder / data.path,
             data.symbols,
             timeframe=data.source,
             last=data.end,
             table=data.table,
         )
-    ]
+    columns = [resampled(one, data.bars, data.time_zone) for one in found_bars]
     actions: Sequence[CorporateAction] = ()
     if data.corporate_actions is not None:
         days = np.unique(
@@ -126,23 +135,29 @@ def prepared(
     folder: Path,
     market: Market | None = None,
     actions: Sequence[CorporateAction] = (),
+    cache: Path | None = None,
 ) -> Engine:
     """An engine for the backtest, at its first bar. With a `market` (and its `actions`) that was
     loaded already, nothing is read but what strategies read themselves."""
-    if market is None:
-        market, actions = load_market(settings.data, folder, settings.account.currency)
-    slots = [
-        StrategySlot(
-            one.id,
-            load_strategy(one.strategy, one.parameters, folder),
-            one.symbols or _all_but_benchmark(settings, market),
-            one.share_of_equity,
-        )
-        for one in settings.strategies
+    strategies = [
+        load_strategy(one.strategy, one.parameters, folder) for one in settings.strategies
     ]
     warm_up = settings.data.warm_up_bars
     if warm_up is None:
-        warm_up = max(slot.strategy.warm_up_bars for slot in slots)
+        warm_up = max(strategy.warm_up_bars for strategy in strategies)
+    if market is None:
+        market, actions = load_market(
+            settings.data, folder, settings.account.currency, warm_up, cache
+        )
+    slots = [
+        StrategySlot(
+            one.id,
+            strategy,
+            one.symbols or _all_but_benchmark(settings, market),
+            one.share_of_equity,
+        )
+        for one, strategy in zip(settings.strategies, strategies, strict=True)
+    ]
     first = 0
     if settings.data.start is not None:
         first = int(np.searchsorted(market.timeline, nanoseconds_of(settings.data.start)))

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -38,14 +38,17 @@ class PriceTreatment(StrEnum):
 class DataSettings(Policy):
     """Where bars come from and what becomes of them.
 
+    `kind` files reads `path` (of a database `table`), alpaca asks Alpaca for raw bars of `feed`.
     `timeframe` is that of the backtest, `source_timeframe` that of the data where it is shorter.
     `warm_up_bars` are bars before `start` that strategies are shown (None: as many as they want).
     `corporate_actions` and `adjustment_factors` are files; the latter publish the factor of
     each symbol (symbol, date, price_factor, split_factor) in place of what actions would give.
     """
 
-    path: Path
+    kind: Literal["files", "alpaca"] = "files"
+    path: Path | None = None
     table: str = "bars"
+    feed: str = "iex"
     symbols: tuple[str, ...] = ()
     timeframe: str = "1Day"
     source_timeframe: str | None = None
@@ -66,6 +69,8 @@ class DataSettings(Policy):
                 )
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
+        if (self.kind == "files") is (self.path is None):
+            raise ValueError("path names the file of bars, and belongs to kind: files alone")
         has_actions = self.corporate_actions or self.adjustment_factors
         if self.prices is not PriceTreatment.AS_QUOTED and not has_actions:
             raise ValueError(
