@@ -107,7 +107,7 @@ def backtest(
     if name is None:
         settings, name = _simple(options), "-".join(options["symbols"]).lower()
     else:
-        path = _path_of(places, name)
+        path = path_of(places, name)
         if sweep:
             _sweep(console, places, name, path, workers)
             return
@@ -133,7 +133,7 @@ def backtest(
 def lookahead(name: str, cuts: int) -> None:
     """Run a backtest on truncated data and report every decision that changes."""
     places, console = directories(), Console()
-    settings = load_backtest(_path_of(places, name))
+    settings = load_backtest(path_of(places, name))
     from trading_assets.engine.lookahead import check_lookahead
 
     with shown_progress(console):
@@ -150,7 +150,8 @@ def lookahead(name: str, cuts: int) -> None:
     sys.exit(NEEDS_A_PERSON if found.changed else 0)
 
 
-def _path_of(places: Directories, name: str) -> Path:
+def path_of(places: Directories, name: str) -> Path:
+    """The file of the backtest `name`; BadParameter that lists those there are."""
     known = backtest_files(places.backtest_settings)
     if name not in known:
         raise click.BadParameter(f"no backtest {name!r}; there are: {', '.join(known) or 'none'}")

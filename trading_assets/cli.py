@@ -28,6 +28,7 @@ from trading_assets.command_options import (
 )
 from trading_assets.errors import ConfigurationError
 from trading_assets.intervention_commands import accept_break_command, discard_plan_command
+from trading_assets.screen_commands import screen
 from trading_assets.settings import (
     Directories,
     PortfolioSettings,
@@ -51,6 +52,7 @@ book.add_command(discard_plan_command)
 main.add_command(book)
 main.add_command(backtest)
 main.add_command(lookahead)
+main.add_command(screen)
 main.add_command(annotation_group)
 main.add_command(trades)
 main.add_command(settle_order)

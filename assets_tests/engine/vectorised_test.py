@@ -291,6 +291,7 @@ def test_more_fills_than_there_was_room_for_are_all_kept() -> None:
         ({"matching": {"fill_price": "next_vwap"}}, r"matching\.fill_price .* close or next_open"),
         ({"matching": {"time_in_force": "day"}}, r"matching\.time_in_force .* Set it to gtc"),
         ({"slippage": {"volume_share_impact": "0.1"}}, r"volume_share_impact .* Set it to 0"),
+        ({"risk": "built_in"}, r"risk is not followed .* Set it to null"),
     ],
 )
 def test_a_rule_of_the_exact_engine_alone_is_refused_by_name(
