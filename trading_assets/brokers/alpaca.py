@@ -293,6 +293,12 @@ class AlpacaBroker:
         if row.value.client_order_id != request.client_order_id:
             return Unknown(f"{what}: the answer is about {row.value.client_order_id}")
         self._client_ids[row.value.id] = row.value.client_order_id
+        if row.value.lacks_legs:
+            whole = self._row_by_client_id(request.client_order_id)
+            if isinstance(whole, Unknown):
+                return whole
+            if whole.value is not None:
+                return broker_order(whole.value)
         return broker_order(row.value)
 
     def _row_by_client_id(self, client_order_id: str) -> Known[OrderRow | None] | Unknown:

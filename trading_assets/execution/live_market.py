@@ -26,11 +26,9 @@ from trading_assets.execution.session_parts import Surroundings
 from trading_assets.execution.submission import UNSENT, Submitter, order_request
 from trading_assets.execution.takeover import taken_over_at
 from trading_assets.ledger.orders import OrderState
-from trading_assets.model.account import BrokerOrder
 from trading_assets.model.events import AnyEvent, BrokerStatement, NewEvent
 from trading_assets.model.order import OrderType
 from trading_assets.model.order_events import (
-    OrderAccepted,
     OrderCanceled,
     OrderIntended,
     OrderSubmitted,
@@ -101,7 +99,7 @@ class LiveMarket:
         return False
 
     def update(self, session: dt.date) -> None:
-        """Book what the broker has done since: fills, attached orders, orders that are over."""
+        """Book what the broker has done since: fills, and orders that are over."""
         self._fills.book(self._broker, session)
         known = self._book.fold.orders
         acknowledged = [order for order in known.still_open() if order.status not in UNSENT]
@@ -118,14 +116,11 @@ class LiveMarket:
                 found = self._broker.order_by_client_id(name).require()
             if found is None:
                 continue
-            events += self._attached(order, found)
             # Fills that the broker counts and does not list yet would be refused once it is over.
             if found.filled_quantity == order.filled_quantity:
                 event = ended_as(found, self._ending_reason(session, order))
                 events += [] if event is None else [(name, event)]
         self._record(session, events)
-        if any(isinstance(event, OrderIntended) for _, event in events):
-            self._fills.book(self._broker, session)
 
     def finish(self, plan: OrderPlan) -> None:
         """Adopt what was sent, withdraw what was not, and book what came of it; sends nothing.
@@ -185,28 +180,6 @@ class LiveMarket:
                 )
                 canceled = OrderCanceled(client_order_id=name, reason=NEVER_SENT)
                 events += [(name, intent), (name, canceled)]
-        return events
-
-    def _attached(self, order: OrderState, found: BrokerOrder) -> list[tuple[str, AnyEvent]]:
-        """The legs of a bracket as orders of the book, so that their fills are their own."""
-        events: list[tuple[str, AnyEvent]] = []
-        if order.request.order_type is not OrderType.BRACKET:
-            return events
-        for leg in found.legs:
-            name = leg.request.client_order_id
-            if self._book.fold.orders.get(name) is not None:
-                continue
-            intent = OrderIntended(
-                request=leg.request,
-                batch_id=order.batch_id,
-                leg=order.leg,
-                plan_price=leg.request.limit_price or leg.request.stop_price or order.plan_price,
-            )
-            events += [
-                (name, intent),
-                (f"{name}/1", OrderSubmitted(client_order_id=name, attempt=1)),
-                (name, OrderAccepted(client_order_id=name, broker_order_id=leg.broker_order_id)),
-            ]
         return events
 
     def _ending_reason(self, session: dt.date, order: OrderState) -> str:

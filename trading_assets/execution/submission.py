@@ -129,7 +129,9 @@ class Submitter:
             if found is None and order.status is not OrderStatus.NEW:
                 self._require_resend_allowed(key)
             canceled = OrderCanceled(client_order_id=key, reason=reason)
-            self._record([self._new(key, canceled) if found is None else self._adopted(found)])
+            self._record(
+                [self._new(key, canceled)] if found is None else [*self._adopted(order, found)]
+            )
 
     def _outcome(self, order: OrderState, fresh: bool) -> Iterator[NewEvent]:
         key = order.request.client_order_id
@@ -138,7 +140,7 @@ class Submitter:
         if may_have_left:
             found = self._look_up(order.request)
             if found is not None:
-                yield self._adopted(found)
+                yield from self._adopted(order, found)
                 return
             self._require_resend_allowed(key)
         self._require_not_halted(key)
@@ -159,9 +161,9 @@ class Submitter:
                     f"order {key}: sent, not acknowledged ({doubt}) and not found at the "
                     "broker. Run the session again: it is looked up before anything is sent."
                 )
-            yield self._adopted(found)
+            yield from self._adopted(order, found)
             return
-        yield self._acknowledged(answer.require())
+        yield from self._acknowledged(order, answer.require())
 
     def _look_up(self, request: OrderRequest) -> BrokerOrder | None:
         """The order at the broker, asked twice before it counts as absent."""
@@ -223,29 +225,40 @@ class Submitter:
             events.insert(0, self._unknown(key, attempt, "not found at the broker"))
         return events
 
-    def _adopted(self, order: BrokerOrder) -> NewEvent:
+    def _adopted(self, order: OrderState, found: BrokerOrder) -> Iterator[NewEvent]:
         """An order that was found: one with a number was accepted, whatever became of it since,
         which is booked where the end of every accepted order is."""
-        if not order.broker_order_id:
-            return self._acknowledged(order)
-        return self._accepted(order)
+        if found.broker_order_id:
+            return self._accepted(order, found)
+        return self._acknowledged(order, found)
 
-    def _acknowledged(self, order: BrokerOrder) -> NewEvent:
-        key = order.request.client_order_id
-        if order.status is OrderStatus.REJECTED:
-            return self._new(
-                key,
-                OrderRejected(
-                    client_order_id=key, code=order.reject_code, reason=order.reject_reason
-                ),
-            )
-        return self._accepted(order)
-
-    def _accepted(self, order: BrokerOrder) -> NewEvent:
-        key = order.request.client_order_id
-        return self._new(
-            key, OrderAccepted(client_order_id=key, broker_order_id=order.broker_order_id)
+    def _acknowledged(self, order: OrderState, found: BrokerOrder) -> Iterator[NewEvent]:
+        if found.status is not OrderStatus.REJECTED:
+            yield from self._accepted(order, found)
+            return
+        key = order.client_order_id
+        rejected = OrderRejected(
+            client_order_id=key, code=found.reject_code, reason=found.reject_reason
         )
+        yield self._new(key, rejected)
+
+    def _accepted(self, order: OrderState, found: BrokerOrder) -> Iterator[NewEvent]:
+        """The broker holds the order, and the orders attached to it, whose fills are their own."""
+        key = order.client_order_id
+        accepted = OrderAccepted(client_order_id=key, broker_order_id=found.broker_order_id)
+        yield self._new(key, accepted)
+        for leg in found.legs:
+            name, request = leg.request.client_order_id, leg.request
+            intent = OrderIntended(
+                request=request,
+                batch_id=order.batch_id,
+                leg=order.leg,
+                plan_price=request.limit_price or request.stop_price or order.plan_price,
+            )
+            taken = OrderAccepted(client_order_id=name, broker_order_id=leg.broker_order_id)
+            yield self._new(name, intent)
+            yield self._submitted(name, 1)
+            yield self._new(name, taken)
 
     def _submitted(self, client_order_id: str, attempt: int) -> NewEvent:
         event = OrderSubmitted(client_order_id=client_order_id, attempt=attempt)
