@@ -9,8 +9,8 @@ import pytest
 
 from assets_tests.brokers.broker_contract import ALWAYS, order
 from assets_tests.ibkr.account import GatewayAccount
-from assets_tests.ibkr.conftest import SXLK
 from assets_tests.ibkr.flex import running_flex
+from assets_tests.ibkr.funds import SXLK
 from assets_tests.ibkr.server import GatewayStandIn, running_gateway
 from trading_assets.brokers.ibkr import IbkrBroker
 from trading_assets.errors import ConfigurationError

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 
 from assets_tests.execution.gateway_desk import MONDAY, MORNING, GatewayDesk
 from assets_tests.ibkr.account import GatewayAccount
-from assets_tests.ibkr.conftest import SXLE, SXLK
 from assets_tests.ibkr.faults import OPEN_ORDERS, PLACE_ORDER, Fault
 from assets_tests.ibkr.flex import FlexStandIn, running_flex
+from assets_tests.ibkr.funds import SXLE, SXLK
 from assets_tests.ibkr.server import GatewayStandIn, running_gateway
 from trading_assets.cli import main
 from trading_assets.errors import BrokerUnknownError

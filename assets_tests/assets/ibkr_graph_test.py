@@ -13,9 +13,9 @@ import pytest
 
 from assets_tests.assets.graph_home import PORTFOLIO, GraphHome, failures
 from assets_tests.ibkr.account import GatewayAccount
-from assets_tests.ibkr.conftest import SXLE, SXLK
 from assets_tests.ibkr.faults import PLACE_ORDER
 from assets_tests.ibkr.flex import running_flex
+from assets_tests.ibkr.funds import SXLE, SXLK
 from assets_tests.ibkr.server import GatewayStandIn, running_gateway
 from trading_assets.execution.session import Surroundings
 from trading_assets.resources import BrokerResource

@@ -12,8 +12,8 @@ import pytest
 from assets_tests.brokers.broker_contract import ALWAYS
 from assets_tests.brokers.ibkr_accounts import flex_access, opened
 from assets_tests.ibkr.account import GatewayAccount
-from assets_tests.ibkr.conftest import SXLK
 from assets_tests.ibkr.flex import FlexStandIn, running_flex
+from assets_tests.ibkr.funds import SXLK
 from assets_tests.ibkr.server import GatewayStandIn, running_gateway
 from trading_assets.brokers.ibkr_flex import _moment
 from trading_assets.model.account import Answer, CashActivity, CashActivityKind, Unknown

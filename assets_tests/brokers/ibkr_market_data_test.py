@@ -10,8 +10,8 @@ import pytest
 
 from assets_tests.brokers.ibkr_accounts import IMPATIENT, access
 from assets_tests.ibkr.account import GatewayAccount
-from assets_tests.ibkr.conftest import ISF, SXLE, SXLK
 from assets_tests.ibkr.faults import BARS, SNAPSHOT, Fault
+from assets_tests.ibkr.funds import ISF, SXLE, SXLK
 from assets_tests.ibkr.listings import Bar
 from assets_tests.ibkr.server import GatewayStandIn, running_gateway
 from trading_assets.brokers.ibkr_connection import GatewayConnection

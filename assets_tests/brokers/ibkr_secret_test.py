@@ -10,9 +10,9 @@ import pytest
 from assets_tests.brokers.broker_contract import ALWAYS, order
 from assets_tests.brokers.ibkr_accounts import IMPATIENT, flex_access, opened
 from assets_tests.ibkr.account import GatewayAccount
-from assets_tests.ibkr.conftest import SXLK
 from assets_tests.ibkr.faults import EXECUTIONS, PLACE_ORDER, POSITIONS, SUMMARY, Fault
 from assets_tests.ibkr.flex import running_flex
+from assets_tests.ibkr.funds import SXLK
 from assets_tests.ibkr.server import GatewayStandIn, running_gateway
 from trading_assets.errors import BrokerUnknownError, ConfigurationError
 from trading_assets.model.account import Unknown

@@ -23,8 +23,8 @@ import pytest
 from assets_tests.brokers.broker_contract import ALWAYS, SELL, order
 from assets_tests.brokers.ibkr_accounts import opened
 from assets_tests.ibkr.account import GatewayAccount
-from assets_tests.ibkr.conftest import SXLE, SXLK
 from assets_tests.ibkr.faults import PLACE_ORDER, Fault, SeededFaults
+from assets_tests.ibkr.funds import SXLE, SXLK
 from assets_tests.ibkr.invariants import violations
 from assets_tests.ibkr.mishaps import SeededMishaps
 from assets_tests.ibkr.server import GatewayStandIn, running_gateway

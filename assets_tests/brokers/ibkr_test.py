@@ -14,7 +14,6 @@ import pytest
 from assets_tests.brokers.broker_contract import ALWAYS, CLOSE, SELL, found, order
 from assets_tests.brokers.ibkr_accounts import IMPATIENT, access, opened
 from assets_tests.ibkr.account import GatewayAccount
-from assets_tests.ibkr.conftest import ISF, SXLE, SXLK
 from assets_tests.ibkr.faults import (
     COMPLETED_ORDERS,
     EXECUTIONS,
@@ -24,6 +23,7 @@ from assets_tests.ibkr.faults import (
     SUMMARY,
     Fault,
 )
+from assets_tests.ibkr.funds import ISF, SXLE, SXLK
 from assets_tests.ibkr.invariants import violations
 from assets_tests.ibkr.listings import Listing
 from assets_tests.ibkr.server import GatewayStandIn, running_gateway
@@ -91,8 +91,8 @@ def test_a_position_has_its_average_cost_in_money(
     account.place_by_hand("SXLK", "BUY", "10")
     (position,) = broker.position_details().require()
     assert (position.symbol, position.quantity) == (SXLK_L, Decimal(20))
-    # (10 x 62.50 + 10 x 64.50) / 20
-    assert position.average_cost == Decimal("63.5")
+    # (10 x 62.50 + 10 x 64.50 + 2 x 1.70) / 20
+    assert position.average_cost == Decimal("63.67")
 
 
 def test_a_line_in_pence_is_bought_and_reported_in_pounds(
@@ -114,7 +114,8 @@ def test_a_line_in_pence_is_bought_and_reported_in_pounds(
         # 20,000 - 100 x 8.00 - 1.70
         assert broker.account().require().cash == Decimal("19198.30")
         (position,) = broker.position_details().require()
-        assert position.average_cost == Decimal("8")
+        # (100 x 8.00 + 1.70) / 100
+        assert position.average_cost == Decimal("8.017")
 
 
 def test_a_contract_is_described_with_isin_currency_and_pence(broker: IbkrBroker) -> None:
@@ -261,6 +262,27 @@ def test_a_partly_filled_order_that_is_canceled_keeps_what_it_filled(
     answer = broker.cancel("a").require()
     assert (answer.status, answer.filled_quantity) == (OrderStatus.CANCELED, Decimal(4))
     assert answer.request.quantity == 10
+
+
+def test_an_order_of_an_earlier_run_is_canceled_by_the_next(
+    gateway: GatewayStandIn, account: GatewayAccount
+) -> None:
+    account.fills_by_itself = False
+    with opened(gateway) as broker:
+        broker.submit(sxlk("a"))
+    with opened(gateway) as broker:
+        assert broker.cancel("a").require().status is OrderStatus.CANCELED
+
+
+def test_an_order_of_another_client_id_stays_as_it_is(
+    gateway: GatewayStandIn, account: GatewayAccount
+) -> None:
+    account.fills_by_itself = False
+    with opened(gateway, fields={"client_id": 8}) as other:
+        other.submit(sxlk("a"))
+    with opened(gateway) as broker:
+        assert broker.cancel("a").require().status is OrderStatus.ACCEPTED
+    assert account.orders[0].is_open
 
 
 def test_a_trade_by_hand_is_told_with_its_reference_or_none(
@@ -571,7 +593,8 @@ def test_what_planner_and_submitter_must_know_is_said(broker: IbkrBroker) -> Non
 
 def test_average_costs_are_told_by_symbol(broker: IbkrBroker, account: GatewayAccount) -> None:
     account.place_by_hand("SXLK", "BUY", "10")
-    assert broker.average_costs().require() == {SXLK_L: Decimal("62.5")}
+    # (10 x 62.50 + 1.70) / 10
+    assert broker.average_costs().require() == {SXLK_L: Decimal("62.67")}
 
 
 def test_an_order_of_another_run_does_not_say_what_it_does_to_the_position(

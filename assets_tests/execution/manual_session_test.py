@@ -17,9 +17,9 @@ from assets_tests.execution.gateway_desk import (
     GatewayDesk,
 )
 from assets_tests.ibkr.account import GatewayAccount
-from assets_tests.ibkr.conftest import SXLE, SXLK
 from assets_tests.ibkr.faults import PLACE_ORDER
 from assets_tests.ibkr.flex import running_flex
+from assets_tests.ibkr.funds import SXLE, SXLK
 from assets_tests.ibkr.server import running_gateway
 from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.session import (

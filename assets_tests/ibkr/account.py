@@ -365,7 +365,8 @@ class GatewayAccount:
         price = listing.money(execution.price)
         holding = self.positions.setdefault(listing.con_id, Holding())
         if holding.quantity * signed >= 0:
-            total = holding.quantity * holding.average_cost + signed * price
+            # The broker's average cost includes commissions.
+            total = holding.quantity * holding.average_cost + signed * price + execution.commission
             holding.average_cost = round(total / (holding.quantity + signed), 8)
         holding.quantity += signed
         if holding.quantity == 0:

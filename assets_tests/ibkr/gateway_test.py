@@ -11,8 +11,8 @@ import pytest
 
 from assets_tests.ibkr.account import GatewayAccount
 from assets_tests.ibkr.clients import until, with_client
-from assets_tests.ibkr.conftest import ISF, SXLK
 from assets_tests.ibkr.faults import PLACE_ORDER, POSITIONS, Fault
+from assets_tests.ibkr.funds import ISF, SXLK
 from assets_tests.ibkr.invariants import violations
 from assets_tests.ibkr.listings import Bar
 from assets_tests.ibkr.server import GatewayStandIn

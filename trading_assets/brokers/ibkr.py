@@ -43,7 +43,7 @@ from trading_assets.model.account import (
     Known,
     Unknown,
 )
-from trading_assets.model.money import ZERO
+from trading_assets.model.money import ZERO, rounded_price
 from trading_assets.model.order import OrderRequest, OrderStatus, PositionEffect
 from trading_assets.portfolio.order_rules import IBKR, InstrumentTraits
 
@@ -167,7 +167,7 @@ class IbkrBroker:
                     BrokerPosition(
                         symbol=instrument.value.symbol,
                         quantity=quantity,
-                        average_cost=exact(each.avgCost) or ZERO,
+                        average_cost=rounded_price(exact(each.avgCost) or ZERO),
                         market_value=None,
                     )
                 )
