@@ -19,6 +19,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import hashlib
+import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
@@ -238,6 +239,21 @@ def read_evidence(content: bytes) -> Evidence:
     return _Reader(content, sha256).read()
 
 
+def read_about(content: bytes) -> EvidenceHead | None:
+    """The first line of an evidence file, whatever follows it; None for any other file."""
+    if content.startswith(_GZIP):
+        try:
+            with gzip.open(io.BytesIO(content)) as unpacked:
+                content = unpacked.readline()
+        except (OSError, EOFError, zlib.error):
+            return None
+    try:
+        line = _DECODER.decode(content.partition(b"\n")[0])
+    except msgspec.MsgspecError:
+        return None
+    return line if isinstance(line, EvidenceHead) else None
+
+
 class _Reader:
     """One pass over the lines."""
 
@@ -301,27 +317,9 @@ class _Reader:
                 self.problems.append(str(error).split(" Restore")[0])
         self.head = Head(row.sequence, row.hash)
         try:
-            event = contracts.decode(row.event_type, row.version, row.payload)
-        except (BookContractError, BookVersionError) as error:
-            raise EvidenceError(f"{place} of the evidence: {error}") from error
-        self.records.append(
-            EventRecord(
-                sequence=row.sequence,
-                event_id=row.event_id,
-                event_type=row.event_type,
-                version=row.version,
-                portfolio=row.portfolio,
-                session=dt.date.fromisoformat(row.session),
-                occurred_at=dt.datetime.fromisoformat(row.occurred_at),
-                recorded_at=dt.datetime.fromisoformat(row.recorded_at),
-                source=row.source,
-                correlation_id=row.correlation_id,
-                causation_id=row.causation_id,
-                previous_hash=row.previous_hash,
-                hash=row.hash,
-                event=event,
-            )
-        )
+            self.records.append(_record_of(row))
+        except (BookContractError, BookVersionError, ValueError) as error:
+            raise EvidenceError(f"{place} of the evidence cannot be read: {error}") from error
 
     def _evidence(self) -> Evidence:
         about = next((one for one in self.others if isinstance(one, EvidenceHead)), None)
@@ -362,3 +360,24 @@ class _Reader:
             sha256=self.sha256,
             problems=tuple(self.problems),
         )
+
+
+def _record_of(row: Row) -> EventRecord:
+    """The record of a row whatever its hash is. Raises BookContractError, BookVersionError or
+    ValueError where it has none."""
+    return EventRecord(
+        sequence=row.sequence,
+        event_id=row.event_id,
+        event_type=row.event_type,
+        version=row.version,
+        portfolio=row.portfolio,
+        session=dt.date.fromisoformat(row.session),
+        occurred_at=dt.datetime.fromisoformat(row.occurred_at),
+        recorded_at=dt.datetime.fromisoformat(row.recorded_at),
+        source=row.source,
+        correlation_id=row.correlation_id,
+        causation_id=row.causation_id,
+        previous_hash=row.previous_hash,
+        hash=row.hash,
+        event=contracts.decode(row.event_type, row.version, row.payload),
+    )

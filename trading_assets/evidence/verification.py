@@ -18,13 +18,14 @@ from importlib.metadata import version
 
 import msgspec
 
-from trading_assets.errors import LedgerError, OrderTransitionError
+from trading_assets.errors import EvidenceError, LedgerError, OrderTransitionError
 from trading_assets.evidence.configuration import settings_of
 from trading_assets.evidence.evidence_file import (
     Evidence,
     PriceLine,
     evidence_name,
     price_lines,
+    read_about,
     read_evidence,
 )
 from trading_assets.evidence.month import MADE_WITH, month_of_records, report_content
@@ -89,10 +90,26 @@ def verify_report(
     """Recompute a report from its evidence and compare. `heads` are hashes that the book is known
     to have had, as other reports printed them.
 
-    Raises EvidenceError where one of the files is not of its kind.
+    Raises EvidenceError where one of the files is not of its kind; evidence in which something was
+    changed beyond reading is a problem.
     """
-    printed, found = read_report(report), read_evidence(evidence)
-    settings = settings_of(found.configuration)
+    printed, about = read_report(report), read_about(evidence)
+    try:
+        found = read_evidence(evidence)
+        settings = settings_of(found.configuration)
+    except EvidenceError as error:
+        if about is None:
+            raise
+        # It is evidence, and something in it was changed beyond reading.
+        return ReportVerification(
+            portfolio=about.portfolio,
+            month=about.month,
+            records=about.records,
+            head=about.head,
+            figures=(),
+            problems=(f"nothing was recomputed: {error}",),
+            notes=(),
+        )
     problems = [f"evidence: {problem}" for problem in found.problems]
     problems += [*_identity(found, settings, printed), *_heads(found, heads)]
     try:

@@ -35,6 +35,8 @@ def _verdict(found: ReportVerification) -> str:
             "VERIFIED: every figure of the report is what the evidence gives, the chain of the "
             "book's records is unbroken."
         )
+    if not found.figures:
+        return "NOT VERIFIED: no figure could be recomputed."
     return (
         f"NOT VERIFIED: {len(found.differing)} of {len(found.figures)} figures differ, "
         f"{len(found.problems)} other problems."
