@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -146,3 +147,37 @@ def test_a_risk_policy_may_be_written_out_in_the_backtest(tmp_path: Path) -> Non
     bad = FILE + "\nrisk: {id: own, sizing: {method: fixed_quantity, quantity: 0}}\n"
     with pytest.raises(ConfigurationError, match=r"risk\.sizing\.fixed_quantity\.quantity: '?0"):
         load_backtest(written(tmp_path, bad))
+
+
+def test_a_risk_policy_is_named_or_written_out_but_not_both(tmp_path: Path) -> None:
+    """The built-in policy invests a tenth of equity: 10 shares at the close of 10."""
+    path = written(tmp_path, FILE + "risk_policy: built_in\n")
+    result = run_backtest(load_backtest(path), tmp_path)
+    assert result.engine.account.held.tolist() == [10]
+    own = "risk: {id: own, sizing: {method: fixed_quantity, quantity: 1}}\n"
+    both = f"risk_policy: built_in\n{own}"
+    with pytest.raises(ConfigurationError, match="not both"):
+        load_backtest(written(tmp_path, FILE + both))
+    with pytest.raises(ConfigurationError, match="'nothing' is not there"):
+        run_backtest(load_backtest(written(tmp_path, FILE + "risk_policy: nothing\n")), tmp_path)
+
+
+def test_the_strategy_of_the_readme_runs(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    code = readme.split("```python\n")[1].split("```")[0]
+    (tmp_path / "breakout.py").write_text(code)
+    text = FILE.replace("strategy: buy_and_hold", "strategy: breakout.py, parameters: {bars: 1}")
+    result = run_backtest(
+        load_backtest(written(tmp_path, text.replace("2024-01-03", "2024-01-02"))), tmp_path
+    )
+    assert result.bar_count == 5
+
+
+def test_the_backtests_that_are_shipped_run() -> None:
+    data = Path(__file__).parents[2] / "data"
+    for path in sorted((data / "backtests").glob("*.yaml")):
+        result = run_backtest(load_backtest(path), data, path.stem)
+        assert result.engine.account.fill_count > 10
+        assert result.final_value == result.initial_capital + sum(
+            (one.pnl for one in result.by_symbol), Decimal(0)
+        )

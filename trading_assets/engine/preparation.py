@@ -29,6 +29,7 @@ from trading_assets.errors import ConfigurationError, InputError
 from trading_assets.market_data.corporate_actions import read_corporate_actions
 from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.model.policies import ReportPolicy
+from trading_assets.risk_policy_files import risk_policy
 from trading_assets.settings import FileCorporateActions
 from trading_assets.strategies.loading import load_strategy
 
@@ -167,10 +168,14 @@ def prepared(
             )
         begin = max(0, first - warm_up)
         market, first = market.since(begin), first - begin
+    rules = settings.rules
+    if settings.risk_policy is not None:
+        policy = risk_policy(settings.risk_policy, folder / "risk")
+        rules = rules.model_copy(update={"risk": policy})
     return Engine(
         market,
         slots,
-        settings.rules,
+        rules,
         actions=actions,
         first_place=first,
         keep_orders=settings.keep_orders,

@@ -112,15 +112,23 @@ class BacktestReportSettings(Policy):
 class BacktestSettings(BacktestRules):
     """A whole backtest. `sweep` maps dotted keys of the file (`strategies.trend.parameters.fast`,
     with strategies by id) to the values that are tried, all with all. `keep_orders` keeps every
-    order and its events, which a replay of the run needs."""
+    order and its events, which a replay of the run needs. `risk_policy` names a policy of
+    data/risk/ (or `built_in`) in place of one that is written out under `risk`."""
 
     title: str = ""
     data: DataSettings
     strategies: Annotated[tuple[StrategySettings, ...], Field(min_length=1)]
+    risk_policy: Identifier | None = None
     benchmark: str | None = None
     report: BacktestReportSettings = BacktestReportSettings()
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     keep_orders: bool = False
+
+    @model_validator(mode="after")
+    def _one_policy(self) -> BacktestSettings:
+        if self.risk is not None and self.risk_policy is not None:
+            raise ValueError("give either risk or risk_policy, not both")
+        return self
 
     @property
     def rules(self) -> BacktestRules:
