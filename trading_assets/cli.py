@@ -21,6 +21,7 @@ from trading_assets.command_options import (
     EXIT_CODES,
     NEEDS_A_PERSON,
     SESSION,
+    exit_code,
     open_portfolio,
     portfolio_option,
     reports_errors,
@@ -182,13 +183,17 @@ def export(portfolio: str, session: dt.datetime, folder: Path | None) -> None:
 @reports_errors
 def status(portfolio: str | None) -> None:
     """Show how far each book is closed, its equity and head, and whether its chain verifies."""
+    from trading_assets.execution.halt import is_halted
     from trading_assets.inspection import show_status
 
     places = directories()
     chosen: Sequence[PortfolioSettings] = (
         [open_portfolio(places, portfolio)] if portfolio else load_portfolios(places.portfolios)
     )
-    sys.exit(0 if show_status(places, chosen) else NEEDS_A_PERSON)
+    errors = show_status(places, chosen)
+    if errors:
+        sys.exit(exit_code(errors[0]))
+    sys.exit(NEEDS_A_PERSON if is_halted(places.halt_switch) else 0)
 
 
 @main.command()

@@ -214,19 +214,21 @@ def write_session_files(
     return exports.folder
 
 
-def show_status(places: Directories, portfolios: Sequence[PortfolioSettings]) -> bool:
-    """Print each portfolio's state; True when every chain verifies and trading is not halted."""
+def show_status(
+    places: Directories, portfolios: Sequence[PortfolioSettings]
+) -> tuple[BookError, ...]:
+    """Print each portfolio's state; what is wrong with the books that cannot be read."""
     console = Console()
     table = Table()
     for name in ("portfolio", "closed through", "next", "equity", "records", "head", "chain"):
         table.add_column(name, no_wrap=name != "chain", overflow="fold")
-    healthy = not is_halted(places.halt_switch)
+    errors = []
     for settings in portfolios:
         sessions = TradingCalendar(settings.sessions).sessions
         try:
             row = _status_row(places, settings, sessions)
         except BookError as error:
-            healthy = False
+            errors.append(error)
             row = (settings.id, "", "", "", "", "", f"[red]{escape(str(error))}[/red]")
         table.add_row(*row)
     # Dates and hashes are printed whole, also where the output is a narrow pipe.
@@ -234,7 +236,7 @@ def show_status(places: Directories, portfolios: Sequence[PortfolioSettings]) ->
     console.print(table)
     if is_halted(places.halt_switch):
         console.print(f"[red]Trading is halted[/red] ({places.halt_switch}).")
-    return healthy
+    return tuple(errors)
 
 
 def _status_row(
