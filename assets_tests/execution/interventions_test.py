@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from assets_tests.execution.live_session_test import LiveDesk, new_york, shares
-from assets_tests.execution.small_portfolio import CALENDAR, MONDAY, TUESDAY, Desk
-from trading_assets.errors import ConfigurationError
+from assets_tests.execution.small_portfolio import CALENDAR, MONDAY, TUESDAY, WEDNESDAY, Desk
+from trading_assets.errors import BrokerUnknownError, ConfigurationError
 from trading_assets.execution.interventions import Intervention, accept_break, discard_plan
 from trading_assets.execution.session import SessionStatus
+from trading_assets.model.account import AccountStatement, Answer, Execution
 from trading_assets.model.cash_events import Adjustment
 from trading_assets.model.order import Side
 from trading_assets.reconciliation import reconcile
@@ -52,6 +53,41 @@ def test_shares_and_cash_that_nothing_explains_are_adjusted_with_the_reason(
     assert live.held() == shares(AAA=55, BBB=60)
     reason = "transferred in from the old account"
     assert {each[3] for each in adjustments(live)} == {reason}
+
+
+def test_a_trade_after_the_close_is_no_part_of_the_break_and_is_booked_once(live: LiveDesk) -> None:
+    live.close(MONDAY)
+    live.broker._positions["AAA"] += 5
+    live.enter(WEDNESDAY)
+    # Traded after Tuesday's close, while Tuesday is still open in the book.
+    live.broker.place_by_hand("AAA", Side.BUY, Decimal(20))
+    live.now = new_york(TUESDAY, "17:00")
+    (adjusted,) = accept_break(asked(live), live.desk.book, live.broker)
+    assert (adjusted.symbol, adjusted.quantity) == ("AAA", Decimal(5))
+    assert live.held() == shares(AAA=55, BBB=60)
+
+
+def test_an_account_that_moves_while_it_is_read_is_not_adjusted(
+    live: LiveDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live.close(MONDAY)
+    live.broker._positions["AAA"] += 5
+    live.enter(TUESDAY)
+    live.now = new_york(TUESDAY, "09:00")
+    state, traded = live.broker.account, list[Execution]()
+
+    def account() -> Answer[AccountStatement]:
+        if not traded:
+            traded.append(live.broker.place_by_hand("AAA", Side.BUY, Decimal(20)))
+        return state()
+
+    monkeypatch.setattr(live.broker, "account", account)
+    with pytest.raises(BrokerUnknownError, match="Nothing was accepted"):
+        accept_break(asked(live), live.desk.book, live.broker)
+    assert adjustments(live) == []
+    (adjusted,) = accept_break(asked(live), live.desk.book, live.broker)
+    assert adjusted.quantity == Decimal(5)
+    assert live.held() == shares(AAA=75, BBB=60)
 
 
 def test_a_close_that_did_not_reconcile_stops_until_it_is_accepted(live: LiveDesk) -> None:

@@ -14,14 +14,14 @@ import msgspec
 
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
-from trading_assets.errors import ConfigurationError
+from trading_assets.errors import BrokerUnknownError, ConfigurationError
 from trading_assets.execution.book import Book
 from trading_assets.execution.cash_activities import CashActivityBooking
-from trading_assets.execution.closing import broker_statement
+from trading_assets.execution.closing import statement_as_of
 from trading_assets.execution.fills import FillBooking
 from trading_assets.execution.opening import break_name, discard_name, unreconciled
 from trading_assets.model.cash_events import Adjustment
-from trading_assets.model.events import NewEvent
+from trading_assets.model.events import BrokerStatement, NewEvent
 from trading_assets.model.money import ZERO
 from trading_assets.reconciliation import compare_statement
 from trading_assets.reconciliation.statement import CASH
@@ -43,14 +43,23 @@ def accept_break(asked: Intervention, book: Book, broker: Broker) -> tuple[Adjus
     """Bring the book to what the broker states, where nothing explains the difference, and let the
     last close stand as it is; the adjustments that were recorded, none for a close alone.
 
-    What does explain it (executions, other cash) is booked before. Positions that come are booked
-    at the broker's average cost, those that go at the last mark. Raises ConfigurationError for a
-    portfolio that is not at a real broker, without a reason, and where there is no break.
+    What does explain it (executions, other cash) is booked before; what was traded after the open
+    session's close belongs to the next one and stays out. Positions that come are booked at the
+    broker's average cost, those that go at the last mark. Raises ConfigurationError for a portfolio
+    that is not at a real broker, without a reason, and where there is no break; BrokerUnknownError
+    where the account moves while it is read.
     """
     session = _open_session(asked, book)
-    FillBooking(asked.settings, asked.calendar, book).book(broker, session)
-    CashActivityBooking(book, asked.calendar, is_real=True).book(broker, session)
-    statement = broker_statement(broker)
+    _book_what_happened(asked, book, broker, session)
+    known = book.sequence
+    statement = _statement(asked, broker, session)
+    _book_what_happened(asked, book, broker, session)
+    if book.sequence != known:
+        # What came between is in the statement and in the book: adjusted for, it would count twice.
+        raise BrokerUnknownError(
+            f"{asked.settings.id}: the account moves while it is read. Nothing was accepted; do it "
+            "again when nothing trades."
+        )
     gaps = compare_statement(book.positions, book.cash, statement)
     last = book.last_closed
     is_unreconciled = bool(unreconciled(book, asked.settings.mode))
@@ -71,6 +80,17 @@ def accept_break(asked: Intervention, book: Book, broker: Broker) -> tuple[Adjus
     recorded = adjustments or [_adjustment(asked, "", ZERO, ZERO, ZERO)]
     _record(asked, book, session, recorded, cause)
     return tuple(adjustments)
+
+
+def _book_what_happened(asked: Intervention, book: Book, broker: Broker, session: dt.date) -> None:
+    FillBooking(asked.settings, asked.calendar, book).book(broker, session)
+    CashActivityBooking(book, asked.calendar, is_real=True).book(broker, session)
+
+
+def _statement(asked: Intervention, broker: Broker, session: dt.date) -> BrokerStatement:
+    following = asked.calendar.following(session)
+    moved_until = asked.now if following is None else asked.calendar.opens_at(following)
+    return statement_as_of(broker, asked.calendar.closes_at(session), moved_until)
 
 
 def discard_plan(asked: Intervention, book: Book) -> str:
