@@ -15,12 +15,17 @@ from there; a first run, a recovery and a re-run are the same code. In order:
     executions that the book does not have are booked as foreign, cash that moved without one for
     what it is, then the broker's positions and cash equal the book's, or nothing goes on.
  5. Plan, recorded whole, for everything targeted or held by then. One that was recorded before and
-    starts from other positions or cash is made anew; a real portfolio's is refused instead.
+    starts from other positions or cash is made anew; a real portfolio's is not sent instead, until
+    a person discards it, and only shares that moved count.
  6. Gate: the plan's limits and the guard; a refusal ends the run with nothing sent.
- 7. Closing leg, then opening leg: intend (durable), send, match, book the fills. Opening orders
-    are cut to the cash that is really there and dropped where a flip's closing leg did not fill.
- 8. Close: expire what is left, book the last fills and cash, value the positions, take the
-    broker's statement, record.
+ 7. Closing leg, then opening leg: intend (durable), send, let it trade, book the fills. Opening
+    orders are cut to the cash that is really there and dropped where a flip's closing leg did not
+    fill.
+ 8. Close: end what is left, book the last fills and cash, value the positions, take the broker's
+    statement, record.
+
+When 7 and 8 may be done is for the market to say (`market.py`): a simulated one does all of it in
+one run, at a real broker (`live_market.py`) a run ends where the clock or the fills stop it.
 """
 
 from __future__ import annotations
