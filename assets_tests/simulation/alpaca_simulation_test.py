@@ -24,7 +24,7 @@ from assets_tests.simulation.alpaca_simulation import (
     survive,
 )
 
-WHOLE_SEEDS = int(os.environ.get("TRADING_ASSETS_ALPACA_SEEDS", "3"))
+WHOLE_SEEDS = int(os.environ.get("TRADING_ASSETS_ALPACA_SEEDS", "2"))
 FIRST_SEED = int(os.environ.get("TRADING_ASSETS_ALPACA_FIRST_SEED", "0"))
 
 
