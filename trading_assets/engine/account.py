@@ -58,6 +58,7 @@ class Account:
             else np.zeros((strategies, symbols), dtype=np.int64)
         )
         self._one_strategy = strategies == 1
+        self._whole = scale.share_decimals == 0
         self.fill_rows = array("q")
         self.transfer_rows = array("q")
         self.commission = 0
@@ -93,7 +94,7 @@ class Account:
         )
         held = self.held.item(symbol) + shares
         self.held[symbol] = held
-        self.held_shares[symbol] = held / self.scale.share_unit
+        self.held_shares[symbol] = held if self._whole else held / self.scale.share_unit
         if not self._one_strategy:
             self.by_strategy[strategy, symbol] += shares
         self.cash -= value + commission

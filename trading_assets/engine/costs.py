@@ -49,6 +49,13 @@ class Commission:
             self.per_order or self.minimum or self.per_share or self.maker_bps or self.taker_bps
         )
 
+        fine = 10.0**_FINE_DECIMALS
+        self._fixed, self._least = self.per_order / fine, self.minimum / fine
+        self._each, self._rate = self.per_share / 1e8, self.taker_bps / _BPS_UNIT
+        fixed = self.per_order or self.minimum or self.per_share
+        self.is_below_notional = not fixed and self.taker_bps < _BPS_UNIT
+        """True where no commission can come to more than what is traded."""
+
     def variable(self, shares: int, value: int, is_maker: bool) -> int:
         """What a fill of so many shares (> 0) worth `value` (money units, > 0) adds, in 1e-10."""
         bps = self.maker_bps if is_maker else self.taker_bps
@@ -95,9 +102,8 @@ class Commission:
         """The same for one order."""
         if self.is_free or shares <= 0:
             return 0.0
-        fine = 10.0**_FINE_DECIMALS
-        owed = self.per_order / fine + shares * (self.per_share / 1e8)
-        return max(owed + shares * price * (self.taker_bps / _BPS_UNIT), self.minimum / fine)
+        owed = self._fixed + shares * self._each + shares * price * self._rate
+        return owed if owed > self._least else self._least
 
 
 class Slippage:

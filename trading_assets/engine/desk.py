@@ -318,9 +318,19 @@ class Desk:
             return SHORT_NOT_ALLOWED
         if not self._allow_borrowing:
             shares = order.quantity / self._scale.share_unit
-            needed = shares * price + self.exchange.commission.estimate_one(shares, price)
-            if needed > self._spendable(held, price, order.placed) * (1 + 1e-12):
-                return INSUFFICIENT_CAPITAL
+            notional = shares * price
+            exchange = self.exchange
+            # Most orders are far from what there is to spend: that takes no closer look.
+            is_covered = (
+                exchange.commission.is_below_notional
+                and not exchange.working
+                and not self._allow_short
+                and self.account.cash > 2 * notional * self._scale.money_unit
+            )
+            if not is_covered:
+                needed = notional + exchange.commission.estimate_one(shares, price)
+                if needed > self._spendable(held, price, order.placed) * (1 + 1e-12):
+                    return INSUFFICIENT_CAPITAL
         return self.risk_refusal(order, price)
 
     def _spendable(self, held: int, price: float, place: int) -> float:

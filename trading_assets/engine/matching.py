@@ -405,11 +405,12 @@ class Exchange:
         group, symbol = order.group, order.symbol
         if group is not None and group.open_quantity < quantity:
             quantity = group.open_quantity
-        available = self._available(symbol, row)
-        if available is not None and available < quantity:
-            if order.time_in_force == FOK:
-                return
-            quantity = available
+        if self.cap_millionths is not None:
+            available = self._available(symbol, row)
+            if available is not None and available < quantity:
+                if order.time_in_force == FOK:
+                    return
+                quantity = available
         if quantity <= 0:
             return
         sign, scale = order.sign, self.scale
