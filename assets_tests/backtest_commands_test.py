@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from trading_assets import backtest_runs
+from trading_assets.backtest_runs import run_and_write, write_events
 from trading_assets.cli import main
+from trading_assets.engine.journal import run_events
+from trading_assets.engine.settings import load_backtest
+from trading_assets.errors import DeliveryError
+from trading_assets.model.order_events import Fill
+from trading_assets.settings import directories
 
 BACKTEST = """
 data:
@@ -111,3 +118,21 @@ def test_the_guard_and_the_events_and_checkpoints_of_a_run(home: Path) -> None:
     whole = json.loads((folder / "result.json").read_text())
     assert run("--name", "waves", "--checkpoint-every", "10").exit_code == 0
     assert json.loads((folder / "result.json").read_text()) == whole
+
+
+@pytest.mark.usefixtures("home")
+def test_events_that_the_ledger_cannot_follow_are_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load_backtest(directories().data / "backtests" / "waves.yaml")
+    kept = settings.model_copy(update={"keep_orders": True})
+    result, _ = run_and_write(kept, directories(), "waves", tmp_path)
+    told = write_events(result, tmp_path).read_bytes()
+    events = list(run_events(result.engine))
+    fill = next(place for place, one in enumerate(events) if isinstance(one.event, Fill))
+    monkeypatch.setattr(
+        backtest_runs, "run_events", lambda _engine: iter(events[:fill] + events[fill + 1 :])
+    )
+    with pytest.raises(DeliveryError, match=r"ledger raised .*states cash 89444.00"):
+        write_events(result, tmp_path)
+    assert (tmp_path / "events.jsonl").read_bytes() == told

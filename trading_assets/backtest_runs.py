@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from trading_assets.atomic_file import replace_file, replace_file_by_parts
+from trading_assets.bus import EventBus, Message
 from trading_assets.engine.checkpoint import run_with_checkpoints
 from trading_assets.engine.journal import run_events
 from trading_assets.engine.preparation import prepared, result_of
@@ -25,6 +26,9 @@ from trading_assets.engine.results import BacktestResult
 from trading_assets.engine.settings import BacktestSettings, load_backtest
 from trading_assets.errors import ConfigurationError
 from trading_assets.event_log.contracts import encode
+from trading_assets.ledger.fold import Ledger
+from trading_assets.model.event import event_type
+from trading_assets.model.events import NewEvent
 from trading_assets.reporting.backtest_files import write_result
 from trading_assets.settings import Directories
 
@@ -64,22 +68,40 @@ def run_and_write(
 
 
 def write_events(result: BacktestResult, folder: Path) -> Path:
-    """Write the run as a book's events, one JSON object a line, each checked against its schema."""
-    lines = (
-        msgspec.json.encode(
-            {
-                "session": one.session,
-                "occurred_at": one.occurred_at,
-                "event_type": str(type(one.event).__struct_config__.tag),
-                "correlation_id": one.correlation_id,
-                "causation_id": one.causation_id,
-                "event": json.loads(encode(one.event)),
-            }
-        )
-        + b"\n"
-        for one in run_events(result.engine)
+    """Write the run as a book's events, one JSON object a line, each checked against its schema.
+
+    They are told on a bus, to a ledger before the file: one that the ledger cannot follow, or a
+    close that it does not come to itself, raises DeliveryError, and no file takes the place of
+    what was there.
+    """
+    bus, lines = EventBus(), list[bytes]()
+    rules = result.engine.rules
+    ledger = Ledger(rules.account.accounting, rules.account.currency)
+    bus.subscribe(lambda told: ledger.apply_event(told.session, told.event), name="ledger")
+    bus.subscribe(lambda told: lines.append(_event_line(told)), name="file")
+    return replace_file_by_parts(
+        folder / "events.jsonl", _told(run_events(result.engine), bus, lines)
     )
-    return replace_file_by_parts(folder / "events.jsonl", lines)
+
+
+def _told(events: Iterable[NewEvent], bus: EventBus, lines: list[bytes]) -> Iterator[bytes]:
+    """Publish the events one by one, and give on what a subscriber made of each."""
+    for event in events:
+        bus.publish(event)
+        yield from lines
+        lines.clear()
+
+
+def _event_line(told: Message) -> bytes:
+    line = {
+        "session": told.session,
+        "occurred_at": told.occurred_at,
+        "event_type": event_type(told.event),
+        "correlation_id": told.correlation_id,
+        "causation_id": told.causation_id,
+        "event": msgspec.Raw(encode(told.event)),
+    }
+    return msgspec.json.encode(line) + b"\n"
 
 
 def variant_of(settings: BacktestSettings, name: str, variant: str) -> BacktestSettings:
