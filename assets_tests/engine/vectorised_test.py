@@ -109,6 +109,18 @@ def test_a_minimum_commission_shrinks_the_order_and_a_tie_of_cents_is_booked_eve
     assert one.equity.tolist() == [1000]
 
 
+def test_a_tie_that_floats_see_above_itself_is_booked_even() -> None:
+    """1.225 is 122.50000000000001 cents in floats; it is a tie, and 1.22 is even."""
+    result = hold(panel(A=[1.225]), [[0.0013]])
+    assert traded(result) == [(0, "A", 1, 1.225, 0)]
+    assert result.cash.tolist() == [998.78]
+
+
+def test_a_quotient_that_floats_see_below_a_share_is_that_share() -> None:
+    """110 at 1.10 a share are 100 shares, 99.99999999999999 in floats."""
+    assert traded(hold(panel(A=[1.1]), [[0.11]])) == [(0, "A", 100, 1.1, 0)]
+
+
 def test_parts_of_shares_are_cut_to_their_decimals() -> None:
     """1,000 / 3 a share are 333.33 and a third of a hundredth that is cut: 999.99."""
     result = hold(panel(A=[3]), [[1]], account={"quantity_decimals": 2})
