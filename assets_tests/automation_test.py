@@ -149,7 +149,7 @@ def test_simulated_session_is_requested_at_its_close(moment: str, session: str) 
     ],
 )
 def test_nothing_is_requested_where_no_session_opens_or_closes(moment: str) -> None:
-    answer = tick(portfolio_graph(mode="paper"), at(moment))
+    answer = tick(portfolio_graph(), at(moment))
     assert isinstance(answer, dg.SkipReason)
     assert "opens or closes now" in str(answer.skip_message)
 
@@ -161,14 +161,10 @@ def test_nothing_is_requested_before_the_portfolio_starts_and_after_it_ends() ->
     assert isinstance(tick(graph, at("2024-03-07T16:00")), dg.SkipReason)
 
 
-def test_open_is_passed_over_when_simulated_and_requested_when_real() -> None:
-    opening = at("2024-03-04T09:30")
-    simulated, real = tick(portfolio_graph(), opening), tick(portfolio_graph("paper"), opening)
-    assert isinstance(simulated, dg.SkipReason)
-    assert "run at its close" in str(simulated.skip_message)
-    assert isinstance(real, dg.RunRequest)
-    assert real.partition_key == "2024-03-04"
-    assert real.run_key == "2024-03-04-open"
+def test_the_open_is_passed_over_for_a_simulated_session_trades_at_its_close() -> None:
+    answer = tick(portfolio_graph(), at("2024-03-04T09:30"))
+    assert isinstance(answer, dg.SkipReason)
+    assert "run at its close" in str(answer.skip_message)
 
 
 def test_sessions_that_were_missed_are_run_with_the_next_in_one_run() -> None:
@@ -177,21 +173,6 @@ def test_sessions_that_were_missed_are_run_with_the_next_in_one_run() -> None:
     assert answer.partition_key is None
     assert answer.tags["dagster/asset_partition_range_start"] == "2024-11-26"
     assert answer.tags["dagster/asset_partition_range_end"] == "2024-11-29"
-
-
-def test_a_real_portfolio_is_never_asked_to_catch_up() -> None:
-    answer = tick(portfolio_graph("paper"), at("2024-11-29T13:00"), missed=2)
-    assert isinstance(answer, dg.RunRequest)
-    assert answer.partition_key == "2024-11-29"
-
-
-def test_open_and_close_of_a_session_are_two_requests() -> None:
-    graph = portfolio_graph("paper")
-    opening, close = tick(graph, at("2024-11-29T09:30")), tick(graph, at("2024-11-29T13:00"))
-    assert isinstance(opening, dg.RunRequest)
-    assert isinstance(close, dg.RunRequest)
-    assert opening.run_key != close.run_key
-    assert opening.partition_key == close.partition_key == "2024-11-29"
 
 
 def test_schedule_ticks_at_the_exchange_s_own_clock() -> None:

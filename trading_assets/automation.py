@@ -170,9 +170,8 @@ def session_schedule(graph: PortfolioGraph, job: AssetJob) -> dg.ScheduleDefinit
 
     The schedule ticks at every clock time at which some session opens or closes and asks the
     calendar whether this is one today: half-days close when they close, holidays are skipped.
-    Sessions that were missed before are run with it, in order, as one run. At the open a session
-    of a real portfolio sends what was planned; a simulated one trades at the close, so for it the
-    open is passed over.
+    Sessions that were missed before are run with it, in order, as one run. A simulated session
+    trades at its close, so the open is passed over; real portfolios have `live_schedule`.
     """
     if graph.settings.schedule.daily is not None:
         return daily_schedule(graph, job, graph.settings.schedule.daily)
@@ -194,12 +193,11 @@ def session_schedule(graph: PortfolioGraph, job: AssetJob) -> dg.ScheduleDefinit
         if event is None:
             return dg.SkipReason(f"no session of {calendar.settings.calendar} opens or closes now")
         session, kind = event
-        if kind == "open" and not graph.settings.mode.is_real:
+        if kind == "open":
             return dg.SkipReason(f"{session} opens; a simulated session is run at its close")
         with books.reading(graph.settings) as log:
             closed = closed_session_dates(log)
-        # Only the current session may trade at a real broker; a simulated one is caught up with.
-        first = session if graph.settings.mode.is_real else first_open(calendar, closed, session)
+        first = first_open(calendar, closed, session)
         return dg.RunRequest(
             run_key=f"{session}-{kind}",
             partition_key=session.isoformat() if first == session else None,
