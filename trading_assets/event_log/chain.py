@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from functools import lru_cache
 from typing import NamedTuple
 
 from trading_assets.errors import BookContractError, BookCorruptError, BookVersionError
@@ -66,6 +67,8 @@ def record_hash(content: tuple[str | int, ...]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+# Most events of a session share a moment.
+@lru_cache(maxsize=256)
 def utc_text(moment: dt.datetime) -> str:
     """An aware moment as it is stored; such texts sort as the moments do."""
     return moment.astimezone(dt.UTC).isoformat(timespec="microseconds")

@@ -22,7 +22,7 @@ from trading_assets.model.target import TargetPortfolio
 from trading_assets.portfolio.limits import session_over_refusal
 from trading_assets.portfolio.planning import PlanInputs
 from trading_assets.portfolio.rebalance_dates import is_rebalance
-from trading_assets.reconciliation import reconcile
+from trading_assets.reconciliation import unexplained_gaps
 from trading_assets.settings import Mode, PortfolioSettings
 
 
@@ -54,7 +54,7 @@ def unreconciled(book: Book, mode: Mode) -> tuple[Gap, ...]:
     if last is None or (mode.is_real and was_decided(book, break_name(last.session))):
         return ()
     # A session without orders may have been one of a dry portfolio that trades since.
-    return reconcile(last, sent=mode is not Mode.DRY and bool(last.orders)).unexplained
+    return unexplained_gaps(last, sent=mode is not Mode.DRY and bool(last.orders))
 
 
 def break_name(closed: dt.date) -> str:

@@ -83,16 +83,24 @@ class Accounts:
         The error is a defect of the booking, not of the event: no event can be unbalanced.
         """
         base = self.base_currency
-        total = ZERO
         for posting in postings:
             if posting.currency != base:
                 self._require_balance(postings)
                 self._carry(postings)
-                total = ZERO
-                break
+                self._add(postings)
+                return
+        self.post_in_base(postings)
+
+    def post_in_base(self, postings: Sequence[Posting]) -> None:
+        """As `post`, for postings that are all in the portfolio's currency, as nearly all are."""
+        total = ZERO
+        for posting in postings:
             total += posting.amount
         if total:
             self._require_balance(postings)
+        self._add(postings)
+
+    def _add(self, postings: Sequence[Posting]) -> None:
         balances = self._balances
         for posting in postings:
             key = (posting.account, posting.symbol, posting.currency)

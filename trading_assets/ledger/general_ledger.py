@@ -196,7 +196,7 @@ class GeneralLedger:
         if currency == self.currency:
             if cash:
                 entries.append(Posting(_CASH, "", currency, cash, cash))
-            self.accounts.post(entries)
+            self.accounts.post_in_base(entries)
             self.postings += entries
             return
         at_rate = -sum((entry.base_amount for entry in entries), ZERO)

@@ -18,8 +18,8 @@ what then remains is computed, not assumed: it is UNEXPLAINED, and must be nothi
 In every view the parts of a symbol add up to its difference exactly.
 """
 
-from trading_assets.reconciliation.report import reconcile
+from trading_assets.reconciliation.report import reconcile, unexplained_gaps
 from trading_assets.reconciliation.statement import compare_statement
 from trading_assets.reconciliation.summary import summary_text
 
-__all__ = ["compare_statement", "reconcile", "summary_text"]
+__all__ = ["compare_statement", "reconcile", "summary_text", "unexplained_gaps"]

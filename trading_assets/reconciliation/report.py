@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from typing import NamedTuple
 
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.ledger.orders import OrderState
@@ -33,17 +34,23 @@ BREAK = "break"
 _DRIFT = frozenset({GapCause.CASH_BUFFER, GapCause.PRICE_MOVE, GapCause.FEE})
 
 
-def reconcile(session: ClosedSession, *, sent: bool = True) -> ReconciliationReport:
-    """Compare target, plan, fills, book and broker statement of a closed session.
+class _Compared(NamedTuple):
+    """The differences of a session, and what they were taken from."""
 
-    `sent` is False for a portfolio that sends no orders (dry). Gaps are signed as the package's
-    table says; in a row `delta_quantity` and `weight_deviation` are actual - planned and actual -
-    target, the other way round. A row is "break" when any view leaves something unexplained for
-    it, "explained" when a cause was needed beyond cash buffer, price move and fees, else "match".
-    `unexplained_quantity` is the largest unexplained quantity of its views (signed). Cash and
-    equity have gaps ("CASH", "EQUITY") but no row. Where an equity is 0, weights are undefined:
-    one UNDEFINED gap says so and the rows' actual weights are 0.
-    """
+    states: dict[str, OrderState]
+    plan_ids: set[str]
+    holdings: list[Holding]
+    equities: Equities
+    gaps: list[Gap]
+
+
+def unexplained_gaps(session: ClosedSession, *, sent: bool = True) -> tuple[Gap, ...]:
+    """What `reconcile` finds that no cause accounts for, without the rows by instrument."""
+    gaps = _compared(session, sent).gaps
+    return tuple(gap for gap in gaps if gap.cause is GapCause.UNEXPLAINED)
+
+
+def _compared(session: ClosedSession, sent: bool) -> _Compared:
     plan = session.planned.plan
     states = {order.client_order_id: order for order in session.orders}
     plan_ids = {order.client_order_id for order in plan.orders if order.client_order_id}
@@ -64,6 +71,28 @@ def reconcile(session: ClosedSession, *, sent: bool = True) -> ReconciliationRep
         session.close.positions, session.close.cash, statement, session.close.cash_balances
     )
     gaps += book_continuity(session, plan_ids)
+    return _Compared(states, plan_ids, holdings, equities, gaps)
+
+
+def reconcile(session: ClosedSession, *, sent: bool = True) -> ReconciliationReport:
+    """Compare target, plan, fills, book and broker statement of a closed session.
+
+    `sent` is False for a portfolio that sends no orders (dry). Gaps are signed as the package's
+    table says; in a row `delta_quantity` and `weight_deviation` are actual - planned and actual -
+    target, the other way round. A row is "break" when any view leaves something unexplained for
+    it, "explained" when a cause was needed beyond cash buffer, price move and fees, else "match".
+    `unexplained_quantity` is the largest unexplained quantity of its views (signed). Cash and
+    equity have gaps ("CASH", "EQUITY") but no row. Where an equity is 0, weights are undefined:
+    one UNDEFINED gap says so and the rows' actual weights are 0.
+    """
+    found = _compared(session, sent)
+    states, plan_ids, holdings, equities = (
+        found.states,
+        found.plan_ids,
+        found.holdings,
+        found.equities,
+    )
+    gaps, statement = found.gaps, session.closed.statement
     by_symbol: dict[str, list[Gap]] = {}
     for gap in gaps:
         by_symbol.setdefault(gap.symbol, []).append(gap)
