@@ -8,31 +8,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from assets_tests.waves_backtest import waves_home
 from trading_assets.cli import main
-
-BACKTEST = """
-data:
-  path: bars.csv
-strategies:
-  - {id: trend, strategy: sma_cross, parameters: {fast: 2, slow: 4}}
-sweep:
-  strategies.trend.parameters.fast: [2, 3]
-"""
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "backtests").mkdir()
-    (tmp_path / "portfolios").mkdir()
-    rows = [
-        f"AAA,2024-{1 + place // 28:02}-{1 + place % 28:02},{100 + (place % 7) * (place % 5)}"
-        for place in range(84)
-    ]
-    (tmp_path / "bars.csv").write_text("\n".join(["symbol,date,close", *rows]))
-    (tmp_path / "backtests" / "waves.yaml").write_text(BACKTEST)
-    monkeypatch.setenv("TRADING_ASSETS_DATA", str(tmp_path))
-    monkeypatch.setenv("TRADING_ASSETS_STATE", str(tmp_path / "state"))
-    return tmp_path
+    return waves_home(tmp_path, monkeypatch)
 
 
 def run(*arguments: str) -> Result:

@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets_tests.backtest_commands_test import BACKTEST
+from assets_tests.waves_backtest import BACKTEST
 from trading_assets.assets.backtests import build_backtests
 from trading_assets.settings import Directories
 

@@ -31,7 +31,7 @@ from trading_assets.brokers.alpaca_orders import (
     broker_order,
     change_fields,
     order_fields,
-    rejected_order,
+    refused_order,
 )
 from trading_assets.brokers.alpaca_stream import TradeUpdateFeed
 from trading_assets.brokers.base import BrokerCapabilities
@@ -286,7 +286,7 @@ class AlpacaBroker:
     def _placed(self, what: str, request: OrderRequest, reply: Any) -> Answer[BrokerOrder]:
         """The outcome of a request that places an order."""
         if isinstance(reply, Refusal):
-            return Known(rejected_order(request, reply.status, reply.code, reply.message))
+            return Known(refused_order(request, reply.status, reply.code, reply.message))
         row = self._api.record(what, reply, OrderRow)
         if isinstance(row, Unknown):
             return row

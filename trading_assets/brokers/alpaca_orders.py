@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from trading_assets.brokers.base import DUPLICATE_ID
+from trading_assets.brokers.base import DUPLICATE_ID, rejected_order
 from trading_assets.model.account import BrokerOrder, Known, Unknown
 from trading_assets.model.money import ZERO, plain
 from trading_assets.model.order import (
@@ -227,18 +227,11 @@ def broker_order(row: OrderRow) -> Known[BrokerOrder] | Unknown:
     )
 
 
-def rejected_order(
+def refused_order(
     request: OrderRequest, status: int, code: int | None, message: str
 ) -> BrokerOrder:
     """The order that a refusal of the request leaves: rejected, with a code of ours."""
-    return BrokerOrder(
-        request=request,
-        broker_order_id="",
-        status=OrderStatus.REJECTED,
-        filled_quantity=ZERO,
-        reject_code=_reject_code(status, code, message),
-        reject_reason=message,
-    )
+    return rejected_order(request, _reject_code(status, code, message), message)
 
 
 def _reject_code(status: int, code: int | None, message: str) -> str:

@@ -34,7 +34,8 @@ from trading_assets.model.account import (
     CashActivity,
     Execution,
 )
-from trading_assets.model.order import OrderRequest
+from trading_assets.model.money import ZERO
+from trading_assets.model.order import OrderRequest, OrderStatus
 from trading_assets.portfolio.order_rules import PERMISSIVE, BrokerRules, InstrumentTraits
 
 DUPLICATE_ID = "DUPLICATE_ID"
@@ -58,6 +59,24 @@ class BrokerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     orders_per_commit: int
     lookup_delay_seconds: float
     order_rules: BrokerRules = PERMISSIVE
+
+    @property
+    def answers_may_wait(self) -> bool:
+        """Whether what it said can be asked again at no cost, so that a process that dies before
+        recording it loses nothing."""
+        return self.orders_per_commit > 1
+
+
+def rejected_order(request: OrderRequest, code: str, reason: str) -> BrokerOrder:
+    """The order that a refusal leaves."""
+    return BrokerOrder(
+        request=request,
+        broker_order_id="",
+        status=OrderStatus.REJECTED,
+        filled_quantity=ZERO,
+        reject_code=code,
+        reject_reason=reason,
+    )
 
 
 class Broker(Protocol):

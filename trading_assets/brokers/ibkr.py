@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from trading_assets.brokers.base import DUPLICATE_ID, BrokerCapabilities
+from trading_assets.brokers.base import DUPLICATE_ID, BrokerCapabilities, rejected_order
 from trading_assets.brokers.ibkr_connection import GatewayConnection, Refusal, answer_of
 from trading_assets.brokers.ibkr_contracts import Contracts, ContractTerms, Instrument, exact
 from trading_assets.brokers.ibkr_executions import executions
@@ -31,7 +31,6 @@ from trading_assets.brokers.ibkr_orders import (
     library_order,
     not_supported,
     open_order,
-    rejected_order,
 )
 from trading_assets.model.account import (
     AccountStatement,

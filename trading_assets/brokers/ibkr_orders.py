@@ -126,18 +126,6 @@ def completed_order(trade: Any, instrument: Instrument) -> Known[BrokerOrder] | 
     return _order(order, instrument, quantity, status, filled)
 
 
-def rejected_order(request: OrderRequest, code: str, reason: str) -> BrokerOrder:
-    """The order that a refusal leaves."""
-    return BrokerOrder(
-        request=request,
-        broker_order_id="",
-        status=OrderStatus.REJECTED,
-        filled_quantity=ZERO,
-        reject_code=code,
-        reject_reason=reason,
-    )
-
-
 def _order(
     order: Any, instrument: Instrument, quantity: Decimal, status: OrderStatus, filled: Decimal
 ) -> Known[BrokerOrder] | Unknown:

@@ -43,7 +43,7 @@ from pathlib import Path
 
 import msgspec
 
-from trading_assets.brokers.base import DUPLICATE_ID, BrokerCapabilities
+from trading_assets.brokers.base import DUPLICATE_ID, BrokerCapabilities, rejected_order
 from trading_assets.brokers.marketable import is_covered, is_killed, is_marketable, within_limit
 from trading_assets.brokers.overnight import Holdings, Night, Overnight, charges
 from trading_assets.model.account import (
@@ -173,7 +173,7 @@ class SimulatedBroker:
         """Accept or reject; nothing trades before `match`."""
         refusal = self._refusal(request)
         if refusal is not None:
-            order = self._rejected(request, *refusal)
+            order = rejected_order(request, *refusal)
         else:
             order = BrokerOrder(
                 request=request,
@@ -187,7 +187,7 @@ class SimulatedBroker:
             (request.client_order_id, self._session.isoformat(), msgspec.json.encode(order)),
         ).rowcount
         if not stored:
-            return Known(self._rejected(request, DUPLICATE_ID, "client_order_id was used before"))
+            return Known(rejected_order(request, DUPLICATE_ID, "client_order_id was used before"))
         self._remember(order)
         return Known(order)
 
@@ -226,16 +226,6 @@ class SimulatedBroker:
         if request.position_effect is PositionEffect.OPEN and closes:
             return "POSITION_OPPOSITE", "close the opposite position first"
         return None
-
-    def _rejected(self, request: OrderRequest, code: str, reason: str) -> BrokerOrder:
-        return BrokerOrder(
-            request=request,
-            broker_order_id="",
-            status=OrderStatus.REJECTED,
-            filled_quantity=ZERO,
-            reject_code=code,
-            reject_reason=reason,
-        )
 
     # The market
 

@@ -164,19 +164,19 @@ class Rebalancer:
             number, strategy, symbol, sign, abs(change), MARKET, self._time_in_force, placed
         )
 
+    def _order_of(self, batch: OrderBatch, index: int, number: int) -> WorkingOrder:
+        """What waits at `index` of a batch, as an order of its own."""
+        symbol, change = int(batch.symbols[index]), int(batch.changes[index])
+        order = self._order(batch.strategy, symbol, change, batch.placed, number)
+        order.status = int(batch.statuses[index])
+        return order
+
     def release(self, place: int) -> None:
         """Turn the batches that wait after the bar at `place` into orders of their own, which trade
         as the batches would."""
         for batch in self.waiting:
             for index, number in enumerate(batch.numbers.tolist()):
-                order = self._order(
-                    batch.strategy,
-                    int(batch.symbols[index]),
-                    int(batch.changes[index]),
-                    batch.placed,
-                    number,
-                )
-                order.status = int(batch.statuses[index])
+                order = self._order_of(batch, index, number)
                 if order.time_in_force != GTC:
                     order.expires = self._exchange.session_of_next(batch.placed)
                 self._exchange.take_over(order, place, is_done=False)
@@ -251,14 +251,7 @@ class Rebalancer:
         exchange = self._exchange
         for index in rest.tolist():
             number = int(batch.numbers[index])
-            order = self._order(
-                batch.strategy,
-                int(batch.symbols[index]),
-                int(batch.changes[index]),
-                batch.placed,
-                number,
-            )
-            order.status = int(batch.statuses[index])
+            order = self._order_of(batch, index, number)
             order.filled = filled = abs(int(rows[index, 4]))
             if filled:
                 value = abs(int(rows[index, 6]))

@@ -35,8 +35,14 @@ from trading_assets.errors import (
     BookVersionError,
     EvidenceError,
 )
-from trading_assets.event_log import contracts
-from trading_assets.event_log.chain import EMPTY, Head, Row, require_next, require_unchanged
+from trading_assets.event_log.chain import (
+    EMPTY,
+    Head,
+    Row,
+    require_next,
+    require_unchanged,
+    unchecked_record,
+)
 from trading_assets.event_log.json_lines import record_line, row_of_line
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.events import EventRecord
@@ -317,7 +323,7 @@ class _Reader:
                 self.problems.append(str(error).split(" Restore")[0])
         self.head = Head(row.sequence, row.hash)
         try:
-            self.records.append(_record_of(row))
+            self.records.append(unchecked_record(row))
         except (BookContractError, BookVersionError, ValueError) as error:
             raise EvidenceError(f"{place} of the evidence cannot be read: {error}") from error
 
@@ -360,24 +366,3 @@ class _Reader:
             sha256=self.sha256,
             problems=tuple(self.problems),
         )
-
-
-def _record_of(row: Row) -> EventRecord:
-    """The record of a row whatever its hash is. Raises BookContractError, BookVersionError or
-    ValueError where it has none."""
-    return EventRecord(
-        sequence=row.sequence,
-        event_id=row.event_id,
-        event_type=row.event_type,
-        version=row.version,
-        portfolio=row.portfolio,
-        session=dt.date.fromisoformat(row.session),
-        occurred_at=dt.datetime.fromisoformat(row.occurred_at),
-        recorded_at=dt.datetime.fromisoformat(row.recorded_at),
-        source=row.source,
-        correlation_id=row.correlation_id,
-        causation_id=row.causation_id,
-        previous_hash=row.previous_hash,
-        hash=row.hash,
-        event=contracts.decode(row.event_type, row.version, row.payload),
-    )

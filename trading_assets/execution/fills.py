@@ -47,7 +47,7 @@ class FillBooking:
             fresh.append(execution)
         events = self._events(session, fresh)
         # A simulated broker can be asked again: its fills wait for what must be durable.
-        self._book.record(events, durable=broker.capabilities.orders_per_commit == 1)
+        self._book.record(events, durable=not broker.capabilities.answers_may_wait)
 
     def _events(self, session: dt.date, executions: Sequence[Execution]) -> list[NewEvent]:
         """What executions that the book does not have are booked as."""

@@ -535,7 +535,7 @@ class SessionRunner:
         A real broker's answers are durable at once. Those of a simulated one wait for what must be
         (the next intents, the close), which takes half of a backfill's commits away.
         """
-        self.book.record(events, durable=self.broker.capabilities.orders_per_commit == 1)
+        self.book.record(events, durable=not self.broker.capabilities.answers_may_wait)
 
     def _new(
         self, key: str, session: dt.date, event: AnyEvent, correlation_id: str = ""

@@ -85,14 +85,8 @@ def reconcile(session: ClosedSession, *, sent: bool = True) -> ReconciliationRep
     equity have gaps ("CASH", "EQUITY") but no row. Where an equity is 0, weights are undefined:
     one UNDEFINED gap says so and the rows' actual weights are 0.
     """
-    found = _compared(session, sent)
-    states, plan_ids, holdings, equities = (
-        found.states,
-        found.plan_ids,
-        found.holdings,
-        found.equities,
-    )
-    gaps, statement = found.gaps, session.closed.statement
+    states, plan_ids, holdings, equities, gaps = _compared(session, sent)
+    statement = session.closed.statement
     by_symbol: dict[str, list[Gap]] = {}
     for gap in gaps:
         by_symbol.setdefault(gap.symbol, []).append(gap)
