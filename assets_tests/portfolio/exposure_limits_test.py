@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from assets_tests.portfolio.plan_scenarios import filled, inputs, told
@@ -141,6 +141,14 @@ def test_a_symbol_without_a_sector_is_not_bought_under_a_sector_limit() -> None:
     concentration=st.integers(1, 9),
     gross=st.integers(1, 20),
     net=st.integers(1, 9),
+)
+# Cash is short for all three; the two that a limit drops leave theirs to the third.
+@example(
+    weights={"AAA": 1, "BBB": 2, "CCC": 8},
+    positions={"AAA": 0, "BBB": 0, "CCC": 0},
+    concentration=1,
+    gross=10,
+    net=1,
 )
 def test_no_plan_leads_beyond_a_limit_nor_further_beyond_it_than_the_book_was(
     weights: dict[str, int], positions: dict[str, int], concentration: int, gross: int, net: int

@@ -68,7 +68,7 @@ def rebalance(book: OpeningBook, net_equity: Decimal) -> Rebalance:
         orders = draft_orders(instrument, target, inputs.planning)
         if orders:
             drafts.extend(apply_order_rules(orders, rules))
-    return _within_risk(book, _within_cash(book, net_equity, drafts))
+    return _within_cash_and_risk(book, net_equity, drafts)
 
 
 def target_of(instrument: Instrument, net_equity: Decimal, inputs: PlanInputs) -> Decimal:
@@ -78,6 +78,30 @@ def target_of(instrument: Instrument, net_equity: Decimal, inputs: PlanInputs) -
     investable = (ONE - inputs.planning.cash_buffer) * net_equity
     decimals = inputs.planning.quantity_decimals
     return target_quantity(instrument.weight, investable, instrument.price, decimals)
+
+
+def _within_cash_and_risk(
+    book: OpeningBook, net_equity: Decimal, drafts: Sequence[DraftOrder]
+) -> Rebalance:
+    """Orders that fit the cash there is and the limits on risk.
+
+    What a limit drops leaves its cash to the others. So the cash is shared out anew until no limit
+    drops anything more; otherwise the filled book would want what is left.
+    """
+    risk = book.inputs.risk
+    while True:
+        sized = _within_cash(book, net_equity, drafts)
+        if risk is None:
+            return sized
+        limited = within_exposure_limits(book, sized.drafts, risk)
+        if all(after is before for before, after in zip(sized.drafts, limited, strict=True)):
+            return sized
+        drafts = [
+            draft
+            if after is before
+            else draft.dropped(after.cuts[-1].reason, after.cuts[-1].detail)
+            for draft, before, after in zip(drafts, sized.drafts, limited, strict=True)
+        ]
 
 
 def _within_cash(book: OpeningBook, net_equity: Decimal, drafts: Sequence[DraftOrder]) -> Rebalance:
@@ -116,15 +140,6 @@ def _within_cash(book: OpeningBook, net_equity: Decimal, drafts: Sequence[DraftO
         scale=scale,
         fees=fees + _fees(scaled.values(), inputs.commission),
     )
-
-
-def _within_risk(book: OpeningBook, sized: Rebalance) -> Rebalance:
-    inputs = book.inputs
-    if inputs.risk is None:
-        return sized
-    drafts = within_exposure_limits(book, sized.drafts, inputs.risk)
-    real = [draft for draft in drafts if draft.quantity > 0]
-    return msgspec.structs.replace(sized, drafts=drafts, fees=_fees(real, inputs.commission))
 
 
 def _scaled(
