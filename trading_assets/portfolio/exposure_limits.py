@@ -35,11 +35,11 @@ class _Totals(msgspec.Struct):
 
 
 def within_exposure_limits(
-    book: OpeningBook, drafts: Sequence[DraftOrder], limits: RiskLimits
+    book: OpeningBook, net_equity: Decimal, drafts: Sequence[DraftOrder], limits: RiskLimits
 ) -> tuple[DraftOrder, ...]:
     """`drafts` in their order, those dropped that would take the book beyond `limits`.
 
-    Values are at plan prices, equity is the opening book's. Cash is not judged here: the plan has
+    Values are at plan prices, `net_equity` is what the plan's commission leaves of equity. Cash is not judged here: the plan has
     fitted its purchases to it already.
     """
     single = limits.model_copy(update={"check_capital": False, "max_net_leverage": None})
@@ -56,11 +56,11 @@ def within_exposure_limits(
         }
         refused: dict[int, RiskRefusal] = {}
         for place, draft in opening.items():
-            refusal = _refusal(book, draft, totals, single)
+            refusal = _refusal(book, net_equity, draft, totals, single)
             if refusal is not None:
                 refused[place] = refusal
         if not refused:
-            refused = _net_refusals(book.equity, opening, totals.net, closed.net, limits)
+            refused = _net_refusals(net_equity, opening, totals.net, closed.net, limits)
         if not refused:
             return tuple(standing)
         for place, refusal in refused.items():
@@ -110,7 +110,11 @@ def _after(
 
 
 def _refusal(
-    book: OpeningBook, draft: DraftOrder, totals: _Totals, limits: RiskLimits
+    book: OpeningBook,
+    net_equity: Decimal,
+    draft: DraftOrder,
+    totals: _Totals,
+    limits: RiskLimits,
 ) -> RiskRefusal | None:
     symbol = draft.instrument.symbol
     change = draft.side.sign * draft.quantity
@@ -124,7 +128,7 @@ def _refusal(
     return order_refusal(
         OrderExposure(symbol=symbol, change=change, held=before, price=draft.price),
         AccountExposure(
-            equity=book.equity,
+            equity=net_equity,
             peak_equity=book.inputs.peak_equity,
             capital=ZERO,
             gross=totals.gross - grown,

@@ -93,7 +93,7 @@ def _within_cash_and_risk(
         sized = _within_cash(book, net_equity, drafts)
         if risk is None:
             return sized
-        limited = within_exposure_limits(book, sized.drafts, risk)
+        limited = within_exposure_limits(book, net_equity, sized.drafts, risk)
         if all(after is before for before, after in zip(sized.drafts, limited, strict=True)):
             return sized
         drafts = [
