@@ -39,8 +39,8 @@ def within_exposure_limits(
 ) -> tuple[DraftOrder, ...]:
     """`drafts` in their order, those dropped that would take the book beyond `limits`.
 
-    Values are at plan prices, `net_equity` is what the plan's commission leaves of equity. Cash is not judged here: the plan has
-    fitted its purchases to it already.
+    Values are at plan prices, `net_equity` is what the plan's commission leaves of equity. Cash is
+    not judged here: the plan has fitted its purchases to it already.
     """
     single = limits.model_copy(update={"check_capital": False, "max_net_leverage": None})
     prices = {i.symbol: i.price for i in book.instruments if i.price is not None}
