@@ -154,6 +154,17 @@ def test_orders_at_work_count_as_done() -> None:
     assert found.desk.rejections == {"GROSS_LEVERAGE_LIMIT": 1}
 
 
+def test_an_order_of_what_has_no_price_yet_cannot_be_judged() -> None:
+    engine = Engine(
+        market(bars(FLAT), bars([None, None, *FLAT[2:]], "BBB")),
+        [StrategySlot("s", Scripted({0: [buy(5, symbol="BBB")], 3: [buy(7, symbol="BBB")]}))],
+        rules(risk=policy()),
+    )
+    engine.run()
+    assert [one.shares for one in fills(engine)] == [7]
+    assert engine.desk.rejections == {"NO_PRICE": 1}
+
+
 def test_a_flip_is_judged_by_what_it_opens() -> None:
     limits = UNBOUND | {"max_concentration": "0.10"}
     found = tried(FLAT, {0: [opening()], 2: [short()]}, limits=limits)

@@ -1,10 +1,11 @@
 """Checkpoints of a long run: written while it runs, and gone on from after it was stopped.
 
 A checkpoint holds the place that the run has come to, the account with its fills, the ledger,
-working orders and what each strategy remembers. It does not hold the bars: they are loaded again,
-and the checkpoint names the digest of those it belongs to, of the rules and of the strategies, so
-that it is never gone on from with others. A run that is gone on from gives the same fills as one
-that was never stopped.
+working orders, what each strategy remembers, the state of the risk policy, and every order and its
+changes where the run keeps them. It does not hold the bars: they are loaded again, and the
+checkpoint names the digest of those it belongs to, of the rules and of the strategies, so that it
+is never gone on from with others. A run that is gone on from gives the same fills, orders and
+events as one that was never stopped.
 """
 
 from __future__ import annotations
@@ -23,16 +24,18 @@ from trading_assets.engine.chunks import FIELDS, seen
 from trading_assets.engine.clock import Floats
 from trading_assets.engine.loop import Engine
 from trading_assets.engine.orders import OrderGroup, WorkingOrder
+from trading_assets.engine.risk_state import RiskState
 from trading_assets.errors import ConfigurationError
 from trading_assets.ledger.fold import LedgerState
 from trading_assets.model.corporate_actions import CorporateAction, DividendPayment
 from trading_assets.model.round_trip import RoundTrip
 
-VERSION = 1
+VERSION = 2
 
 
 class GroupState(msgspec.Struct, frozen=True):
-    """A group of orders: which are in it, by number, and what is left for them."""
+    """A group of orders: its entry (0 for none) and which are in it, by number, and what is left
+    for them. After a split there may be two of one `number`, so others name it by its place."""
 
     number: int
     open_quantity: int
@@ -49,8 +52,11 @@ class DueAction(msgspec.Struct, frozen=True):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """A run at `place`. `fills` and `transfers` are rows of 64-bit integers; `orders` working ones
-    without their groups; `strategies` what each remembers, in the order of the backtest."""
+    """A run at `place`. `fills` and `transfers` are rows of 64-bit integers; `orders` those that
+    work, that are kept, and entries of brackets, with places in `groups` (from 1, 0 for none).
+    `working` and `holders` (of each strategy and symbol) name orders in their sequence; `changes`
+    are those of kept orders, None where none are. `strategies` is what each remembers, in the order
+    of the backtest."""
 
     version: int
     fingerprint: str
@@ -65,20 +71,27 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     next_number: int
     orders: list[dict[str, Any]]
     groups: list[GroupState]
+    working: list[int]
+    holders: list[list[int]]
+    changes: list[tuple[int, int, int, str]] | None
     named_groups: list[tuple[int, str, int]]
     keys: list[str]
     ledger: LedgerState
     round_trips: list[RoundTrip]
     due: list[DueAction]
+    booked: list[tuple[int, CorporateAction | DividendPayment]]
     rejections: dict[str, int]
     signal_count: int
+    risk: RiskState | None
     strategies: list[dict[str, Any]]
 
 
 def fingerprint(engine: Engine) -> str:
-    """SHA-256 of bars, rules and strategies' ids: what a checkpoint belongs to."""
+    """SHA-256 of bars, rules, strategies' ids and whether orders are kept: what a checkpoint
+    belongs to."""
     digest = hashlib.sha256(engine.rules.model_dump_json().encode())
     digest.update(repr([slot.id for slot in engine.slots]).encode())
+    digest.update(repr(engine.records is not None).encode())
     digest.update(market_digest(engine.market).encode())
     return digest.hexdigest()
 
@@ -95,26 +108,60 @@ def market_digest(market: Market) -> str:
     return digest.hexdigest()
 
 
+class _OrderGraph:
+    """Orders by number, and the groups that they and their entries are in, each once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.orders: dict[int, WorkingOrder] = {}
+        self.groups: list[OrderGroup] = []
+        self._places: dict[int, int] = {}
+        kept = () if engine.records is None else engine.records.orders.values()
+        for order in (*kept, *engine.working_orders):
+            self._add(order)
+        for _, _, group in engine.desk.named_groups():
+            self._add_group(group)
+
+    def _add(self, order: WorkingOrder) -> None:
+        if order.number not in self.orders:
+            self.orders[order.number] = order
+            self._add_group(order.group)
+            self._add_group(order.legs)
+
+    def _add_group(self, group: OrderGroup | None) -> None:
+        if group is not None and id(group) not in self._places:
+            self.groups.append(group)
+            self._places[id(group)] = len(self.groups)
+            if group.entry is not None:
+                self._add(group.entry)
+
+    def place_of(self, group: OrderGroup | None) -> int:
+        """Place of a group among `groups`, from 1; 0 for none."""
+        return 0 if group is None else self._places[id(group)]
+
+    def order_state(self, order: WorkingOrder) -> dict[str, Any]:
+        """An order's fields, its groups by their places."""
+        state = {name: getattr(order, name) for name in WorkingOrder.__struct_fields__}
+        return state | {name: self.place_of(state[name]) for name in ("group", "legs")}
+
+    def group_state(self, group: OrderGroup) -> GroupState:
+        """A group's fields, its orders by their numbers."""
+        return GroupState(
+            group.number,
+            group.open_quantity,
+            0 if group.entry is None else group.entry.number,
+            tuple(order.number for order in group.orders if order.number in self.orders),
+        )
+
+
 def checkpoint(engine: Engine) -> Checkpoint:
     """The run as it stands, at the end of a bar.
 
-    ConfigurationError where a strategy remembers what cannot be kept, or where orders are kept or a
-    risk policy is at work: neither is part of a checkpoint.
+    ConfigurationError where a strategy remembers what cannot be kept.
     """
-    if engine.records is not None or engine.desk.risk is not None:
-        raise ConfigurationError(
-            "a run that keeps its orders, or has a risk policy, has no checkpoints. Leave "
-            "keep_orders and risk out, or run it in one go."
-        )
     account, desk, exchange, book = engine.account, engine.desk, engine.exchange, engine.book
     desk.rebalancer.release(engine.place - 1)
     book.catch_up()
-    orders = engine.working_orders
-    groups: dict[int, OrderGroup] = {}
-    for order in orders:
-        for group in (order.group, order.legs):
-            if group is not None:
-                groups[group.number] = group
+    graph = _OrderGraph(engine)
     return Checkpoint(
         version=VERSION,
         fingerprint=fingerprint(engine),
@@ -127,51 +174,45 @@ def checkpoint(engine: Engine) -> Checkpoint:
         fills=account.fill_rows.tobytes(),
         transfers=account.transfer_rows.tobytes(),
         next_number=exchange.next_number,
-        orders=[_order_state(order) for order in orders],
-        groups=[
-            GroupState(
-                group.number,
-                group.open_quantity,
-                0 if group.entry is None else group.entry.number,
-                tuple(order.number for order in group.orders),
-            )
-            for group in groups.values()
+        orders=[graph.order_state(order) for order in graph.orders.values()],
+        groups=[graph.group_state(group) for group in graph.groups],
+        working=[order.number for order in engine.working_orders],
+        holders=[[order.number for order in held] for held in exchange.by_holder.values()],
+        changes=None if engine.records is None else engine.records.changes,
+        named_groups=[
+            (strategy, name, graph.place_of(group)) for strategy, name, group in desk.named_groups()
         ],
-        named_groups=desk.named_groups(),
         keys=desk.keys(),
         ledger=book.ledger.state(),
         round_trips=engine.round_trips,
         due=[DueAction(*one) for one in engine.corporate.still_due()],
+        booked=engine.corporate.booked,
         rejections=dict(desk.rejections),
         signal_count=desk.signal_count,
+        risk=None if desk.risk is None else desk.risk.state(),
         strategies=[slot.strategy.state() for slot in engine.slots],
     )
-
-
-def _order_state(order: WorkingOrder) -> dict[str, Any]:
-    """An order's fields, its groups by their numbers (0 for none)."""
-    state = {name: getattr(order, name) for name in WorkingOrder.__struct_fields__}
-    for name in ("group", "legs"):
-        state[name] = 0 if state[name] is None else state[name].number
-    return state
 
 
 def resume(engine: Engine, kept: Checkpoint) -> None:
     """Bring a new engine of the same backtest to where the checkpoint was made.
 
-    ConfigurationError where bars, rules or strategies are not those of the checkpoint.
+    ConfigurationError where bars, rules or strategies are not those of the checkpoint, or only one
+    of the two keeps its orders.
     """
     if kept.version != VERSION or kept.fingerprint != fingerprint(engine):
         raise ConfigurationError(
-            "the checkpoint is of other bars, rules or strategies, or of another version. Run the "
-            "backtest from its beginning."
+            "the checkpoint is of other bars, rules or strategies, of another version, or only one "
+            "of the two runs keeps its orders. Run the backtest from its beginning."
         )
     engine.begin()
     _restore_account(engine, kept)
     _restore_orders(engine, kept)
     engine.book.resume(kept.ledger, kept.round_trips)
-    engine.corporate.resume([(one.place, one.rank, one.action) for one in kept.due])
+    engine.corporate.resume([(one.place, one.rank, one.action) for one in kept.due], kept.booked)
     desk = engine.desk
+    if desk.risk is not None and kept.risk is not None:
+        desk.risk.restore(kept.risk)
     desk.rejections.update(kept.rejections)
     desk.signal_count = kept.signal_count
     for slot, state in zip(engine.slots, kept.strategies, strict=True):
@@ -196,26 +237,27 @@ def _restore_account(engine: Engine, kept: Checkpoint) -> None:
 def _restore_orders(engine: Engine, kept: Checkpoint) -> None:
     exchange = engine.exchange
     exchange.next_number = kept.next_number
-    groups = {
-        one.number: OrderGroup(one.number, one.open_quantity, None, []) for one in kept.groups
-    }
+    groups = [OrderGroup(one.number, one.open_quantity, None, []) for one in kept.groups]
     orders: dict[int, WorkingOrder] = {}
     for state in kept.orders:
         fields = dict(state)
-        group, legs = fields.pop("group"), fields.pop("legs")
+        for name in ("group", "legs"):
+            fields[name] = groups[fields[name] - 1] if fields[name] else None
         order = WorkingOrder(**fields)
-        order.group, order.legs = groups.get(group), groups.get(legs)
         orders[order.number] = order
-        exchange.restore(order)
-    for one in kept.groups:
-        groups[one.number].entry = orders.get(one.entry)
-        groups[one.number].orders = [orders[number] for number in one.orders if number in orders]
+    for group, one in zip(groups, kept.groups, strict=True):
+        group.entry = orders.get(one.entry)
+        group.orders = [orders[number] for number in one.orders]
+    exchange.restore(
+        [orders[number] for number in kept.working],
+        [[orders[number] for number in held] for held in kept.holders],
+    )
+    if engine.records is not None and kept.changes is not None:
+        engine.records.changes = kept.changes
+        told = dict.fromkeys(number for _, number, _, _ in kept.changes)
+        engine.records.orders = {number: orders[number] for number in told}
     engine.desk.restore(
-        {
-            (strategy, name): groups[number]
-            for strategy, name, number in kept.named_groups
-            if number in groups
-        },
+        {(strategy, name): groups[place - 1] for strategy, name, place in kept.named_groups},
         kept.keys,
     )
 

@@ -107,9 +107,13 @@ class CorporateActionDesk:
         """What is still to be booked: place, rank among those of the same place, action."""
         return self._due[self._next :]
 
-    def resume(self, due: list[tuple[int, int, CorporateAction | DividendPayment]]) -> None:
-        """Go on with what was still due when a run was stopped."""
-        self._due, self._next = list(due), 0
+    def resume(
+        self,
+        due: list[tuple[int, int, CorporateAction | DividendPayment]],
+        booked: list[tuple[int, CorporateAction | DividendPayment]],
+    ) -> None:
+        """Go on with what was still due when a run was stopped, after what was booked."""
+        self._due, self._next, self.booked = list(due), 0, list(booked)
         self.next_place = self._due[0][0] if self._due else _NEVER
 
     def _of_session(self, action: CorporateAction, symbol: int, place: int) -> CorporateAction:

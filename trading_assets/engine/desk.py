@@ -284,9 +284,11 @@ class Desk:
 
     def risk_refusal(self, order: WorkingOrder, price: float) -> str:
         """The code of the risk policy's limit that an order breaks; empty for one that only
-        reduces, or without a policy."""
+        reduces, or without a policy. What no bar has priced so far cannot be judged."""
         if self.risk is None or not order.opens:
             return ""
+        if not price > 0:
+            return NO_PRICE
         return self.risk.refusal(order, price)
 
     def _new(
@@ -399,10 +401,10 @@ class Desk:
             group = self._groups[key] = OrderGroup(order.number, order.quantity, orders=[])
         order.group = group
 
-    def named_groups(self) -> list[tuple[int, str, int]]:
-        """Strategy, name and number of each group that a strategy named and that is open."""
+    def named_groups(self) -> list[tuple[int, str, OrderGroup]]:
+        """Strategy, name and group of each that a strategy named and that is open."""
         return [
-            (strategy, name, group.number)
+            (strategy, name, group)
             for (strategy, name), group in self._groups.items()
             if group.open_quantity > 0
         ]

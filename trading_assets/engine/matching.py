@@ -210,11 +210,13 @@ class Exchange:
             self.cancel(order, place, "immediate or cancel")
             self.working.pop()
 
-    def restore(self, order: WorkingOrder) -> None:
-        """Take up an order of a checkpoint, behind those that were taken up before it."""
-        key = order.strategy * self._symbols + order.symbol
-        self.by_holder.setdefault(key, []).append(order)
-        self.working.append(order)
+    def restore(self, working: list[WorkingOrder], holders: list[list[WorkingOrder]]) -> None:
+        """Take up the orders of a checkpoint, and those of each strategy and symbol, all in the
+        sequence that they had."""
+        # The engine's loop holds on to the list.
+        self.working[:] = working
+        for held in holders:
+            self.by_holder[held[0].strategy * self._symbols + held[0].symbol] = held
 
     def averages(self, place: int) -> Floats:
         """Volume-weighted average price of each symbol's bar at `place`, NaN without one."""

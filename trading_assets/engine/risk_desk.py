@@ -31,6 +31,7 @@ from trading_assets.engine.chunks import Chunk, seen
 from trading_assets.engine.clock import Floats, date_of
 from trading_assets.engine.matching import Exchange
 from trading_assets.engine.orders import GTC, IS_TERMINAL, MARKET, STOP, WorkingOrder
+from trading_assets.engine.risk_state import RiskState
 from trading_assets.engine.rules import FillPrice
 from trading_assets.engine.scaled import PRICE_UNIT, price_units
 from trading_assets.indicators.indicator import indicator
@@ -119,6 +120,31 @@ class RiskDesk:
     def needs_trade_results(self) -> bool:
         """True where positions are sized by what earlier ones earned."""
         return isinstance(self._policy.sizing, Kelly)
+
+    def state(self) -> RiskState:
+        """What is remembered after a bar. Statistics of trades are not: they are taken again."""
+        sent, sent_each = self._rate.state()
+        return RiskState(
+            breaker=self._breaker,
+            breakers=self.breakers,
+            peak=self._peak if self._peak > -math.inf else None,
+            session=self._session,
+            version=self._version,
+            is_flat=self._is_flat,
+            trailing=list(self._trailing.items()),
+            sent=sent,
+            sent_each=sent_each,
+        )
+
+    def restore(self, kept: RiskState) -> None:
+        """Take up what `state` gave."""
+        self._breaker, self.breakers = kept.breaker, list(kept.breakers)
+        level = trip_equity(kept.breaker, self._breaker_policy)
+        self._trip_at = -math.inf if level is None else float(level)
+        self._peak = -math.inf if kept.peak is None else kept.peak
+        self._session, self._version, self._is_flat = kept.session, kept.version, kept.is_flat
+        self._trailing = dict(kept.trailing)
+        self._rate.restore(kept.sent, kept.sent_each)
 
     # Before an order
 

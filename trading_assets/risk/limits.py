@@ -191,6 +191,17 @@ class OrderRate:
             self._sent.append(moment_ns)
         return None
 
+    def state(self) -> tuple[list[int], dict[str, list[int]]]:
+        """The moments that count, in all and by symbol: for a checkpoint."""
+        return list(self._sent), {symbol: list(sent) for symbol, sent in self._sent_each.items()}
+
+    def restore(self, sent: list[int], sent_each: Mapping[str, list[int]]) -> None:
+        """Take up what `state` gave."""
+        self._sent = deque(sent, maxlen=self._most)
+        self._sent_each = {
+            symbol: deque(moments, maxlen=self._most_each) for symbol, moments in sent_each.items()
+        }
+
 
 def _rate(code: RiskCode, symbol: str, most: int) -> RiskRefusal:
     """The window holds at most as many orders as the limit allows, all of the last minute."""
