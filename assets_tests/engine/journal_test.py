@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from assets_tests.engine.loop_test import day, random_market
@@ -19,9 +20,19 @@ from trading_assets.event_log.store import open_event_log
 from trading_assets.ledger.fold import Ledger
 from trading_assets.ledger.orders import OrderBook
 from trading_assets.model.corporate_actions import Delisting, Dividend, Split
-from trading_assets.model.order_events import OrderIntended
+from trading_assets.model.events import NewEvent
+from trading_assets.model.market_events import Signal, SignalAction
+from trading_assets.model.order_events import Fill, OrderIntended
 from trading_assets.model.policies import AccountingPolicy
-from trading_assets.strategies.base import open_long, target_weight
+from trading_assets.strategies.base import (
+    Answer,
+    Snapshot,
+    Strategy,
+    TargetWeights,
+    open_long,
+    open_short,
+    target_weight,
+)
 
 
 def replayed(engine: Engine, folder: Path) -> tuple[Ledger, OrderBook]:
@@ -97,7 +108,80 @@ def test_corporate_actions_and_the_orders_they_replace_are_among_the_events(tmp_
     assert ledger.positions == {}
 
 
-def test_each_order_leads_back_to_its_signal() -> None:
+def told(engine: Engine, kind: type[Any]) -> list[tuple[NewEvent, Any]]:
+    """Events of a kind, in their envelopes and as they are."""
+    return [(one, one.event) for one in run_events(engine) if isinstance(one.event, kind)]
+
+
+def test_each_signal_is_an_event_that_its_orders_lead_back_to(tmp_path: Path) -> None:
+    """Bought at the open of the second day with a stop at 9, hit on the third."""
+    flat: Row = (10.0, 10.0, 10.0, 10.0)
+    fallen: Row = (10.0, 10.0, 8.0, 8.5)
+    signal = open_long(
+        "AAA", confidence=0.5, stop_loss_price=9.0, take_profit_price=12.5, reason="breakout"
+    )
+    engine = Engine(
+        market(bars([flat, flat, fallen, flat])),
+        [StrategySlot("mine", Scripted({0: [signal]}))],
+        rules(position_size="0.1"),
+        keep_orders=True,
+    )
+    engine.run()
+    replayed(engine, tmp_path)
+    ((found, event),) = told(engine, Signal)
+    assert event == Signal(
+        strategy_id="mine",
+        symbol="AAA",
+        action=SignalAction.OPEN_LONG,
+        price=Decimal(10),
+        confidence=Decimal("0.5"),
+        stop_loss_price=Decimal(9),
+        take_profit_price=Decimal("12.5"),
+        reason="breakout",
+    )
+    assert found.correlation_id == "signal/mine/AAA/2024-01-01/1"
+    # The entry's own events, and those of the stop that it opened two days later.
+    intended = told(engine, OrderIntended)
+    assert {one.causation_id for one, _ in intended} == {found.correlation_id}
+    assert [event.batch_id.removeprefix(found.correlation_id) for _, event in intended] == [
+        "/open",
+        "/open/stop_loss",
+        "/open/take_profit",
+    ]
+    assert {one.causation_id for one, _ in told(engine, Fill)} == {found.correlation_id}
+
+
+def test_a_flip_and_target_weights_lead_back_to_their_signals_too(tmp_path: Path) -> None:
+    class Weighing(Strategy):
+        def generate_signals(self, snapshot: Snapshot) -> Answer:
+            return TargetWeights(np.array([0.25, np.nan]))
+
+    flat: Row = (10.0, 10.0, 10.0, 10.0)
+    engine = Engine(
+        market(bars([flat] * 4), bars([flat] * 4, "BBB")),
+        [
+            StrategySlot("flip", Scripted({0: [open_long("BBB")], 4: [open_short("BBB")]})),
+            StrategySlot("weigh", Weighing()),
+        ],
+        rules(),
+        keep_orders=True,
+    )
+    engine.run()
+    replayed(engine, tmp_path)
+    signals = {one.correlation_id: event for one, event in told(engine, Signal)}
+    assert len(signals) == 2 + 4
+    ids = [event.batch_id for _, event in told(engine, OrderIntended)]
+    assert ids == [
+        "signal/flip/BBB/2024-01-01/1/open",
+        "signal/weigh/AAA/2024-01-01/2/target",
+        "signal/flip/BBB/2024-01-03/4/close",
+        "signal/flip/BBB/2024-01-03/4/open",
+    ]
+    assert signals["signal/weigh/AAA/2024-01-01/2"].weight == Decimal("0.25")
+    assert {one.causation_id for one, _ in told(engine, OrderIntended)} <= set(signals)
+
+
+def test_an_order_that_a_strategy_asks_for_itself_has_its_own_key() -> None:
     flat: Row = (10.0, 10.0, 10.0, 10.0)
     engine = Engine(
         market(bars([flat] * 3)),
@@ -106,9 +190,10 @@ def test_each_order_leads_back_to_its_signal() -> None:
         keep_orders=True,
     )
     engine.run()
-    intended = [one for one in run_events(engine) if isinstance(one.event, OrderIntended)]
-    assert [one.causation_id for one in intended] == ["signal/mine/AAA/2024-01-02/mine/k1"]
-    assert intended[0].correlation_id == "mine-1"
+    ((intended, event),) = told(engine, OrderIntended)
+    assert intended.causation_id == "order/mine/AAA/2024-01-02/1"
+    assert event.batch_id == "order/mine/AAA/2024-01-02/1/k1"
+    assert intended.correlation_id == "mine-1"
 
 
 def test_a_run_that_kept_no_orders_has_no_events() -> None:

@@ -28,10 +28,14 @@ from trading_assets.engine.loop import Engine, StrategySlot
 from trading_assets.engine.rules import BacktestRules
 from trading_assets.errors import ConfigurationError, LedgerError
 from trading_assets.model.corporate_actions import Delisting, Dividend, Split
+from trading_assets.model.order import OrderStatus
 from trading_assets.strategies.base import (
     Answer,
     Bar,
     Context,
+    OrderIntent,
+    OrderResult,
+    Signal,
     Snapshot,
     Strategy,
     TargetWeights,
@@ -153,11 +157,54 @@ def test_an_order_beyond_the_cash_is_rejected_and_counts_orders_on_their_way() -
     assert engine.desk.rejections == {"INSUFFICIENT_CAPITAL": 1}
 
 
-def test_a_repeated_key_gives_the_first_order_again() -> None:
-    engine = run_plain(
-        [FLAT] * 4, {0: [buy(5, idempotency_key="k")], 2: [buy(7, idempotency_key="k")]}
-    )
+class Repeating(Strategy):
+    """Asks for the same thing after every bar, and takes down what came of it before."""
+
+    def __init__(self, wish: Signal | OrderIntent) -> None:
+        self.wish = wish
+        self.found: list[OrderResult | None] = []
+
+    def on_bar(self, bar: Bar, context: Context) -> Answer:
+        self.found.append(context.order("k"))
+        return [self.wish]
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        buy(5, idempotency_key="k"),
+        open_long("AAA", quantity=5, idempotency_key="k"),
+        target_weight("AAA", 0.005, idempotency_key="k"),
+    ],
+)
+def test_a_repeated_key_gives_the_first_order_again(wish: Signal | OrderIntent) -> None:
+    strategy = Repeating(wish)
+    engine = Engine(market(bars([FLAT] * 4)), [StrategySlot("s", strategy)], plain())
+    engine.run()
     assert fills(engine) == [traded(1, 5, "10.00")]
+    done = OrderResult("1", OrderStatus.FILLED, 5.0, 5.0, "")
+    assert strategy.found == [None, done, done, done]
+
+
+def test_a_repeated_key_gives_the_first_refusal_again() -> None:
+    strategy = Repeating(open_long("AAA", quantity=50_000, idempotency_key="k"))
+    engine = Engine(market(bars([FLAT] * 3)), [StrategySlot("s", strategy)], plain())
+    engine.run()
+    refused = OrderResult("1", OrderStatus.REJECTED, 50_000.0, 0.0, "INSUFFICIENT_CAPITAL")
+    assert strategy.found == [None, refused, refused]
+    assert engine.desk.rejections == {"INSUFFICIENT_CAPITAL": 1}
+
+
+def test_keys_are_each_strategys_own() -> None:
+    slots = [StrategySlot(name, Repeating(buy(5, idempotency_key="k"))) for name in ("a", "b")]
+    engine = Engine(market(bars([FLAT] * 3)), slots, plain())
+    engine.run()
+    assert fills(engine) == [traded(1, 5, "10.00"), traded(1, 5, "10.00")]
+
+
+def test_a_confidence_beyond_0_to_1_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"confidence 1\.5"):
+        run_plain([FLAT], {0: [open_long("AAA", confidence=1.5)]})
 
 
 def test_a_target_weight_replaces_what_is_left_of_the_last_target() -> None:

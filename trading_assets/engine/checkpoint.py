@@ -23,12 +23,13 @@ from trading_assets.engine.bars import Market
 from trading_assets.engine.chunks import FIELDS, seen
 from trading_assets.engine.clock import Floats
 from trading_assets.engine.loop import Engine
-from trading_assets.engine.orders import OrderGroup, WorkingOrder
+from trading_assets.engine.orders import SIGNALED, OrderGroup, WorkingOrder
 from trading_assets.engine.risk_state import RiskState
 from trading_assets.errors import ConfigurationError
 from trading_assets.ledger.fold import LedgerState
 from trading_assets.model.corporate_actions import CorporateAction, DividendPayment
 from trading_assets.model.round_trip import RoundTrip
+from trading_assets.strategies.base import Signal
 
 VERSION = 2
 
@@ -55,8 +56,9 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A run at `place`. `fills` and `transfers` are rows of 64-bit integers; `orders` those that
     work, that are kept, and entries of brackets, with places in `groups` (from 1, 0 for none).
     `working` and `holders` (of each strategy and symbol) name orders in their sequence; `changes`
-    are those of kept orders, None where none are. `strategies` is what each remembers, in the order
-    of the backtest."""
+    are those of kept orders, None where none are. `keys` are strategies' idempotency keys with the
+    number of the first order (0 for none). `strategies` is what each remembers, in the order of the
+    backtest."""
 
     version: int
     fingerprint: str
@@ -74,8 +76,9 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     working: list[int]
     holders: list[list[int]]
     changes: list[tuple[int, int, int, str]] | None
+    signals: list[tuple[int, int, int, Signal]]
     named_groups: list[tuple[int, str, int]]
-    keys: list[str]
+    keys: list[tuple[int, str, int]]
     ledger: LedgerState
     round_trips: list[RoundTrip]
     due: list[DueAction]
@@ -116,8 +119,11 @@ class _OrderGraph:
         self.groups: list[OrderGroup] = []
         self._places: dict[int, int] = {}
         kept = () if engine.records is None else engine.records.orders.values()
-        for order in (*kept, *engine.working_orders):
-            self._add(order)
+        for placed in (*kept, *engine.working_orders):
+            self._add(placed)
+        for _, _, order in engine.desk.first_orders():
+            if order is not None:
+                self._add(order)
         for _, _, group in engine.desk.named_groups():
             self._add_group(group)
 
@@ -179,10 +185,14 @@ def checkpoint(engine: Engine) -> Checkpoint:
         working=[order.number for order in engine.working_orders],
         holders=[[order.number for order in held] for held in exchange.by_holder.values()],
         changes=None if engine.records is None else engine.records.changes,
+        signals=[] if engine.records is None else engine.records.signals,
         named_groups=[
             (strategy, name, graph.place_of(group)) for strategy, name, group in desk.named_groups()
         ],
-        keys=desk.keys(),
+        keys=[
+            (strategy, key, 0 if order is None else order.number)
+            for strategy, key, order in desk.first_orders()
+        ],
         ledger=book.ledger.state(),
         round_trips=engine.round_trips,
         due=[DueAction(*one) for one in engine.corporate.still_due()],
@@ -253,12 +263,14 @@ def _restore_orders(engine: Engine, kept: Checkpoint) -> None:
         [[orders[number] for number in held] for held in kept.holders],
     )
     if engine.records is not None and kept.changes is not None:
-        engine.records.changes = kept.changes
-        told = dict.fromkeys(number for _, number, _, _ in kept.changes)
+        engine.records.changes, engine.records.signals = kept.changes, kept.signals
+        told = dict.fromkeys(
+            number for _, number, trigger, _ in kept.changes if trigger != SIGNALED
+        )
         engine.records.orders = {number: orders[number] for number in told}
     engine.desk.restore(
         {(strategy, name): groups[place - 1] for strategy, name, place in kept.named_groups},
-        kept.keys,
+        {(strategy, key): orders.get(number) for strategy, key, number in kept.keys},
     )
 
 

@@ -10,14 +10,14 @@
                             still working towards an earlier one
     an order of its own     as it is, within what the account may do
 
-Each order carries a key back to its signal: strategy, symbol, bar, what was asked for and the how
-many-eth of its kind. The same key again gives the first order, not another.
+Each order carries the number of the signal that it comes from and what it is for there. A strategy
+may give a key of its own; the same key again gives no second order (`order_of` finds the first).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,7 +45,13 @@ from trading_assets.errors import ConfigurationError
 from trading_assets.model.market_events import SignalAction
 from trading_assets.model.order import OrderType, Side
 from trading_assets.model.round_trip import RoundTrip
-from trading_assets.strategies.base import Answer, OrderIntent, Signal, TargetWeights
+from trading_assets.strategies.base import (
+    Answer,
+    OrderIntent,
+    Signal,
+    TargetWeights,
+    target_weight,
+)
 
 if TYPE_CHECKING:
     from trading_assets.engine.risk_desk import RiskDesk
@@ -56,6 +62,8 @@ _CLOSE_LONG = SignalAction.CLOSE_LONG
 _OPEN_SHORT = SignalAction.OPEN_SHORT
 _CLOSE_SHORT = SignalAction.CLOSE_SHORT
 
+SignalLog = Callable[[int, int, int, Iterable[tuple[int, Signal]]], None]
+"""Told of (place, number of the answer, strategy, symbols and their signals)."""
 SHORT_NOT_ALLOWED = "SHORT_NOT_ALLOWED"
 INSUFFICIENT_CAPITAL = "INSUFFICIENT_CAPITAL"
 NO_PRICE = "NO_PRICE"
@@ -78,6 +86,7 @@ class Desk:
         strategy_ids: tuple[str, ...],
         shares_of_equity: tuple[float, ...],
         trade_results: Callable[[], Sequence[RoundTrip]] = lambda: (),
+        tell: SignalLog | None = None,
     ) -> None:
         self._market = market
         self._chunk = chunk
@@ -93,7 +102,8 @@ class Desk:
         self._allow_borrowing = rules.account.allow_borrowing
         self._time_in_force = TIME_IN_FORCE_NAMES.index(rules.matching.time_in_force.value)
         self._shares_of_equity = shares_of_equity
-        self._by_key: dict[str, None] = {}
+        self._tell = tell
+        self._by_key: dict[tuple[int, str], WorkingOrder | None] = {}
         self._groups: dict[tuple[int, str], OrderGroup] = {}
         self._valued_at = self._valued_version = -1
         self._equity = 0.0
@@ -141,9 +151,12 @@ class Desk:
             return
         if isinstance(answer, TargetWeights):
             self.signal_count += 1
+            if self._tell is not None:
+                self._tell(place, self.signal_count, strategy, self._wishes(answer))
             marks = self._chunk.marks[place - self._chunk.first]
             stake = self._stake(strategy, place)
-            self.rebalancer.rebalance(strategy, answer.weights, marks, stake, place)
+            number = self.signal_count
+            self.rebalancer.rebalance(strategy, answer.weights, marks, stake, place, number)
             return
         for one in answer:
             self.signal_count += 1
@@ -153,10 +166,29 @@ class Desk:
                     f"strategy {self._strategy_ids[strategy]} asks for {one.symbol!r}, which the "
                     f"backtest has no bars of. It has: {', '.join(self._market.symbols[:20])}."
                 )
-            if isinstance(one, Signal):
-                self._take_signal(strategy, symbol, one, place)
+            if self._tell is not None:
+                wishes = ((symbol, one),) if isinstance(one, Signal) else ()
+                self._tell(place, self.signal_count, strategy, wishes)
+            act: Callable[..., WorkingOrder | None] = (
+                self._take_signal if isinstance(one, Signal) else self._take_intent
+            )
+            if one.idempotency_key:
+                key = (strategy, one.idempotency_key)
+                if key not in self._by_key:
+                    self._by_key[key] = act(strategy, symbol, one, place)
             else:
-                self._take_intent(strategy, symbol, one, place)
+                act(strategy, symbol, one, place)
+
+    def _wishes(self, answer: TargetWeights) -> Iterator[tuple[int, Signal]]:
+        """The signals that target weights are: one for each symbol that is not left as it is."""
+        for symbol, weight in enumerate(answer.weights.tolist()):
+            if weight == weight:
+                yield symbol, target_weight(self._market.columns[symbol].symbol, weight)
+
+    def order_of(self, strategy: int, key: str) -> WorkingOrder | None:
+        """The first order of a strategy's idempotency key; None where there was no such key, or
+        nothing had to be ordered."""
+        return self._by_key.get((strategy, key))
 
     def _stake(self, strategy: int, place: int) -> float:
         """What a strategy may invest: its share of equity, less the cash buffer."""
@@ -177,32 +209,39 @@ class Desk:
             price = price / factor.item(row)
         return price_units(price)
 
-    def _take_signal(self, strategy: int, symbol: int, signal: Signal, place: int) -> None:
+    def _take_signal(
+        self, strategy: int, symbol: int, signal: Signal, place: int
+    ) -> WorkingOrder | None:
+        """Act on a signal; the order that leads to what it asks for, None where none is needed."""
         action = signal.action
+        if signal.confidence is not None and not 0 <= signal.confidence <= 1:
+            raise ConfigurationError(
+                f"strategy {self._strategy_ids[strategy]} signals {signal.symbol} with confidence "
+                f"{signal.confidence}. Give one from 0 to 1, or None for all of the size."
+            )
         held = self.account.by_strategy.item(strategy, symbol)
         if action is _OPEN_LONG or action is _OPEN_SHORT:
-            self._open(strategy, symbol, signal, place, held, 1 if action is _OPEN_LONG else -1)
-        elif action is _CLOSE_LONG or action is _CLOSE_SHORT:
+            sign = 1 if action is _OPEN_LONG else -1
+            return self._open(strategy, symbol, signal, place, held, sign)
+        if action is _CLOSE_LONG or action is _CLOSE_SHORT:
             if held and (held > 0) is (action is _CLOSE_LONG):
-                self._close(strategy, symbol, signal, place, held)
-            else:
-                # An order that would have opened it is not wanted any more.
-                self._cancel_opening(strategy, symbol, place, 1 if action is _CLOSE_LONG else -1)
-        else:
-            self._aim(strategy, symbol, signal, place, held)
+                return self._close(strategy, symbol, signal, place, held)
+            # An order that would have opened it is not wanted any more.
+            self._cancel_opening(strategy, symbol, place, 1 if action is _CLOSE_LONG else -1)
+            return None
+        return self._aim(strategy, symbol, signal, place, held)
 
     def _open(
         self, strategy: int, symbol: int, signal: Signal, place: int, held: int, sign: int
-    ) -> None:
+    ) -> WorkingOrder | None:
         working = self.exchange.by_holder.get(strategy * len(self._index) + symbol)
         if held * sign > 0 or (working and any(o.opens and o.sign == sign for o in working)):
-            return
+            return None
         if held:
             self._close(strategy, symbol, signal, place, held)
         price = self._mark(symbol, place)
         if not price > 0:
-            self._refuse(strategy, symbol, signal, place, sign, NO_PRICE)
-            return
+            return self._refuse(strategy, symbol, signal, place, sign, NO_PRICE)
         if signal.quantity is not None:
             quantity = self._scale.truncated(signal.quantity)
         elif self.risk is not None:
@@ -213,7 +252,7 @@ class Desk:
                 size *= signal.confidence
             stake = self._stake(strategy, place)
             quantity = target_shares(size, stake, price, 0, self.exchange.commission, self._scale)
-        order = self._new(strategy, symbol, signal, place, sign, quantity)
+        order = self._new(strategy, symbol, signal, place, sign, quantity, "open")
         order.stop_loss = self._raw(symbol, signal.stop_loss_price, place)
         order.take_profit = self._raw(symbol, signal.take_profit_price, place)
         now = self.account.by_strategy.item(strategy, symbol)
@@ -223,6 +262,7 @@ class Desk:
             self.exchange.reject(order, place, refusal)
         else:
             self.exchange.submit(order, place)
+        return order
 
     def _sized_by_risk(self, order: WorkingOrder, signal: Signal, price: float) -> str:
         """Give an order that opens the risk policy's stops and size, where it has none; the code of
@@ -238,17 +278,21 @@ class Desk:
             order.quantity = sized
         return refusal
 
-    def _close(self, strategy: int, symbol: int, signal: Signal, place: int, held: int) -> None:
+    def _close(
+        self, strategy: int, symbol: int, signal: Signal, place: int, held: int
+    ) -> WorkingOrder:
         sign = -1 if held > 0 else 1
         working = self.exchange.by_holder.get(strategy * len(self._index) + symbol)
         if working:
-            if any(not o.opens and o.sign == sign and o.kind == MARKET for o in working):
-                return
+            for order in working:
+                if not order.opens and order.sign == sign and order.kind == MARKET:
+                    return order
             for order in list(working):
                 self.exchange.cancel(order, place, "the position is closed by a signal")
-        order = self._new(strategy, symbol, signal, place, sign, abs(held))
+        order = self._new(strategy, symbol, signal, place, sign, abs(held), "close")
         order.opens = False
         self.exchange.submit(order, place)
+        return order
 
     def _cancel_opening(self, strategy: int, symbol: int, place: int, sign: int) -> None:
         working = self.exchange.by_holder.get(strategy * len(self._index) + symbol)
@@ -256,22 +300,23 @@ class Desk:
             for order in [one for one in working if one.opens and one.sign == sign]:
                 self.exchange.cancel(order, place, "closed by a signal before it was filled")
 
-    def _aim(self, strategy: int, symbol: int, signal: Signal, place: int, held: int) -> None:
-        """Order what leads to a target weight."""
+    def _aim(
+        self, strategy: int, symbol: int, signal: Signal, place: int, held: int
+    ) -> WorkingOrder | None:
+        """Order what leads to a target weight; None where nothing has to be."""
         for order in self.exchange.orders_of(strategy, symbol):
             self.exchange.cancel(order, place, "replaced by a new target")
         price = self._mark(symbol, place)
         weight = signal.weight or 0.0
         if not price > 0:
-            self._refuse(strategy, symbol, signal, place, 1, NO_PRICE)
-            return
+            return self._refuse(strategy, symbol, signal, place, 1, NO_PRICE)
         stake = self._stake(strategy, place)
         wanted = target_shares(weight, stake, price, held, self.exchange.commission, self._scale)
         change = wanted - held
         if not change:
-            return
+            return None
         sign = 1 if change > 0 else -1
-        order = self._new(strategy, symbol, signal, place, sign, abs(change))
+        order = self._new(strategy, symbol, signal, place, sign, abs(change), "target")
         order.opens = abs(wanted) > abs(held) or wanted * held < 0
         if wanted < 0 and not self._allow_short:
             self.rejections[SHORT_NOT_ALLOWED] += 1
@@ -281,6 +326,7 @@ class Desk:
             self.exchange.reject(order, place, refusal)
         else:
             self.exchange.submit(order, place)
+        return order
 
     def risk_refusal(self, order: WorkingOrder, price: float) -> str:
         """The code of the risk policy's limit that an order breaks; empty for one that only
@@ -292,8 +338,16 @@ class Desk:
         return self.risk.refusal(order, price)
 
     def _new(
-        self, strategy: int, symbol: int, signal: Signal, place: int, sign: int, quantity: int
+        self,
+        strategy: int,
+        symbol: int,
+        signal: Signal,
+        place: int,
+        sign: int,
+        quantity: int,
+        purpose: str,
     ) -> WorkingOrder:
+        """An order of the signal that is being acted on; `purpose` is what it is for there."""
         return WorkingOrder(
             self.exchange.new_number(),
             strategy,
@@ -303,14 +357,18 @@ class Desk:
             MARKET,
             self._time_in_force,
             place,
+            signal=self.signal_count,
+            key=signal.idempotency_key or purpose,
             reason=signal.reason,
         )
 
     def _refuse(
         self, strategy: int, symbol: int, signal: Signal, place: int, sign: int, code: str
-    ) -> None:
+    ) -> WorkingOrder:
+        order = self._new(strategy, symbol, signal, place, sign, 0, "refused")
         self.rejections[code] += 1
-        self.exchange.reject(self._new(strategy, symbol, signal, place, sign, 0), place, code)
+        self.exchange.reject(order, place, code)
+        return order
 
     def _refusal(self, order: WorkingOrder, price: float, held: int) -> str:
         """Why an order that opens may not be sent; empty where it may."""
@@ -351,11 +409,9 @@ class Desk:
                 cash -= order.remaining / scale.share_unit * self._mark(order.symbol, place)
         return cash
 
-    def _take_intent(self, strategy: int, symbol: int, intent: OrderIntent, place: int) -> None:
-        key = intent.idempotency_key
-        full_key = f"{self._strategy_ids[strategy]}/{key}"
-        if key and full_key in self._by_key:
-            return
+    def _take_intent(
+        self, strategy: int, symbol: int, intent: OrderIntent, place: int
+    ) -> WorkingOrder:
         sign = 1 if intent.side is Side.BUY else -1
         kind, is_bracket = self._kind(intent)
         in_force = intent.time_in_force
@@ -370,14 +426,13 @@ class Desk:
             place,
             limit=self._raw(symbol, intent.limit_price, place),
             stop=self._raw(symbol, intent.stop_price, place),
-            key=full_key if key else "",
+            signal=self.signal_count,
+            key=intent.idempotency_key or "order",
             reason=intent.reason,
         )
         if is_bracket:
             order.take_profit = self._raw(symbol, intent.take_profit_price, place)
             order.stop_loss = self._raw(symbol, intent.stop_loss_price, place)
-        if key:
-            self._by_key[full_key] = None
         held = self.account.by_strategy.item(strategy, symbol)
         order.opens = held * sign >= 0 or order.quantity > abs(held)
         if intent.one_cancels_other:
@@ -392,6 +447,7 @@ class Desk:
             self.exchange.reject(order, place, refusal)
         else:
             self.exchange.submit(order, place)
+        return order
 
     def _join(self, order: WorkingOrder, name: str) -> None:
         """Put an order into the strategy's group of that name, a new one where that is done."""
@@ -409,13 +465,17 @@ class Desk:
             if group.open_quantity > 0
         ]
 
-    def keys(self) -> list[str]:
-        """The idempotency keys that were used."""
-        return list(self._by_key)
+    def first_orders(self) -> list[tuple[int, str, WorkingOrder | None]]:
+        """Strategy, idempotency key and first order of each key that was used."""
+        return [(*key, order) for key, order in self._by_key.items()]
 
-    def restore(self, groups: dict[tuple[int, str], OrderGroup], keys: list[str]) -> None:
+    def restore(
+        self,
+        groups: dict[tuple[int, str], OrderGroup],
+        keys: dict[tuple[int, str], WorkingOrder | None],
+    ) -> None:
         """Take up the groups and keys of a checkpoint."""
-        self._groups, self._by_key = groups, dict.fromkeys(keys)
+        self._groups, self._by_key = groups, keys
 
     @staticmethod
     def _code(name: str) -> int:

@@ -4,8 +4,11 @@ A run that keeps its orders can be written to an event log. Folded from there by
 order book, as any portfolio is, it gives the same cash, shares, lots and orders: each session's
 close states what the backtest had, and the ledger refuses a close that it does not come to itself.
 
-An order's id is `<strategy>-<number>`. Its batch, and the cause of each of its events, lead back to
-the signal: `signal/<strategy>/<symbol>/<time of the bar>`, followed by the key where one was given.
+A signal's id is `signal/<strategy>/<symbol>/<time of the bar>/<number of the answer>`, with `order`
+in place of `signal` where the strategy asked for an order itself. The event of a signal has it as
+its correlation; the events of an order have it as their cause, which is the order's intent. Its
+batch is the same followed by what it is for there (open, close, target, a leg) or by the strategy's
+own key: its idempotency key. An order's id is `<strategy>-<number>`.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from decimal import Decimal
 import numpy as np
 from msgspec.structs import replace
 
+from trading_assets.engine.chunks import seen
 from trading_assets.engine.clock import Integers, iso, moment
 from trading_assets.engine.loop import Engine
 from trading_assets.engine.orders import (
@@ -28,6 +32,7 @@ from trading_assets.engine.orders import (
     KIND_NAMES,
     LIMIT,
     REJECT,
+    SIGNALED,
     TIME_IN_FORCE_NAMES,
     WorkingOrder,
 )
@@ -42,6 +47,7 @@ from trading_assets.model.events import (
     NewEvent,
     SessionClosed,
 )
+from trading_assets.model.market_events import Signal
 from trading_assets.model.money import ZERO, notional
 from trading_assets.model.order import (
     OrderRequest,
@@ -59,6 +65,8 @@ from trading_assets.model.order_events import (
     OrderRejected,
     OrderSubmitted,
 )
+from trading_assets.risk.sizing import exact
+from trading_assets.strategies.base import Signal as Wish
 
 SOURCE = "backtest"
 
@@ -84,6 +92,13 @@ class _Journal:
         self.engine = engine
         self.orders = engine.records.orders
         self.changes = engine.records.changes
+        self.signals = iter(engine.records.signals)
+        self.signal = next(self.signals, None)
+        self._signals_of = {number for number, *_ in engine.records.signals}
+        self._answered = {
+            number: place for place, number, trigger, _ in self.changes if trigger == SIGNALED
+        }
+        """Place of each answer, by its number."""
         self.market = engine.market
         self.fills: Iterator[tuple[dt.date, Fill]] = engine.book.fills()
         self.curve: AccountCurve = account_curve(engine.market, engine.account, engine.place)
@@ -143,6 +158,9 @@ class _Journal:
 
     def _changed(self, change: tuple[int, int, int, str]) -> Iterator[NewEvent]:
         place, number, trigger, reason = change
+        if trigger == SIGNALED:
+            yield from self._signaled(place, number)
+            return
         order = self.orders[number]
         name, cause = self._id(order), self._cause(order)
 
@@ -170,18 +188,50 @@ class _Journal:
         return f"{self.engine.slots[order.strategy].id}-{order.number}"
 
     def _cause(self, order: WorkingOrder) -> str:
-        strategy = self.engine.slots[order.strategy].id
-        symbol = self.market.symbols[order.symbol]
-        when = iso(int(self.market.timeline[order.placed]), self.market.timeframe)
-        key = f"/{order.key}" if order.key else ""
-        return f"signal/{strategy}/{symbol}/{when}{key}"
+        return self._signal_id(order.strategy, order.symbol, order.signal)
+
+    def _signal_id(self, strategy: int, symbol: int, number: int) -> str:
+        """Id of a signal, or of an order that a strategy asked for, by the number of the answer."""
+        kind = "signal" if number in self._signals_of else "order"
+        when = iso(int(self.market.timeline[self._answered[number]]), self.market.timeframe)
+        name, of = self.engine.slots[strategy].id, self.market.symbols[symbol]
+        return f"{kind}/{name}/{of}/{when}/{number}"
+
+    def _signaled(self, place: int, number: int) -> Iterator[NewEvent]:
+        """The signals of one answer."""
+        while self.signal is not None and self.signal[0] == number:
+            _, strategy, symbol, wish = self.signal
+            self.signal = next(self.signals, None)
+            name = self._signal_id(strategy, symbol, number)
+            yield self._event(place, name, self._signal(strategy, symbol, place, wish), name)
+
+    def _signal(self, strategy: int, symbol: int, place: int, wish: Wish) -> Signal:
+        """A signal as the book's event; decided at the bar's close where it gives no price."""
+        price, row = wish.price, self._row(symbol, place)
+        if price is None and row >= 0:
+            price = float(seen(self.market.columns[symbol], "close", row, row + 1)[0])
+        return Signal(
+            strategy_id=self.engine.slots[strategy].id,
+            symbol=wish.symbol,
+            action=wish.action,
+            price=_seen_price(price),
+            weight=None if wish.weight is None else exact(wish.weight),
+            confidence=None if wish.confidence is None else exact(wish.confidence),
+            stop_loss_price=_seen_price(wish.stop_loss_price),
+            take_profit_price=_seen_price(wish.take_profit_price),
+            reason=wish.reason,
+        )
+
+    def _row(self, symbol: int, place: int) -> int:
+        """Row of a symbol's latest bar at a place; -1 before its first."""
+        rows = self.market.rows[symbol]
+        return place if rows is None else int(rows[: place + 1].max())
 
     def _intended(self, order: WorkingOrder) -> OrderIntended:
         scale = self.engine.account.scale
         is_bracket = bool(order.take_profit or order.stop_loss)
         kind = "bracket" if is_bracket else KIND_NAMES[order.kind]
-        column, rows = self.market.columns[order.symbol], self.market.rows[order.symbol]
-        row = order.placed if rows is None else int(rows[: order.placed + 1].max())
+        column, row = self.market.columns[order.symbol], self._row(order.symbol, order.placed)
         close = price_decimal(price_units(column.close.item(row))) if row >= 0 else Decimal(1)
         return OrderIntended(
             request=OrderRequest(
@@ -198,7 +248,7 @@ class _Journal:
                 limit_price=_price(order.limit if order.kind == LIMIT or order.limit else 0),
                 stop_price=_price(order.stop),
             ),
-            batch_id=self._cause(order),
+            batch_id=f"{self._cause(order)}/{order.key}",
             leg=2 if order.opens else 1,
             plan_price=close,
         )
@@ -248,11 +298,16 @@ class _Journal:
         found = {}
         for index in sorted(units):
             if units[index]:
-                rows_of = market.rows[index]
-                row = place if rows_of is None else int(rows_of[: place + 1].max())
+                row = self._row(index, place)
                 close = price_decimal(price_units(market.columns[index].close.item(row)))
                 found[market.symbols[index]] = (account.scale.shares_decimal(units[index]), close)
         return found
+
+
+def _seen_price(price: float | None) -> Decimal | None:
+    """A price that a strategy gave or saw; None where it is none."""
+    units = 0 if price is None or not price > 0 else price_units(price)
+    return _price(units)
 
 
 def _price(units: int) -> Decimal | None:

@@ -28,14 +28,14 @@ from trading_assets.engine.clock import Floats, Integers, first_of_each
 from trading_assets.engine.corporate import CorporateActionDesk
 from trading_assets.engine.desk import Desk
 from trading_assets.engine.matching import Exchange
-from trading_assets.engine.orders import IS_TERMINAL, WorkingOrder
+from trading_assets.engine.orders import IS_TERMINAL, SIGNALED, STATUSES, WorkingOrder
 from trading_assets.engine.rules import BacktestRules
 from trading_assets.engine.scaled import Scale
 from trading_assets.errors import ConfigurationError
 from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.model.round_trip import RoundTrip
 from trading_assets.progress import tracked
-from trading_assets.strategies.base import Bar, Strategy, TargetWeights
+from trading_assets.strategies.base import Bar, OrderResult, Signal, Strategy, TargetWeights
 
 _Watcher = tuple[Callable[[Bar, "EngineContext"], object], "EngineContext", int]
 
@@ -53,18 +53,29 @@ class StrategySlot:
 
 @dataclass(slots=True)
 class OrderRecords:
-    """Orders as they were placed and what became of them, where a run keeps them.
+    """Signals, orders as they were placed and what became of them, where a run keeps them.
 
-    `changes` are (place, order number, trigger of the order table, reason), without fills.
+    `changes` are (place, order number, trigger of the order table, reason), and where a strategy
+    answered (place, number of the answer, SIGNALED, ""). `signals` are (number of the answer,
+    strategy, symbol, signal), those of target weights one for each symbol.
     """
 
     orders: dict[int, WorkingOrder] = field(default_factory=dict)
     changes: list[tuple[int, int, int, str]] = field(default_factory=list)
+    signals: list[tuple[int, int, int, Signal]] = field(default_factory=list)
 
     def note(self, place: int, order: WorkingOrder, trigger: int, reason: str) -> None:
         """Take down a change of an order's status."""
         self.orders[order.number] = order
         self.changes.append((place, order.number, trigger, reason))
+
+    def signal(
+        self, place: int, number: int, strategy: int, wishes: Iterable[tuple[int, Signal]]
+    ) -> None:
+        """Take down the signals (symbol, signal) of a strategy's answer, none where it asked for an
+        order itself."""
+        self.changes.append((place, number, SIGNALED, ""))
+        self.signals.extend((number, strategy, symbol, wish) for symbol, wish in wishes)
 
 
 class EngineContext:
@@ -104,6 +115,20 @@ class EngineContext:
         """Ids of this strategy's orders of `symbol` that may still trade."""
         orders = self._engine.exchange.orders_of(self._strategy, self._index[symbol])
         return [str(order.number) for order in orders]
+
+    def order(self, idempotency_key: str) -> OrderResult | None:
+        """What became of the first order asked for under a key; None for none."""
+        order = self._desk.order_of(self._strategy, idempotency_key)
+        if order is None:
+            return None
+        unit = self._engine.account.scale.share_unit
+        return OrderResult(
+            str(order.number),
+            STATUSES[order.status],
+            order.sign * order.quantity / unit,
+            order.sign * order.filled / unit,
+            order.reason,
+        )
 
     def cancel(self, order_id: str) -> None:
         """Take an order back; nothing happens where it is done already."""
@@ -165,6 +190,7 @@ class Engine:
             tuple(slot.id for slot in slots),
             _shares_of_equity(slots),
             self._trade_results,
+            None if self.records is None else self.records.signal,
         )
         risk = self.desk.risk
         self._see = risk.see if risk is not None and risk.watches_places else None

@@ -85,6 +85,7 @@ def open_legs(
                 stop=price if kind == STOP else 0,
                 group=group,
                 works_from=place if close is None else place + 1,
+                signal=entry.signal,
                 key=f"{entry.key}/{'stop_loss' if kind == STOP else 'take_profit'}",
             )
             exchange.place_order(leg, place)
@@ -152,6 +153,7 @@ def _after_split(
         take_profit=price(order.take_profit),
         stop_loss=price(order.stop_loss),
         works_from=order.works_from,
+        signal=order.signal,
         key=order.key,
         reason=f"in place of order {order.number}",
     )

@@ -18,6 +18,8 @@ TRIGGERS = tuple(OrderTrigger)
 _STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
 _TRIGGER_CODE = {trigger: code for code, trigger in enumerate(TRIGGERS)}
 IMPOSSIBLE = -1
+SIGNALED = -1
+"""Stands for a trigger where a strategy gave a signal and no order changed."""
 
 NEW = _STATUS_CODE[OrderStatus.NEW]
 SUBMIT = _TRIGGER_CODE[OrderTrigger.SUBMIT]
@@ -90,7 +92,8 @@ class WorkingOrder(msgspec.Struct, eq=False):
     0 for no end). `variable` and `charged` are what its commission has come to. `take_profit` and
     `stop_loss` wait for the entry of a bracket to fill, `legs` is their group once it has. It meets
     bars from place `works_from` on. A `triggered` stop is a market order or a
-    limit order from then on.
+    limit order from then on. `signal` is the number of the answer that it comes from (the intent,
+    0 for none), `key` what the order is for there, or the strategy's own idempotency key.
     """
 
     number: int
@@ -115,6 +118,7 @@ class WorkingOrder(msgspec.Struct, eq=False):
     group: OrderGroup | None = None
     legs: OrderGroup | None = None
     works_from: int = 0
+    signal: int = 0
     key: str = ""
     reason: str = ""
 

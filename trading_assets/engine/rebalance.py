@@ -91,10 +91,17 @@ class Rebalancer:
         """Batches that trade in the next bar."""
 
     def rebalance(
-        self, strategy: int, weights: Floats, marks: Floats, stake: float, place: int
+        self,
+        strategy: int,
+        weights: Floats,
+        marks: Floats,
+        stake: float,
+        place: int,
+        signal: int = 0,
     ) -> None:
         """Order what leads to `weights` (signed fractions of `stake`, by symbol; NaN to leave one
-        as it is) after the bar at `place`, at `marks` (price per share, NaN for none)."""
+        as it is) after the bar at `place`, at `marks` (price per share, NaN for none); `signal` is
+        the number of the answer that they are."""
         if len(weights) != len(marks):
             raise ValueError(f"{len(weights)} weights for {len(marks)} symbols")
         asked = ~np.isnan(weights)
@@ -116,7 +123,7 @@ class Rebalancer:
         changes = np.where(asked, wanted - held, 0)
         symbols = np.concatenate((np.flatnonzero(changes < 0), np.flatnonzero(changes > 0)))
         if len(symbols):
-            self._place(strategy, place, symbols, changes[symbols], wanted[symbols])
+            self._place(strategy, place, symbols, changes[symbols], wanted[symbols], signal)
 
     def _withdraw(self, strategy: int, asked: npt.NDArray[np.bool_], place: int) -> None:
         """Cancel what still works towards earlier targets."""
@@ -128,7 +135,13 @@ class Rebalancer:
                     exchange.cancel(order, place, "replaced by a new target")
 
     def _place(
-        self, strategy: int, place: int, symbols: Integers, changes: Integers, wanted: Integers
+        self,
+        strategy: int,
+        place: int,
+        symbols: Integers,
+        changes: Integers,
+        wanted: Integers,
+        signal: int,
     ) -> None:
         exchange = self._exchange
         if not self._by_the_array:
@@ -137,6 +150,7 @@ class Rebalancer:
                 symbols.tolist(), changes.tolist(), wanted.tolist(), strict=True
             ):
                 order = self._order(strategy, symbol, change, place, exchange.new_number())
+                order.signal, order.key = signal, "target"
                 order.opens = abs(aim) > abs(aim - change) or aim * (aim - change) < 0
                 refusal = self._refusal(order, marks.item(symbol))
                 if refusal:

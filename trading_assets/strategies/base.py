@@ -23,7 +23,7 @@ import numpy as np
 from trading_assets.engine.clock import Floats, Frequency, date_of, moment
 from trading_assets.errors import ConfigurationError
 from trading_assets.model.market_events import SignalAction
-from trading_assets.model.order import OrderType, Side, TimeInForce
+from trading_assets.model.order import OrderStatus, OrderType, Side, TimeInForce
 
 
 class Bar(msgspec.Struct, frozen=True, gc=False):
@@ -58,7 +58,8 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
     at, None for the close of the bar; `weight` the signed fraction of the strategy's equity, of a
     target weight alone; `quantity` positive shares, None to leave the size to the backtest's
     sizing; `confidence` 0 to 1 scales that size, None for all of it. With a stop-loss or
-    take-profit the order that opens is a bracket.
+    take-profit the order that opens is a bracket. Of signals with one `idempotency_key` only the
+    first is acted on; `Context.order` tells what became of it.
     """
 
     symbol: str
@@ -70,6 +71,7 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
     stop_loss_price: float | None = None
     take_profit_price: float | None = None
     reason: str = ""
+    idempotency_key: str = ""
 
 
 class OrderIntent(msgspec.Struct, frozen=True, gc=False):
@@ -79,7 +81,7 @@ class OrderIntent(msgspec.Struct, frozen=True, gc=False):
     and stop-limit orders, `stop_price` for stops. A bracket has `take_profit_price`,
     `stop_loss_price` or both, and enters at the market or at `limit_price`. Orders with one
     `one_cancels_other` name are a group of which only one is filled. An `idempotency_key` that was
-    used before gives the first order again instead of a second.
+    used before gives no second order; `Context.order` tells what became of the first.
     """
 
     symbol: str
@@ -107,6 +109,17 @@ Answer = Iterable[Signal | OrderIntent] | TargetWeights | None
 """What a strategy answers; None, or nothing in it, for no wish."""
 
 
+class OrderResult(msgspec.Struct, frozen=True):
+    """What has become of an order so far: its id, status, signed shares ordered and filled, and why
+    it was refused or ended (a code or words; empty while it works)."""
+
+    order_id: str
+    status: OrderStatus
+    quantity: float
+    filled_quantity: float
+    reason: str
+
+
 class Context(Protocol):
     """What a strategy may ask the engine, besides the bar that it is shown."""
 
@@ -127,6 +140,10 @@ class Context(Protocol):
 
     def working_orders(self, symbol: str) -> Sequence[str]:
         """Ids of this strategy's orders of `symbol` that may still trade."""
+
+    def order(self, idempotency_key: str) -> OrderResult | None:
+        """What became of the first order that this strategy asked for under a key; None where it
+        used no such key, or nothing had to be ordered for it."""
 
     def cancel(self, order_id: str) -> None:
         """Take an order back; nothing happens where it is done already."""
