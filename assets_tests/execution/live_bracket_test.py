@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -12,30 +11,18 @@ import pytest
 from assets_tests.alpaca.account import BrokerAccount
 from assets_tests.alpaca.clock import new_york
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
-from assets_tests.brokers.alpaca_accounts import opened
-from assets_tests.execution.small_portfolio import portfolio_settings, session_inputs
-from trading_assets.calendar import TradingCalendar
-from trading_assets.event_log.store import open_event_log
+from assets_tests.execution.alpaca_desk import MONDAY, AlpacaDesk
 from trading_assets.execution.book import Book
-from trading_assets.execution.session import SessionOutcome, SessionRunner, Surroundings
+from trading_assets.execution.session import SessionOutcome
 from trading_assets.ledger.orders import OrderState
 from trading_assets.model.order import OrderType
 from trading_assets.reconciliation import reconcile
-from trading_assets.settings import SessionSettings
 
-MONDAY = dt.date(2024, 6, 3)
-SESSIONS = {"start": MONDAY, "end": dt.date(2024, 6, 28)}
-CALENDAR = TradingCalendar(SessionSettings.model_validate(SESSIONS))
-SETTINGS = portfolio_settings(
-    mode="paper",
-    sessions=SESSIONS,
-    planning={
-        "fractional": False,
-        "cash_buffer": 0,
-        "bracket": {"take_profit": "0.05", "stop_loss": "0.03"},
-    },
-    execution={"wait_seconds": 0},
-)
+BRACKETS = {
+    "fractional": False,
+    "cash_buffer": 0,
+    "bracket": {"take_profit": "0.05", "stop_loss": "0.03"},
+}
 
 
 @pytest.fixture
@@ -49,19 +36,8 @@ def alpaca() -> Iterator[AlpacaStandIn]:
 
 def run(alpaca: AlpacaStandIn, folder: Path, closes: dict[str, str]) -> tuple[SessionOutcome, Book]:
     """One run, by what a process opens."""
-    log = open_event_log(folder, SETTINGS.id)
-    book = Book(log, SETTINGS, keep=[MONDAY])
-    surroundings = Surroundings(
-        now=lambda: alpaca.account.clock.now,
-        halted=lambda: False,
-        live_account=None,
-        sleep=lambda _seconds: None,
-        wait=lambda _seconds: None,
-    )
-    runner = SessionRunner(SETTINGS, CALENDAR, book, opened(alpaca), surroundings)
-    outcome = runner.run(session_inputs(MONDAY, {"AAA": "0.5"}, {"AAA": "100"}, closes))
-    log.close()
-    return outcome, book
+    desk = AlpacaDesk(folder, alpaca, planning=BRACKETS)
+    return desk.run({"AAA": "0.5"}, {"AAA": "100"}, closes=closes), desk.book
 
 
 def by_type(book: Book) -> dict[OrderType, OrderState]:

@@ -4,6 +4,7 @@ broker states."""
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 
 from msgspec.structs import replace
 
@@ -17,6 +18,7 @@ from trading_assets.model.events import AnyEvent, BrokerStatement, Mark
 from trading_assets.model.money import ZERO, money, plain
 from trading_assets.model.order import OrderStatus
 from trading_assets.model.order_events import OrderCanceled, OrderExpired, OrderRejected
+from trading_assets.reconciliation.manual_matching import execution_of
 
 
 def ending_of(broker: Broker, order: OrderState) -> AnyEvent:
@@ -85,6 +87,11 @@ def closing_marks(book: Book, inputs: SessionInputs) -> dict[str, Mark]:
     return marks
 
 
+def booked_executions(book: Book, session: dt.date) -> set[str]:
+    """The broker's ids of the executions that are booked in a session."""
+    return {execution_of(fill.execution_id) for fill in book.fold.orders.fills(session)}
+
+
 def broker_statement(broker: Broker) -> BrokerStatement:
     """Positions, their average costs and cash (to the cent) as the broker states them now."""
     stated = _stated(broker)
@@ -105,10 +112,10 @@ STATEMENT_ATTEMPTS = 3
 
 
 def statement_as_of(
-    broker: Broker, traded_until: dt.datetime, moved_until: dt.datetime
+    broker: Broker, traded_until: dt.datetime, moved_until: dt.datetime, booked: Collection[str]
 ) -> BrokerStatement:
     """Positions and cash as the broker states them, without what it did later: executions after
-    `traded_until`, other cash from `moved_until` on.
+    `traded_until` that are not among those `booked` by their ids, other cash from `moved_until` on.
 
     A session that is closed late has to be compared with the account as it then was. Raises
     BrokerUnknownError where the account moves while it is read.
@@ -124,7 +131,8 @@ def statement_as_of(
         ):
             continue
         positions, cash = dict(stated.positions), stated.cash
-        for fill in fills:
+        later = [fill for fill in fills if fill.execution_id not in booked]
+        for fill in later:
             signed = fill.side.sign * fill.quantity
             positions[fill.symbol] = positions.get(fill.symbol, ZERO) - signed
             cash += signed * fill.price + fill.commission
@@ -134,6 +142,6 @@ def statement_as_of(
             positions={name: held for name, held in sorted(positions.items()) if held},
             cash=money(cash),
             # What a later trade did to them cannot be taken out again.
-            average_costs=None if fills else stated.average_costs,
+            average_costs=None if later else stated.average_costs,
         )
     raise BrokerUnknownError("the account moves while it is read. Run the session again.")

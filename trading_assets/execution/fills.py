@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.execution.book import Book
-from trading_assets.execution.opening import require_not_ahead
+from trading_assets.execution.closing import booked_executions
+from trading_assets.execution.opening import is_of_open_order, require_not_ahead
 from trading_assets.execution.takeover import taken_over_at
 from trading_assets.model.account import Execution
 from trading_assets.model.events import NewEvent
 from trading_assets.model.order_events import Fill
-from trading_assets.reconciliation.manual_matching import execution_of
 from trading_assets.settings import PortfolioSettings
 
 SOURCE = "broker"
@@ -31,20 +31,25 @@ class FillBooking:
         """Record in `session` every execution that the book does not have, foreign ones included.
 
         The broker is asked from the previous session's open on: what was traded after that close,
-        or reported late, belongs to this session. What was traded after this session's close never
-        does. At a real broker it is left for the next session; in a simulated account it cannot
-        be, nor can anywhere an execution of an order of this portfolio that the book never
-        intended: the account is ahead of the book then, and BrokerUnknownError says so.
+        or reported late, belongs to this session. So does whatever an order trades that is open in
+        the book, also after this session's close: closing auctions are printed seconds after it.
+        Anything else that was traded after the close never does. At a real broker it is left for
+        the next session; in a simulated account it cannot be, nor can anywhere an execution of an
+        order of this portfolio that the book never intended: the account is ahead of the book then,
+        and BrokerUnknownError says so.
         """
         since, known = self._since(session)
-        fresh = []
-        for execution in broker.fills_since(since).require():
-            if execution.execution_id in known:
-                continue
-            is_later = execution.executed_at > self._calendar.closes_at(session)
-            if is_later and self._settings.mode.is_real:
-                continue
-            fresh.append(execution)
+        is_real, closes_at = self._settings.mode.is_real, self._calendar.closes_at(session)
+        fresh = [
+            execution
+            for execution in broker.fills_since(since).require()
+            if execution.execution_id not in known
+            and not (
+                is_real
+                and execution.executed_at > closes_at
+                and not is_of_open_order(self._book, execution)
+            )
+        ]
         events = self._events(session, fresh)
         # A simulated broker can be asked again: its fills wait for what must be durable.
         self._book.record(events, durable=not broker.capabilities.answers_may_wait)
@@ -58,13 +63,14 @@ class FillBooking:
 
     def _since(self, session: dt.date) -> tuple[dt.datetime, set[str]]:
         """From when on the broker is asked, and the executions since then that are booked."""
-        orders = self._book.fold.orders
-        previous = self._calendar.previous(session)
-        known = {execution_of(fill.execution_id) for fill in orders.fills(session)}
+        # An order that was late may have traded in the session after its own.
+        earlier = self._calendar.before(session, 2)
+        known = set[str]().union(
+            *(booked_executions(self._book, each) for each in (*earlier, session))
+        )
         since = dt.datetime.min.replace(tzinfo=dt.UTC)
-        if previous is not None:
-            since = self._calendar.opens_at(previous)
-            known |= {execution_of(fill.execution_id) for fill in orders.fills(previous)}
+        if earlier:
+            since = self._calendar.opens_at(earlier[-1])
         if self._settings.mode.is_real:
             since = max(since, taken_over_at(self._book) or since)
         return since, known

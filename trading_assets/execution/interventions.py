@@ -17,7 +17,7 @@ from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BrokerUnknownError, ConfigurationError
 from trading_assets.execution.book import Book
 from trading_assets.execution.cash_activities import CashActivityBooking
-from trading_assets.execution.closing import statement_as_of
+from trading_assets.execution.closing import booked_executions, statement_as_of
 from trading_assets.execution.fills import FillBooking
 from trading_assets.execution.opening import break_name, discard_name, unreconciled
 from trading_assets.model.cash_events import Adjustment
@@ -52,7 +52,7 @@ def accept_break(asked: Intervention, book: Book, broker: Broker) -> tuple[Adjus
     session = _open_session(asked, book)
     _book_what_happened(asked, book, broker, session)
     known = book.sequence
-    statement = _statement(asked, broker, session)
+    statement = _statement(asked, book, broker, session)
     _book_what_happened(asked, book, broker, session)
     if book.sequence != known:
         # What came between is in the statement and in the book: adjusted for, it would count twice.
@@ -87,10 +87,13 @@ def _book_what_happened(asked: Intervention, book: Book, broker: Broker, session
     CashActivityBooking(book, asked.calendar, is_real=True).book(broker, session)
 
 
-def _statement(asked: Intervention, broker: Broker, session: dt.date) -> BrokerStatement:
+def _statement(
+    asked: Intervention, book: Book, broker: Broker, session: dt.date
+) -> BrokerStatement:
     following = asked.calendar.following(session)
     moved_until = asked.now if following is None else asked.calendar.opens_at(following)
-    return statement_as_of(broker, asked.calendar.closes_at(session), moved_until)
+    closes_at = asked.calendar.closes_at(session)
+    return statement_as_of(broker, closes_at, moved_until, booked_executions(book, session))
 
 
 def discard_plan(asked: Intervention, book: Book) -> str:

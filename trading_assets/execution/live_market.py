@@ -18,7 +18,12 @@ import datetime as dt
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.execution.book import Book
-from trading_assets.execution.closing import broker_statement, ended_as, statement_as_of
+from trading_assets.execution.closing import (
+    booked_executions,
+    broker_statement,
+    ended_as,
+    statement_as_of,
+)
 from trading_assets.execution.fills import FillBooking
 from trading_assets.execution.market import Stage
 from trading_assets.execution.rounding import rounding_fee
@@ -84,7 +89,7 @@ class LiveMarket:
             working = [
                 order for order in self._book.orders(session) if order.leg == leg and order.is_open
             ]
-            entries = [order for order in working if not _is_leg_of_bracket(order)]
+            entries = [order for order in working if _is_entry(order)]
             if not entries:
                 return True
             if self._surroundings.now() < deadline:
@@ -123,7 +128,8 @@ class LiveMarket:
         self._record(session, events)
 
     def finish(self, plan: OrderPlan) -> None:
-        """Adopt what was sent, withdraw what was not, and book what came of it; sends nothing.
+        """Adopt what was sent, withdraw what was not, book what came of it, and cancel what would
+        go on to trade in the next session; sends nothing.
 
         Raises BrokerUnknownError where the broker cannot say, SubmissionRefusedError where only a
         person can.
@@ -139,6 +145,12 @@ class LiveMarket:
         submitter.withdraw(self._book.orders(session), NEVER_SENT)
         self._record(session, self._withdrawn(plan))
         self.update(session)
+        # An order that reached the broker after its close is kept there for the next open.
+        left = [order for order in self._book.fold.orders.still_open() if _is_entry(order)]
+        for order in left:
+            self._broker.cancel(order.client_order_id)
+        if left:
+            self.update(session)
 
     def statement(self, session: dt.date) -> BrokerStatement:
         """What the broker states now or, of a session that is over, as it then was.
@@ -152,7 +164,12 @@ class LiveMarket:
             if following is not None:
                 until = self._calendar.opens_at(following)
             closes_at = self._calendar.closes_at(session)
-            statement = statement_as_of(self._broker, max(closes_at, begun), max(until, begun))
+            statement = statement_as_of(
+                self._broker,
+                max(closes_at, begun),
+                max(until, begun),
+                booked_executions(self._book, session),
+            )
         else:
             statement = broker_statement(self._broker)
         fills = self._book.fold.orders.fills(session)
@@ -190,7 +207,10 @@ class LiveMarket:
             and self._surroundings.now()
             >= self._sent_at(session, order.leg) + dt.timedelta(minutes=minutes)
         )
-        return f"not filled within {minutes} minutes" if is_late else "canceled at the broker"
+        if is_late:
+            return f"not filled within {minutes} minutes"
+        is_over = self._surroundings.now() >= self._calendar.closes_at(session)
+        return "not filled before the close" if is_over else "canceled at the broker"
 
     def _sent_at(self, session: dt.date, leg: int) -> dt.datetime:
         """When the latest order of a leg may have left; now where none has."""
@@ -228,6 +248,6 @@ class LiveMarket:
         )
 
 
-def _is_leg_of_bracket(order: OrderState) -> bool:
-    """True for an order attached to another: it waits for its price, not for a deadline."""
-    return order.request.order_type in (OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT)
+def _is_entry(order: OrderState) -> bool:
+    """False for an order attached to another: it waits for its price, and ends with that one."""
+    return order.request.order_type not in (OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT)

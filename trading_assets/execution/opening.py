@@ -129,6 +129,12 @@ def restore_both(mode: Mode, first: dt.date) -> str:
     )
 
 
+def is_of_open_order(book: Book, execution: Execution) -> bool:
+    """True where an execution is one of an order that may still trade as far as the book knows."""
+    order = book.fold.orders.get(execution.client_order_id)
+    return order is not None and order.is_open
+
+
 def require_not_ahead(
     settings: PortfolioSettings,
     calendar: TradingCalendar,
@@ -140,7 +146,9 @@ def require_not_ahead(
     name = execution.client_order_id
     is_ours = re.match(rf"{re.escape(settings.id[:40])}_\d{{8}}_", name) is not None
     is_lost = is_ours and book.fold.orders.get(name) is None
-    if is_lost or execution.executed_at > calendar.closes_at(session):
+    is_later = execution.executed_at > calendar.closes_at(session)
+    is_late = is_later and settings.mode.is_real and is_of_open_order(book, execution)
+    if is_lost or (is_later and not is_late):
         raise BrokerUnknownError(
             f"{settings.id}: the account is ahead of the book: execution {execution.execution_id} "
             f"of {execution.executed_at:%Y-%m-%d %H:%M} UTC cannot belong to {session}"

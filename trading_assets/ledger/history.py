@@ -145,7 +145,9 @@ class BookFold:
         )
         self.planned = None
         self._round_trips.clear()
-        self.orders.forget_before(record.session)
+        # What is booked of one session may have been traded in the next, and be told of again.
+        previous = self.ledger.previous_close
+        self.orders.forget_before(record.session if previous is None else previous.session)
         return session
 
 
