@@ -150,7 +150,7 @@ def test_imports_go_in_one_direction(path: Path) -> None:
     if part in ALLOWED:
         assert inside <= ALLOWED[part], f"{part} must not import {inside - ALLOWED[part]}"
     if "assets" in inside:
-        assert part in ("definitions", "automation", "live_automation"), (
+        assert part in ("definitions", "portfolio_definitions", "automation", "live_automation"), (
             f"{part} must not import assets"
         )
     assert "cli" not in inside

@@ -485,7 +485,7 @@ def test_months_whose_signal_was_missed_are_ranked_at_the_next_start_in_order() 
 
 def test_a_real_portfolio_has_the_daily_tick_beside_those_of_its_sessions() -> None:
     # Imported here, where the filters for Dagster's own warnings are in force.
-    from trading_assets.definitions import portfolio_definitions
+    from trading_assets.portfolio_definitions import portfolio_definitions
 
     real, simulated = (
         portfolio_definitions(scheduled_graph(mode).settings) for mode in ("paper", "simulated")

@@ -52,7 +52,7 @@ def run_sessions(
     )
     started = time.monotonic()
     before = _closed(places, settings)
-    with opened_instance(console) as (instance, definitions):
+    with opened_instance(console, places, settings) as (instance, definitions):
         job = definitions.resolve_job_def(f"{settings.id}__daily_cycle")
         tags = range_tags(sessions[0], sessions[-1])
         with _progress(console):
@@ -66,7 +66,7 @@ def run_sessions(
             touched = {session.isoformat()[:7] for session in sessions}
             months = [month for month in complete_months(calendar, done) if month in touched]
             passed = _make_reports(console, definitions, instance, settings, months)
-            _refresh_warehouse(definitions, instance)
+            _refresh_warehouse(places, instance)
     _summary(console, places, settings, sessions)
     console.print(
         f"\n{len(sessions)} sessions in {cycle_seconds:.1f} s, reports included "
@@ -104,7 +104,7 @@ def run_reports(places: Directories, settings: PortfolioSettings, months: Sequen
                 f"{settings.id} has no session in {month}; it has {calendar.first} to "
                 f"{calendar.sessions[-1]}."
             )
-    with opened_instance(console) as (instance, definitions):
+    with opened_instance(console, places, settings) as (instance, definitions):
         passed = _make_reports(console, definitions, instance, settings, months)
     for month in months:
         console.print(str(places.reports / settings.id / f"{settings.id}_{month}.pdf"))
@@ -112,15 +112,18 @@ def run_reports(places: Directories, settings: PortfolioSettings, months: Sequen
 
 
 @contextmanager
-def opened_instance(console: Console) -> Iterator[tuple[dg.DagsterInstance, dg.Definitions]]:
-    """Dagster's instance (its storage made on first use) and the code location."""
+def opened_instance(
+    console: Console, places: Directories, settings: PortfolioSettings
+) -> Iterator[tuple[dg.DagsterInstance, dg.Definitions]]:
+    """Dagster's instance (its storage made on first use) and the portfolio's definitions."""
     with console.status("Opening Dagster's storage …"):
-        # Importing the code location takes seconds, so it happens under the spinner.
-        from trading_assets.definitions import defs
+        # Importing the assets takes a second, so it happens under the spinner.
+        from trading_assets.portfolio_definitions import single_portfolio
 
+        definitions = single_portfolio(places, settings)
         instance = dg.DagsterInstance.get()
     with instance:
-        yield instance, defs
+        yield instance, definitions
 
 
 @contextmanager
@@ -216,11 +219,11 @@ def _make_reports(
     return passed
 
 
-def _refresh_warehouse(definitions: dg.Definitions, instance: dg.DagsterInstance) -> None:
-    job = definitions.resolve_implicit_global_asset_job_def()
-    job.execute_in_process(
-        QUIET, instance=instance, asset_selection=[dg.AssetKey("warehouse")], raise_on_error=False
-    )
+def _refresh_warehouse(places: Directories, instance: dg.DagsterInstance) -> None:
+    from trading_assets.portfolio_definitions import warehouse_alone
+
+    job = warehouse_alone(places).resolve_implicit_global_asset_job_def()
+    job.execute_in_process(QUIET, instance=instance, raise_on_error=False)
 
 
 def _summary(

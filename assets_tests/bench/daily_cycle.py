@@ -113,10 +113,13 @@ def measure(
     """Run one scenario in a process of its own, with its progress shown."""
     task = progress.add_task(name, total=None)
     load = os.getloadavg()[0]
+    # As on a user's machine: Python keeps what it has compiled, so that only the first process
+    # after an installation compiles.
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     process = subprocess.Popen(
         [*command, repr(time.monotonic())],
         cwd=ROOT,
-        env={**os.environ, **environment},
+        env={**inherited, **environment},
         stdout=subprocess.PIPE,
         text=True,
     )

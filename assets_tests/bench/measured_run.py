@@ -157,7 +157,9 @@ def main() -> None:
         places = directories()
         prepare_dagster(places)
         settings = load_portfolio(places.portfolios / f"{asked.portfolio}.yaml")
-        from trading_assets.definitions import defs
+        from trading_assets.portfolio_definitions import single_portfolio
+
+        defs = single_portfolio(places, settings)
 
         time_event_storage(watch)
     os.sync = watch.timed(OUR_FLUSH, os.sync)

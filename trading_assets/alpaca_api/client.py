@@ -6,7 +6,8 @@ Choice: its retry is off, its session is replaced (`session.py`), and every call
 `AlpacaApi.ask`, which gives back the answer, the broker's refusal, or why neither is known. What
 it raises never leaves here, for a `requests` exception carries the headers and so the secret.
 
-Reads that fail for want of an answer are asked again a few times; nothing else ever is.
+Reads that fail for want of an answer are asked again a few times; nothing else ever is. The
+libraries are imported where something is asked: a portfolio elsewhere does not wait for them.
 """
 
 from __future__ import annotations
@@ -18,11 +19,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-import requests
 from pydantic import SecretStr
 
 from trading_assets.alpaca_api.rate_limiter import RateLimiter
-from trading_assets.alpaca_api.session import ApiSession
 from trading_assets.alpaca_api.statistics import ApiMeter, ApiStatistics
 from trading_assets.model.account import Known, Unknown
 
@@ -132,6 +131,7 @@ class AlpacaApi:
 
     def ask(self, what: str, request: Callable[[], Any]) -> Reply[Any]:
         """Make one request, once. `what` names it in the reason of an Unknown."""
+        import requests
         from alpaca.common.exceptions import APIError
 
         try:
@@ -201,6 +201,8 @@ class AlpacaApi:
         return self.access.key.get_secret_value(), self.access.secret.get_secret_value()
 
     def _prepared(self, client: Client) -> Client:
+        from trading_assets.alpaca_api.session import ApiSession
+
         # alpaca-py has no setting for either: a retry count of 0 counts as not given.
         client._retry = 0
         client._session = ApiSession(self._limiter, self._meter, self._timeout_seconds)

@@ -49,6 +49,8 @@ class ChartSpec(msgspec.Struct, frozen=True, kw_only=True):
     filled: bool = False
     as_percent: bool = False
     width: float = CONTENT_WIDTH
+    fonts: tuple[str, str] = (SANS, SANS_BOLD)
+    """For labels, and for the last values."""
 
 
 class _Frame(msgspec.Struct, frozen=True):
@@ -79,7 +81,8 @@ def has_points(series: Series) -> bool:
 def line_chart(spec: ChartSpec) -> Drawing:
     """Portfolio and benchmark over time. Undefined values break the line, a value that stands
     alone is a dot. `spec.series` must have a point to draw (`has_points`)."""
-    register_fonts()
+    if SANS in spec.fonts:
+        register_fonts()
     series = spec.series
     values = [
         value
@@ -96,7 +99,7 @@ def line_chart(spec: ChartSpec) -> Drawing:
         spec.height,
     )
     drawing = Drawing(spec.width, spec.height)
-    _draw_axes(drawing, frame, _writer(spec, frame.ticks), base=0.0 if spec.filled else 100.0)
+    _draw_axes(drawing, frame, spec, base=0.0 if spec.filled else 100.0)
     runs = _runs(series.sessions, series.portfolio, frame)
     if spec.filled:
         _draw_area(drawing, runs, frame)
@@ -120,8 +123,9 @@ def _writer(spec: ChartSpec, ticks: list[float]) -> Callable[[float], str]:
     return lambda value: fixed(value, decimals)
 
 
-def _draw_axes(drawing: Drawing, frame: _Frame, write: Callable[[float], str], base: float) -> None:
+def _draw_axes(drawing: Drawing, frame: _Frame, spec: ChartSpec, base: float) -> None:
     right = frame.width - _RIGHT
+    write, font = _writer(spec, frame.ticks), spec.fonts[0]
     for tick in frame.ticks:
         at = frame.y(tick)
         strong = abs(tick - base) < 1e-9
@@ -135,16 +139,16 @@ def _draw_axes(drawing: Drawing, frame: _Frame, write: Callable[[float], str], b
                 strokeWidth=0.6 if strong else 0.35,
             )
         )
-        drawing.add(_label(_LEFT - 4, at - 2.1, write(tick), MUTED, "end"))
+        drawing.add(_label(_LEFT - 4, at - 2.1, write(tick), font, "end"))
     for day, text in date_ticks(frame.first, frame.first + dt.timedelta(days=frame.days)):
         at = frame.x(day)
         drawing.add(Line(at, _BOTTOM, at, _BOTTOM - 2.5, strokeColor=MUTED, strokeWidth=0.35))
-        drawing.add(_label(at, _BOTTOM - 9.5, text, MUTED, "middle"))
+        drawing.add(_label(at, _BOTTOM - 9.5, text, font, "middle"))
 
 
-def _label(x: float, y: float, text: str, color: Color, anchor: Anchor) -> String:
+def _label(x: float, y: float, text: str, font: str, anchor: Anchor) -> String:
     return String(
-        x, y, text, fontName=SANS, fontSize=_LABEL_SIZE, fillColor=color, textAnchor=anchor
+        x, y, text, fontName=font, fontSize=_LABEL_SIZE, fillColor=MUTED, textAnchor=anchor
     )
 
 
@@ -211,7 +215,7 @@ def _draw_ends(drawing: Drawing, spec: ChartSpec, frame: _Frame) -> None:
                 frame.width - _RIGHT + 4,
                 at - 2.2,
                 text,
-                fontName=SANS_BOLD,
+                fontName=spec.fonts[1],
                 fontSize=_LABEL_SIZE,
                 fillColor=color,
             )
@@ -224,6 +228,7 @@ def _draw_legend(drawing: Drawing, spec: ChartSpec) -> None:
         entries.append((spec.benchmark_label, BENCHMARK, True))
     room = (spec.width - _LEFT) / len(entries) - 28
     x, y = _LEFT, spec.height - 6.5
+    font = spec.fonts[0]
     for text, color, dashed in entries:
         if spec.filled and not dashed:
             pale = Color(color.red, color.green, color.blue, alpha=0.3)
@@ -240,6 +245,6 @@ def _draw_legend(drawing: Drawing, spec: ChartSpec) -> None:
                 strokeDashArray=[3, 1.6] if dashed else [],
             )
         )
-        shown = fitted(text, SANS, 6.8, room)
-        drawing.add(String(x + 18, y, shown, fontName=SANS, fontSize=6.8, fillColor=INK))
-        x += 18 + stringWidth(shown, SANS, 6.8) + 16
+        shown = fitted(text, font, 6.8, room)
+        drawing.add(String(x + 18, y, shown, fontName=font, fontSize=6.8, fillColor=INK))
+        x += 18 + stringWidth(shown, font, 6.8) + 16

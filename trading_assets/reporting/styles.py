@@ -48,7 +48,7 @@ BODY_SIZE = 7.2
 
 @cache
 def register_fonts() -> None:
-    """Make the fonts known to ReportLab; must run before anything is measured."""
+    """Make the page's fonts known to ReportLab; must run before anything is measured in them."""
     import matplotlib
 
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
@@ -105,8 +105,8 @@ def paragraph(text: str, style: ParagraphStyle) -> Paragraph:
 
 
 def fitted(text: str, font: str, size: float, width: float) -> str:
-    """`text`, or as much of it as fits `width` points with an ellipsis at its end."""
-    register_fonts()
+    """`text`, or as much of it as fits `width` points with an ellipsis at its end. `font` is one of
+    the page's, once they are registered, or one of the fourteen that every PDF reader has."""
     clean = plain_text(text)
     if pdfmetrics.stringWidth(clean, font, size) <= width:
         return clean
