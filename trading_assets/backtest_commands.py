@@ -34,6 +34,8 @@ _SHOWN = (
     ("trades", "Trades"),
     ("trade_win_rate", "Trades that gained"),
     ("commission", "Commission"),
+    ("interest", "Interest"),
+    ("borrow_fees", "Borrow fees"),
     ("fills", "Fills"),
 )
 _CHANGES_SHOWN = 20

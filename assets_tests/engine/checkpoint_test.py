@@ -101,7 +101,8 @@ POLICY = {
 
 
 def watched_engine(seed: int) -> Engine:
-    """Every order kept, brackets whose stops trail, groups, a split, sizes by what was earned."""
+    """Every order kept, brackets whose stops trail, groups, a split, financing, sizes by what was
+    earned."""
     random = np.random.default_rng(seed)
     answers: dict[int, Any] = {}
     for place in range(0, 200, 3):
@@ -120,6 +121,7 @@ def watched_engine(seed: int) -> Engine:
             account={"initial_capital": 100_000},
             commission={"per_share": "0.01", "minimum": 1},
             slippage={"bps": 3},
+            financing={"credit_rate": "0.05", "debit_rate": "0.08", "borrow_rate": "0.2"},
             risk=POLICY,
         ),
         actions=[Split(symbol="S1", ex_date=day(17), new_shares=3, old_shares=2)],
@@ -148,7 +150,16 @@ def test_with_a_risk_policy_and_kept_orders_a_stopped_run_gives_the_same_events(
         seen.update(type(one.event).__name__ for one in events)
         seen.update(whole.desk.rejections)
         seen["halts"] += len(whole.desk.halts)
-    for told in ("Fill", "OrderCanceled", "Split", "TRADING_HALTED", "EDGE_UNKNOWN", "halts"):
+    for told in (
+        "Fill",
+        "OrderCanceled",
+        "Split",
+        "Interest",
+        "BorrowFee",
+        "TRADING_HALTED",
+        "EDGE_UNKNOWN",
+        "halts",
+    ):
         assert seen[told], f"{told} never came about: {seen}"
 
 

@@ -34,9 +34,13 @@ FIELD_COUNT = len(FILL_FIELDS)
 
 TRANSFER_FIELDS = ("place", "fills_before", "strategy", "symbol", "cash", "accruals", "shares")
 """Shares and money that come or go without a trade: what a corporate action did to one strategy's
-holding of one symbol. `fills_before` is the number of fills booked before it; cash and accruals
-(dividends owed) in money units, signed share units."""
+holding of one symbol, a borrow fee, interest (of NO_ONE). `fills_before` is the number of fills
+booked before it; cash and accruals (dividends owed) in money units, signed share units."""
 TRANSFER_FIELD_COUNT = len(TRANSFER_FIELDS)
+
+
+NO_ONE = -1
+"""Index of a strategy or symbol in the row of what is the account's alone: interest on cash."""
 
 
 class Account:

@@ -24,7 +24,14 @@ from trading_assets.engine.clock import moment
 from trading_assets.engine.scaled import PRICE_DECIMALS
 from trading_assets.errors import LedgerError
 from trading_assets.ledger.fold import Ledger, LedgerState
-from trading_assets.model.cash_events import CashFlow, CashFlowKind
+from trading_assets.ledger.interest import accrued_interest
+from trading_assets.model.cash_events import (
+    BorrowFee,
+    CashFlow,
+    CashFlowKind,
+    DayCount,
+    Interest,
+)
 from trading_assets.model.corporate_actions import (
     CashMerger,
     CorporateAction,
@@ -43,6 +50,10 @@ from trading_assets.model.policies import AccountingPolicy
 from trading_assets.model.round_trip import RoundTrip
 
 _CENT_DECIMALS = 2
+
+
+Booked = CorporateAction | DividendPayment | Interest | BorrowFee
+"""What is booked beside fills."""
 
 
 class Book:
@@ -65,6 +76,8 @@ class Book:
         self._finer = account.scale.money_decimals - _CENT_DECIMALS
         self._tell = on_round_trip
         self._folded = 0
+        self.booked: list[tuple[int, Booked]] = []
+        """What was booked beside fills, with its place, oldest first."""
         self._policy = policy
         self.ledger = Ledger(policy, currency, self._listener())
         self.ledger.apply_event(
@@ -80,9 +93,12 @@ class Book:
     def _listener(self) -> Callable[[RoundTrip], None] | None:
         return None if self._tell is None else self._told
 
-    def resume(self, state: LedgerState, trips: list[RoundTrip]) -> None:
-        """Go on from a checkpoint: the ledger as it was, and the round trips so far, which are told
-        again to whoever keeps them."""
+    def resume(
+        self, state: LedgerState, trips: list[RoundTrip], booked: list[tuple[int, Booked]]
+    ) -> None:
+        """Go on from a checkpoint: the ledger as it was, the round trips so far, which are told
+        again to whoever keeps them, and what was booked beside fills."""
+        self.booked = booked
         self.ledger = Ledger.from_state(state, self._policy, self._currency, self._listener())
         self._folded = self._account.fill_count
         if self._tell is not None:
@@ -133,12 +149,13 @@ class Book:
         self._folded = self._account.fill_count
         self.compare()
 
-    def apply(self, session: dt.date, event: CorporateAction | DividendPayment) -> None:
-        """Book a corporate action, or the payment of one, after all fills so far."""
+    def apply(self, place: int, event: Booked) -> None:
+        """Book what happens at a place, after all fills so far."""
         self.catch_up()
-        self.ledger.apply_event(session, self._in_ledger_money(event))
+        self.ledger.apply_event(self._market.session_date(place), self._in_ledger_money(event))
+        self.booked.append((place, event))
 
-    def _in_ledger_money(self, event: CorporateAction | DividendPayment) -> AnyEvent:
+    def _in_ledger_money(self, event: Booked) -> AnyEvent:
         """The event with its amounts in the unit that the ledger counts in."""
         if not self._finer:
             return event
@@ -153,11 +170,24 @@ class Book:
             )
         if isinstance(event, CashMerger | Delisting):
             return replace(event, price=event.price.scaleb(self._finer))
+        if isinstance(event, Interest | BorrowFee):
+            return replace(event, amount=event.amount.scaleb(self._finer))
         return event
 
     def owed(self, shares: Decimal, amount_per_share: Decimal) -> Decimal:
         """What a dividend comes to, as the ledger counts money and rounds it."""
         return money(shares * amount_per_share.scaleb(self._finer))
+
+    def rounded(self, amount: Decimal) -> Decimal:
+        """An amount of money as the account counts it."""
+        return money(amount.scaleb(self._finer)).scaleb(-self._finer)
+
+    def accrued(
+        self, balance: Decimal, rate: Decimal, start: dt.date, end: dt.date, day_count: DayCount
+    ) -> Decimal:
+        """Interest as `accrued_interest` has it, rounded to what the account counts in."""
+        finer = accrued_interest(balance.scaleb(self._finer), rate, start, end, day_count)
+        return finer.scaleb(-self._finer)
 
     @property
     def cash(self) -> int:

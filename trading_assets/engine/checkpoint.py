@@ -20,6 +20,7 @@ import numpy as np
 
 from trading_assets.atomic_file import replace_file
 from trading_assets.engine.bars import Market
+from trading_assets.engine.book import Booked
 from trading_assets.engine.chunks import FIELDS, seen
 from trading_assets.engine.clock import Floats
 from trading_assets.engine.loop import Engine
@@ -82,7 +83,7 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     ledger: LedgerState
     round_trips: list[RoundTrip]
     due: list[DueAction]
-    booked: list[tuple[int, CorporateAction | DividendPayment]]
+    booked: list[tuple[int, Booked]]
     rejections: dict[str, int]
     signal_count: int
     risk: RiskState | None
@@ -196,7 +197,7 @@ def checkpoint(engine: Engine) -> Checkpoint:
         ledger=book.ledger.state(),
         round_trips=engine.round_trips,
         due=[DueAction(*one) for one in engine.corporate.still_due()],
-        booked=engine.corporate.booked,
+        booked=engine.book.booked,
         rejections=dict(desk.rejections),
         signal_count=desk.signal_count,
         risk=None if desk.risk is None else desk.risk.state(),
@@ -218,8 +219,9 @@ def resume(engine: Engine, kept: Checkpoint) -> None:
     engine.begin()
     _restore_account(engine, kept)
     _restore_orders(engine, kept)
-    engine.book.resume(kept.ledger, kept.round_trips)
-    engine.corporate.resume([(one.place, one.rank, one.action) for one in kept.due], kept.booked)
+    engine.book.resume(kept.ledger, kept.round_trips, kept.booked)
+    engine.corporate.resume([(one.place, one.rank, one.action) for one in kept.due])
+    engine.opening.resume(kept.place)
     desk = engine.desk
     if desk.risk is not None and kept.risk is not None:
         desk.risk.restore(kept.risk)

@@ -38,7 +38,8 @@ from trading_assets.model.corporate_actions import (
 from trading_assets.model.money import ZERO
 
 _EPOCH = dt.date(1970, 1, 1)
-_NEVER = 2**62
+NEVER = 2**62
+"""A place that no timeline comes to."""
 
 
 class CorporateActionDesk:
@@ -57,8 +58,6 @@ class CorporateActionDesk:
         self._book = book
         self._symbols = {symbol: index for index, symbol in enumerate(market.symbols)}
         self._due: list[tuple[int, int, CorporateAction | DividendPayment]] = []
-        self.booked: list[tuple[int, CorporateAction | DividendPayment]] = []
-        """What was booked, with its place, oldest first."""
         for action in actions:
             if action.symbol in self._symbols:
                 self._require_known(action)
@@ -66,7 +65,7 @@ class CorporateActionDesk:
         # At one open, what changes the shares comes before what is paid on them.
         self._due.sort(key=lambda due: due[:2])
         self._next = 0
-        self.next_place = self._due[0][0] if self._due else _NEVER
+        self.next_place = self._due[0][0] if self._due else NEVER
 
     def _require_known(self, action: CorporateAction) -> None:
         if isinstance(action, SpinOff | SymbolChange) and action.new_symbol not in self._symbols:
@@ -88,7 +87,7 @@ class CorporateActionDesk:
         while self.next_place == place:
             action = self._due[self._next][2]
             self._next += 1
-            self.next_place = self._due[self._next][0] if self._next < len(self._due) else _NEVER
+            self.next_place = self._due[self._next][0] if self._next < len(self._due) else NEVER
             if isinstance(action, DividendPayment):
                 self._book_action(place, action)
                 continue
@@ -107,14 +106,10 @@ class CorporateActionDesk:
         """What is still to be booked: place, rank among those of the same place, action."""
         return self._due[self._next :]
 
-    def resume(
-        self,
-        due: list[tuple[int, int, CorporateAction | DividendPayment]],
-        booked: list[tuple[int, CorporateAction | DividendPayment]],
-    ) -> None:
-        """Go on with what was still due when a run was stopped, after what was booked."""
-        self._due, self._next, self.booked = list(due), 0, list(booked)
-        self.next_place = self._due[0][0] if self._due else _NEVER
+    def resume(self, due: list[tuple[int, int, CorporateAction | DividendPayment]]) -> None:
+        """Go on with what was still due when a run was stopped."""
+        self._due, self._next = list(due), 0
+        self.next_place = self._due[0][0] if self._due else NEVER
 
     def _of_session(self, action: CorporateAction, symbol: int, place: int) -> CorporateAction:
         """The action as the book takes it: of the session that it takes effect in, with a price for
@@ -138,11 +133,9 @@ class CorporateActionDesk:
         return ZERO
 
     def _book_action(self, place: int, action: CorporateAction | DividendPayment) -> None:
-        session = self._market.session_date(place)
-        account, book = self._account, self._book
-        before = account.by_strategy.copy()
-        book.apply(session, action)
-        self.booked.append((place, action))
+        book = self._book
+        before = self._account.by_strategy.copy()
+        book.apply(place, action)
         self._adopt(place, self._symbols[action.symbol], before)
         if isinstance(action, Dividend):
             self._pay(place, action, book)
@@ -169,7 +162,7 @@ class CorporateActionDesk:
         self._plan(payment, dividend.pay_date)
         self._due = sorted(kept + self._due, key=lambda due: due[:2])
         self._next = 0
-        self.next_place = self._due[0][0] if self._due else _NEVER
+        self.next_place = self._due[0][0] if self._due else NEVER
 
     def _adopt(self, place: int, cause: int, before: Integers) -> None:
         """Take over what the ledger now has: shares in proportion to what each strategy held."""
@@ -179,15 +172,15 @@ class CorporateActionDesk:
         for symbol, held in enumerate(book.held()):
             change = held - int(account.held[symbol])
             if change:
-                parts = _in_proportion(change, before[:, symbol].tolist(), stakes)
+                parts = in_proportion(change, before[:, symbol].tolist(), stakes)
                 for strategy, part in enumerate(parts):
                     if part:
                         account.transfer(place, strategy, symbol, 0, 0, part)
         if cash or accruals:
             for strategy, (paid, owed) in enumerate(
                 zip(
-                    _in_proportion(cash, stakes, stakes),
-                    _in_proportion(accruals, stakes, stakes),
+                    in_proportion(cash, stakes, stakes),
+                    in_proportion(accruals, stakes, stakes),
                     strict=True,
                 )
             ):
@@ -195,7 +188,7 @@ class CorporateActionDesk:
                     account.transfer(place, strategy, cause, paid, owed, 0)
 
 
-def _in_proportion(total: int, stakes: list[int], otherwise: list[int]) -> list[int]:
+def in_proportion(total: int, stakes: list[int], otherwise: list[int]) -> list[int]:
     """`total` in proportion to `stakes` (`otherwise` where they are all 0), as whole parts that
     add up; what is left over goes to the largest stake."""
     weights = stakes if any(stakes) else otherwise

@@ -119,7 +119,7 @@ class _Journal:
         yield self._event(0, "deposit", deposit)
         changes = iter(self.changes)
         change = next(changes, None)
-        booked = iter(enumerate(engine.corporate.booked))
+        booked = iter(enumerate(engine.book.booked))
         action = next(booked, None)
         for place in range(engine.place):
             # What a corporate action withdraws comes before it, everything else after it.
@@ -284,7 +284,8 @@ class _Journal:
     def _share_moves(self) -> Integers:
         """Place, symbol and share units of all that moved shares, by place."""
         account = self.engine.account
-        moves = np.concatenate((account.fills()[:, [0, 2, 4]], account.transfers[:, [0, 3, 6]]))
+        moved = account.transfers[account.transfers[:, 6] != 0]
+        moves = np.concatenate((account.fills()[:, [0, 2, 4]], moved[:, [0, 3, 6]]))
         ordered: Integers = moves[np.argsort(moves[:, 0], kind="stable")]
         return ordered
 

@@ -2,7 +2,8 @@
 
 At each place, in this order:
 
-    1. corporate actions of a new session are booked on what is held
+    1. the night before a new session is charged (interest, borrow fees), and its corporate actions
+       are booked on what is held
     2. working orders trade with the bars
     3. each bar is shown to the strategies that watch bars, symbol by symbol
     4. strategies that watch the cross-section are asked, where their frequency says so
@@ -27,6 +28,7 @@ from trading_assets.engine.chunks import Chunk, CrossSection, places_at_once, se
 from trading_assets.engine.clock import Floats, Integers, first_of_each
 from trading_assets.engine.corporate import CorporateActionDesk
 from trading_assets.engine.desk import Desk
+from trading_assets.engine.financing import FinancingDesk, Opening
 from trading_assets.engine.matching import Exchange
 from trading_assets.engine.orders import IS_TERMINAL, SIGNALED, STATUSES, WorkingOrder
 from trading_assets.engine.rules import BacktestRules
@@ -204,6 +206,10 @@ class Engine:
             self.round_trips.append if keep_round_trips else None,
         )
         self.corporate = CorporateActionDesk(market, self.account, self.book, actions)
+        financing = FinancingDesk(
+            market, self.account, self.book, rules.financing, rules.account.currency, first_place
+        )
+        self.opening = Opening(financing, self.corporate)
         self._contexts = [EngineContext(self, index) for index in range(len(slots))]
         self._watchers = self._bar_watchers()
         self._due, self._asked = self._cross_sections()
@@ -268,7 +274,7 @@ class Engine:
     def run(self, until: int | None = None) -> None:
         """Go on to place `until` of the timeline (not included), by default to its end.
 
-        LedgerError where the account and the ledger differ at a corporate action.
+        LedgerError where the account and the ledger differ at a charge or a corporate action.
         """
         end = len(self.market) if until is None else min(until, len(self.market))
         self.begin()
@@ -288,7 +294,7 @@ class Engine:
             if len(watching) == 1:
                 self._show_one(first, symbol, watching[0])
                 return
-        exchange, corporate, take = self.exchange, self.corporate, self.desk.take
+        exchange, opening, take = self.exchange, self.opening, self.desk.take
         waiting, working = self.desk.rebalancer.waiting, exchange.working
         watchers = tuple(self._watchers.values())
         asked, start, see = self._asked, self.first_place, self._see
@@ -297,8 +303,8 @@ class Engine:
         place = first
         for bars in zip(*bars_by_symbol, strict=True):
             self.place = place
-            if place == corporate.next_place:
-                corporate.apply(place, exchange)
+            if place == opening.next_place:
+                opening.apply(place, exchange)
             if working:
                 exchange.match(place, others_follow=bool(waiting))
             if waiting:
@@ -318,14 +324,14 @@ class Engine:
 
     def _show_one(self, first: int, symbol: int, watcher: _Watcher) -> None:
         """The same for the bars of one symbol that one strategy watches: nothing to go through."""
-        exchange, corporate, take = self.exchange, self.corporate, self.desk.take
+        exchange, opening, take = self.exchange, self.opening, self.desk.take
         waiting, working = self.desk.rebalancer.waiting, exchange.working
         start, see = self.first_place, self._see
         on_bar, context, strategy = watcher
         for place, bar in enumerate(self.chunk.bars((symbol,))[0], first):
             self.place = place
-            if place == corporate.next_place:
-                corporate.apply(place, exchange)
+            if place == opening.next_place:
+                opening.apply(place, exchange)
             if working:
                 exchange.match(place, others_follow=bool(waiting))
             if waiting:
@@ -339,7 +345,7 @@ class Engine:
 
     def _skip_through(self, first: int, last: int) -> None:
         """Places of a chunk where nobody watches bars: only those at which something happens."""
-        exchange, corporate, rebalancer = self.exchange, self.corporate, self.desk.rebalancer
+        exchange, opening, rebalancer = self.exchange, self.opening, self.desk.rebalancer
         see = self._see
         asked = np.flatnonzero(self._asked[first:last])
         upcoming = iter((asked + first).tolist())
@@ -347,12 +353,12 @@ class Engine:
         place = first
         while True:
             if not exchange.working and not rebalancer.waiting and see is None:
-                place = min(next_asked, corporate.next_place)
+                place = min(next_asked, opening.next_place)
             if place >= last:
                 return
             self.place = place
-            if place == corporate.next_place:
-                corporate.apply(place, exchange)
+            if place == opening.next_place:
+                opening.apply(place, exchange)
             if exchange.working:
                 exchange.match(place, others_follow=bool(rebalancer.waiting))
             if rebalancer.waiting:

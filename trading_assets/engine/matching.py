@@ -3,7 +3,7 @@
 Problem: a bar says where the price began, ended and has been, not in which order. Each gap in that
 knowledge is a choice, and a choice that nobody wrote down is usually the one that flatters.
 
-Assumptions, each with a test of its number (assets_tests/engine/matching_test.py):
+Assumptions, each with a test of its number (assets_tests/engine/):
 
  1. An order trades no earlier than in the bar after the one that was decided on. Only where the
     fill price is `close` does a market order trade at the close of that bar itself.
@@ -40,6 +40,11 @@ Assumptions, each with a test of its number (assets_tests/engine/matching_test.p
     otherwise. Whatever else ends or renames a symbol cancels them.
 15. There is no randomness and no clock: the same bars, rules and strategies give the same
     fills.
+16. Cash bears no interest, and borrowed cash and borrowed shares cost nothing, unless the rules
+    name rates (`financing`). Then each session's open books interest on the cash of the close
+    before it and a fee on the value of each short at that close, for the calendar days between
+    the two (ACT/360 where no other day count is named), each rounded to the account's unit of
+    money.
 """
 
 from __future__ import annotations

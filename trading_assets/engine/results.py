@@ -19,24 +19,28 @@ from trading_assets.analytics.performance import Statistics, statistics
 from trading_assets.analytics.relative import Relative, relative
 from trading_assets.analytics.returns import SessionValue
 from trading_assets.analytics.round_trips import RoundTripSummary, round_trip_summary
+from trading_assets.engine.account import NO_ONE
 from trading_assets.engine.clock import Integers, iso
 from trading_assets.engine.loop import Engine
 from trading_assets.engine.scaled import price_decimal
 from trading_assets.engine.valuation import AccountCurve, account_curve, latest_closes
 from trading_assets.errors import ReportError
+from trading_assets.model.cash_events import BorrowFee, Interest
 from trading_assets.model.money import CENT
 from trading_assets.model.policies import ReportPolicy
 from trading_assets.model.round_trip import RoundTrip
 
 _CURVE_POINTS_MAX = 10_000
 _SYMBOLS_SHOWN = 10
+INTEREST = "interest on cash"
 
 
 class Attribution(msgspec.Struct, frozen=True, kw_only=True):
     """What one symbol, or one strategy, contributed; signed money.
 
     `pnl` = what was sold and is still held, less what was bought, and `income` (dividends, cash of
-    corporate actions), less `commission`. `traded` is Σ |notional|, `fills` their number.
+    corporate actions, less borrow fees), less `commission`. `traded` is Σ |notional|, `fills` their
+    number. Interest on cash is nobody's: a line of its own, named INTEREST.
     """
 
     name: str
@@ -110,6 +114,11 @@ class BacktestResult:
     def commission(self) -> Decimal:
         """All commission."""
         return self._money(self.engine.account.commission)
+
+    def _charged(self, kind: type[Interest | BorrowFee]) -> Decimal:
+        """Σ of what nights brought (interest) or cost (borrow fees)."""
+        booked = (event for _, event in self.engine.book.booked if isinstance(event, kind))
+        return sum((event.amount for event in booked), Decimal(0)).quantize(CENT, ROUND_HALF_UP)
 
     @property
     def total_return(self) -> float:
@@ -265,6 +274,11 @@ class BacktestResult:
         fills, transfers = account.fills(), account.transfers
         count = len(names)
 
+        paid_in = transfers[:, 4] + transfers[:, 5]
+        is_owned = transfers[:, transfer_field] != NO_ONE
+        interest = int(paid_in[~is_owned].sum())
+        transfers, paid_in = transfers[is_owned], paid_in[is_owned]
+
         def sums(rows: Integers, field: int, amounts: Integers) -> list[int]:
             totals = np.zeros(count, dtype=np.int64)
             np.add.at(totals, rows[:, field], amounts)
@@ -274,7 +288,7 @@ class BacktestResult:
         commission = sums(fills, fill_field, fills[:, 7])
         traded = sums(fills, fill_field, np.abs(fills[:, 6]))
         number = sums(fills, fill_field, np.ones(len(fills), dtype=np.int64))
-        income = sums(transfers, transfer_field, transfers[:, 4] + transfers[:, 5])
+        income = sums(transfers, transfer_field, paid_in)
         found = [
             Attribution(
                 name=name,
@@ -290,6 +304,19 @@ class BacktestResult:
             for index, name in enumerate(names)
             if number[index] or income[index] or values.get(index, 0)
         ]
+        if interest:
+            amount, none = scale.money_decimal(interest), scale.money_decimal(0)
+            found.append(
+                Attribution(
+                    name=INTEREST,
+                    pnl=amount,
+                    income=amount,
+                    commission=none,
+                    traded=none,
+                    fills=0,
+                    final_value=none,
+                )
+            )
         return sorted(found, key=lambda one: (-one.pnl, one.name))
 
     @property
@@ -333,6 +360,8 @@ class BacktestResult:
             "trade_profit_factor": summary.profit_factor,
             "mean_holding_days": summary.holding_days,
             "commission": self.commission,
+            "interest": self._charged(Interest),
+            "borrow_fees": self._charged(BorrowFee),
             "fills": self.engine.account.fill_count,
             "rejections": dict(self.engine.desk.rejections),
             "halts": self.engine.desk.halts,

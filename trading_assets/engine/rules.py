@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from trading_assets.model.cash_events import DayCount
 from trading_assets.model.money import QUANTITY_DECIMALS_MAX
 from trading_assets.model.policies import (
     AccountingPolicy,
@@ -103,6 +104,22 @@ class AccountRules(Policy):
     accounting: AccountingPolicy = AccountingPolicy()
 
 
+class FinancingRules(Policy):
+    """What nights cost: `credit_rate` is received on cash, `debit_rate` paid on borrowed cash,
+    `borrow_rate` on the market value of shares sold short. Annual fractions (0.05 is 5 %) for
+    calendar days by `day_count`, charged at the open of each session; 0 charges nothing."""
+
+    credit_rate: NotNegative = Decimal(0)
+    debit_rate: NotNegative = Decimal(0)
+    borrow_rate: NotNegative = Decimal(0)
+    day_count: DayCount = DayCount.ACTUAL_360
+
+    @property
+    def is_none(self) -> bool:
+        """True where no night costs or brings anything."""
+        return not (self.credit_rate or self.debit_rate or self.borrow_rate)
+
+
 class BacktestRules(Policy):
     """All of them, and how signals are sized.
 
@@ -116,6 +133,7 @@ class BacktestRules(Policy):
     matching: MatchingRules = MatchingRules()
     commission: CommissionRules = CommissionRules()
     slippage: SlippageRules = SlippageRules()
+    financing: FinancingRules = FinancingRules()
     position_size: Annotated[Exact, Field(gt=0, le=10)] = Decimal("0.1")
     risk: RiskPolicy | None = None
 

@@ -49,6 +49,7 @@ def account_curve(market: Market, account: Account, places: int) -> AccountCurve
     net = np.zeros(places, dtype=np.int64)
     gross = np.zeros(places, dtype=np.int64)
     final = np.zeros(len(market.columns), dtype=np.int64)
+    transfers = transfers[transfers[:, 6] != 0]
     moved = np.concatenate((fills[:, [0, 2, 4]], transfers[:, [0, 3, 6]]))
     moved = moved[np.argsort(moved[:, 1], kind="stable")]
     symbols, starts = np.unique(moved[:, 1], return_index=True)

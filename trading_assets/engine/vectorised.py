@@ -249,6 +249,7 @@ def terms_of(rules: BacktestRules, *, keep_fills: bool = False) -> Terms:
         "matching.volume_cap": (matching.volume_cap is not None, "null"),
         "matching.time_in_force": (matching.time_in_force is not DefaultTimeInForce.GTC, "gtc"),
         "slippage.volume_share_impact": (slippage.volume_share_impact != 0, "0"),
+        "financing": (not rules.financing.is_none, "rates of 0"),
         "risk": (rules.risk is not None, "null"),
     }
     for name, (is_refused, accepted) in refused.items():

@@ -50,6 +50,8 @@ _EXPLAINED = {
     "trade_win_rate": "Round trips that gained / those that gained or lost, before commission "
     "unless that is in the basis.",
     "trade_profit_factor": "Σ gains / Σ losses of round trips.",
+    "interest": "Received on cash less paid on borrowed cash (rates: financing).",
+    "borrow_fees": "Paid for shares that were borrowed to be short (rates: financing).",
     "halts": "Session and reason of each time that the risk policy's circuit breaker tripped.",
     "mean_holding_days": "Mean calendar days from opening to closing.",
 }
