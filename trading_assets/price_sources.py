@@ -30,6 +30,7 @@ from trading_assets.model.account import Unknown
 from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.settings import (
     AlpacaBrokerSettings,
+    AlpacaPrices,
     FilePrices,
     Mode,
     PortfolioSettings,
@@ -60,6 +61,22 @@ def alpaca_api(settings: PortfolioSettings) -> AlpacaApi:
     return AlpacaApi(access, limits.requests_per_minute, limits.timeout_seconds)
 
 
+def alpaca_market_data(
+    api: AlpacaApi,
+    settings: PortfolioSettings,
+    calendar: TradingCalendar,
+    cache: BarCache | None = None,
+) -> AlpacaMarketData:
+    """Alpaca's prices of the feed that the portfolio names, or of the free one."""
+    given = (
+        settings.prices
+        if isinstance(settings.prices, AlpacaPrices)
+        else AlpacaPrices(kind="alpaca")
+    )
+    wait = dt.timedelta(minutes=given.wait_minutes)
+    return AlpacaMarketData(api, given.feed, calendar.closes_at, wait, cache)
+
+
 def open_prices(
     settings: PortfolioSettings,
     calendar: TradingCalendar,
@@ -79,13 +96,8 @@ def open_prices(
         return yahoo_prices(settings, prices, calendar, snapshots, dt.datetime.now(dt.UTC))
     api = alpaca_api(settings)
     symbols = sorted(_signal_symbols(settings))
-    data = AlpacaMarketData(
-        api,
-        prices.feed,
-        calendar.closes_at,
-        dt.timedelta(minutes=prices.wait_minutes),
-        None if bars is None else BarCache(bars / "alpaca.sqlite"),
-    )
+    cache = None if bars is None else BarCache(bars / "alpaca.sqlite")
+    data = alpaca_market_data(api, settings, calendar, cache)
     if settings.corporate_actions is not None:
         actions = read_corporate_actions(
             settings.corporate_actions, settings.currency, calendar.history

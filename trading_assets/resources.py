@@ -26,7 +26,7 @@ from trading_assets.execution.session import Surroundings
 from trading_assets.ibkr_accounts import gateway_name, open_ibkr
 from trading_assets.lake import Lake
 from trading_assets.market_data.base import PriceSource
-from trading_assets.price_sources import alpaca_api, open_prices
+from trading_assets.price_sources import alpaca_api, alpaca_market_data, open_prices
 from trading_assets.settings import (
     Directories,
     FilePrices,
@@ -87,8 +87,9 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         if settings.alpaca is not None:
             api = alpaca_api(settings)
+            market = alpaca_market_data(api, settings, TradingCalendar(settings.sessions))
             with self._only_submitter(settings.id, f"alpaca-{api.access.fingerprint}"):
-                yield AlpacaBroker(api, settings.alpaca.lookup_delay_seconds)
+                yield AlpacaBroker(api, settings.alpaca.lookup_delay_seconds, market.quotes)
             return
         if settings.ibkr is not None:
             with (

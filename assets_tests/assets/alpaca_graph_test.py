@@ -91,6 +91,7 @@ def test_a_day_at_a_paper_account(home: GraphHome, alpaca: AlpacaStandIn) -> Non
     assert home.materialized("positions_eod") == []
 
     account.advance_to("2024-06-03 09:30")
+    account.set_price("BBB", "100")
     account.place_by_hand("BBB", "buy", "3", type="limit", limit_price="20")
     assert home.run(MONDAY).success
     said = plan_metadata(home)
@@ -114,6 +115,15 @@ def test_a_day_at_a_paper_account(home: GraphHome, alpaca: AlpacaStandIn) -> Non
     result_of_day = Lake(home.places.lake, PORTFOLIO).read("pnl_daily", dt.date(2024, 6, 3))
     assert result_of_day is not None
     assert result_of_day["closing_equity"].to_pylist() == [Decimal(101501)]
+    slippage = Lake(home.places.lake, PORTFOLIO).read("slippage", dt.date(2024, 6, 3))
+    assert slippage is not None
+    # The stand-in's last prices are of 09:00; at 09:30 they are no market any more.
+    assert slippage["arrival_price"].to_pylist() == [None, Decimal(100)]
+    assert slippage["arrival_basis"].to_pylist() == [
+        "undefined: the quote is of 2024-06-03 13:00:00Z, and the last trade is of "
+        "2024-06-03 13:00:00Z",
+        "quote midpoint, alpaca/iex, 2024-06-03 13:30:00.001000Z",
+    ]
     assert violations(account) == []
     ours = [order for order in account.orders.values() if not order.foreign]
     assert {order.client_order_id.split("_")[0] for order in ours} == {PORTFOLIO}

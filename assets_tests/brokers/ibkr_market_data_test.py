@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 
@@ -54,7 +55,12 @@ def data(gateway: GatewayStandIn) -> Iterator[IbkrMarketData]:
 def test_quotes_in_pence_are_told_in_pounds(data: IbkrMarketData) -> None:
     quote = data.quotes(["ISF.L"]).require()["ISF.L"]
     assert (quote.bid, quote.ask, quote.last) == (Decimal("7.995"), Decimal("8.005"), Decimal("8"))
-    assert (quote.currency, quote.is_delayed) == ("GBP", False)
+    assert quote.is_delayed is False
+
+
+def test_delayed_quotes_say_so(data: IbkrMarketData, account: GatewayAccount) -> None:
+    account.market.data_type = 3
+    assert data.quotes(["ISF.L"]).require()["ISF.L"].is_delayed is True
 
 
 def test_bars_in_pence_are_told_in_pounds_within_the_days_asked_for(data: IbkrMarketData) -> None:
@@ -78,22 +84,35 @@ def test_no_bars_are_known_and_silence_is_not(
     assert isinstance(data.daily_bars("ISF.L", FRIDAY, MONDAY), Unknown)
 
 
-def test_a_snapshot_without_an_answer_is_unknown(
-    data: IbkrMarketData, gateway: GatewayStandIn
+@pytest.mark.parametrize("kind", ["drop", "silence"])
+def test_a_snapshot_without_an_answer_is_not_asked_for_twice_and_costs_no_later_question(
+    data: IbkrMarketData, gateway: GatewayStandIn, kind: Literal["drop", "silence"]
 ) -> None:
-    gateway.faults.add(Fault("drop", SNAPSHOT, times=9))
-    assert isinstance(data.quotes(["ISF.L"]), Unknown)
+    fault = gateway.faults.add(Fault(kind, SNAPSHOT, times=9))
+    answer = data.quotes(["ISF.L"])
+    assert isinstance(answer, Unknown) or not answer.value
+    assert fault.seen == 1
+    gateway.faults.scripted.clear()
+    assert isinstance(data.server_time(), Known)
+    assert set(data.quotes(["ISF.L"]).require()) == {"ISF.L"}
 
 
-def test_an_instrument_without_a_price_or_a_contract_is_unknown(gateway: GatewayStandIn) -> None:
+def test_an_instrument_without_a_price_or_a_contract_costs_the_others_nothing(
+    gateway: GatewayStandIn,
+) -> None:
     connection = GatewayConnection(access(gateway))
     dollars = IbkrMarketData(connection, Contracts(connection, "USD", {}))
-    assert set(dollars.quotes(["SXLK.L"]).require()) == {"SXLK.L"}
-    nothing, nobody = dollars.quotes(["SXLK.L", "SXLE.L"]), dollars.quotes(["NOPE.L"])
+    found = dollars.quotes(["SXLK.L", "SXLE.L", "NOPE.L"]).require()
     connection.close()
-    assert isinstance(nothing, Unknown)
-    assert nothing.reason == "quotes: there is no price of SXLE.L"
-    assert isinstance(nobody, Unknown)
+    assert set(found) == {"SXLK.L"}
+
+
+def test_a_quote_of_before_does_not_stand_in_for_one_that_is_gone(
+    data: IbkrMarketData, account: GatewayAccount
+) -> None:
+    assert data.quotes(["ISF.L"]).require()["ISF.L"].bid == Decimal("7.995")
+    del account.market.quotes[ISF.con_id], account.market.last[ISF.con_id]
+    assert data.quotes(["ISF.L"]) == Known({})
 
 
 def test_the_servers_clock_is_utc(data: IbkrMarketData, account: GatewayAccount) -> None:

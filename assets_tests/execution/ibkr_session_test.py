@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -16,11 +17,12 @@ from assets_tests.execution.gateway_desk import (
     GatewayDesk,
 )
 from assets_tests.ibkr.account import GatewayAccount
-from assets_tests.ibkr.faults import PLACE_ORDER, Fault
+from assets_tests.ibkr.faults import PLACE_ORDER, SNAPSHOT, Fault
 from assets_tests.ibkr.flex import running_flex
 from assets_tests.ibkr.funds import SXLE, SXLK
 from assets_tests.ibkr.invariants import violations
 from assets_tests.ibkr.server import running_gateway
+from trading_assets.analytics.slippage import session_slippage
 from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.session import SessionStatus
 from trading_assets.model.order import OrderStatus
@@ -63,6 +65,38 @@ def test_a_session_is_sent_filled_closed_and_reconciled(
     closed = desk.closed(TUESDAY, weights={"SXLK.L": "0.4"})
     assert closed.close.positions == {"SXLK.L": Decimal(640)}
     assert not reconcile(closed).unexplained
+
+
+def test_the_market_that_each_order_met_is_recorded_before_it_leaves(
+    desk: GatewayDesk, account: GatewayAccount
+) -> None:
+    account.market.quotes[SXLK.con_id] = (Decimal("62.48"), Decimal("62.50"))
+    desk.run(MONDAY, LATE_MORNING)
+    snapshots = [fields for fields in desk.gateway.requests if int(fields[0]) == SNAPSHOT]
+    assert len(snapshots) == 2
+    tech, energy = sorted(
+        session_slippage(desk.closed(MONDAY)), key=lambda trade: trade.symbol, reverse=True
+    )
+    # Filled at 62.50, the middle was 62.49: 0.01 on each of 640 shares.
+    assert tech.arrival is not None
+    assert tech.arrival.intended_price == Decimal("62.49")
+    assert tech.arrival.cost == Decimal("6.40")
+    assert tech.arrival_basis.startswith("quote midpoint, ibkr, ")
+    assert energy.arrival is None
+    assert energy.arrival_basis == "undefined: no quote of both sides, and no last trade"
+    assert energy.plan is not None
+
+
+@pytest.mark.parametrize("kind", ["drop", "silence"])
+def test_orders_leave_also_where_the_market_is_not_shown(
+    desk: GatewayDesk, account: GatewayAccount, kind: Literal["drop", "silence"]
+) -> None:
+    desk.gateway.faults.add(Fault(kind, SNAPSHOT, times=9))
+    assert desk.run(MONDAY, LATE_MORNING).status is SessionStatus.WORKING
+    assert len(account.orders) == 2
+    trades = session_slippage(desk.closed(MONDAY))
+    assert [trade.arrival for trade in trades] == [None, None]
+    assert {trade.arrival_basis.split(":")[0] for trade in trades} == {"undefined"}
 
 
 def test_an_order_whose_acknowledgement_was_lost_is_found_and_the_session_goes_on(

@@ -57,7 +57,7 @@ class Answers:
         if len(found) != 1:
             return [messages.error(request_id, 200, NO_CONTRACT)]
         con_id, market = found[0].con_id, self.account.market
-        answer = [messages.market_data_type(request_id, 1)]
+        answer = [messages.market_data_type(request_id, market.data_type)]
         if con_id in market.quotes:
             bid, ask = market.quotes[con_id]
             answer += [

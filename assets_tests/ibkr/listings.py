@@ -50,12 +50,14 @@ class Bar:
 
 @dataclass
 class Market:
-    """All listings with their last prices, quotes and bars, by contract id."""
+    """All listings with their last prices, quotes and bars, by contract id; `data_type` 3 where
+    prices are delayed."""
 
     listings: dict[int, Listing] = field(default_factory=dict)
     last: dict[int, Decimal] = field(default_factory=dict)
     quotes: dict[int, tuple[Decimal, Decimal]] = field(default_factory=dict)
     bars: dict[int, list[Bar]] = field(default_factory=dict)
+    data_type: int = 1
 
     def add(self, listing: Listing, last: str) -> Listing:
         """Lists a contract, trading at `last`."""

@@ -23,6 +23,7 @@ from trading_assets.market_data.alpaca import AlpacaMarketData, BarQuery
 from trading_assets.market_data.alpaca_prices import AlpacaPriceSource
 from trading_assets.market_data.bar_cache import BarCache
 from trading_assets.model.account import Unknown
+from trading_assets.model.arrival import MarketQuote
 from trading_assets.model.instrument import LatestPrice
 from trading_assets.model.market_events import PriceAdjustment, PriceBar
 from trading_assets.settings import AlpacaPrices
@@ -146,6 +147,28 @@ def test_a_snapshot_has_trade_quote_and_the_close_before(alpaca: AlpacaStandIn) 
     assert (snapshot.bid, snapshot.ask) == (Decimal("189.98"), Decimal("190.02"))
     assert snapshot.previous_close == Decimal("189.2")
     assert found.missing == ("NONE",)
+
+
+def test_the_market_for_an_order_that_leaves_is_asked_for_once(alpaca: AlpacaStandIn) -> None:
+    alpaca.account.market.quotes["AAPL"] = (Decimal("189.98"), Decimal("190.02"))
+    data = opened(alpaca)
+    shown = data.quotes(["AAPL", "NONE"]).require()
+    traded_at = alpaca.account.market.trades["AAPL"].at
+    assert shown == {
+        "AAPL": MarketQuote(
+            symbol="AAPL",
+            source="alpaca/iex",
+            bid=Decimal("189.98"),
+            ask=Decimal("190.02"),
+            quoted_at=traded_at,
+            last=Decimal(190),
+            traded_at=traded_at,
+        )
+    }
+    fault = Fault("status", "GET", "/v2/stocks/snapshots", status=502, times=9)
+    alpaca.faults.add(fault)
+    assert isinstance(data.quotes(["AAPL"]), Unknown)
+    assert fault.seen == 1
 
 
 @pytest.mark.parametrize("path", ["trades/latest", "snapshots", "bars"])

@@ -3,7 +3,7 @@
 | intended price   | what it is                                                                 |
 |------------------|----------------------------------------------------------------------------|
 | `decision_price` | at which a person decided: of the annotation that was recorded before it   |
-| `arrival_price`  | of the market when the order reached it                                    |
+| `arrival_price`  | of the market when the order left for the broker, as recorded then         |
 | `plan_price`     | at which the plan sized the order: the last close before the session       |
 
 For each of them, and for buys and sells alike, slippage is signed so that positive is a cost:
@@ -30,12 +30,14 @@ import numpy as np
 
 from trading_assets.ledger.annotations import TradeAnnotations
 from trading_assets.ledger.history import ClosedSession
+from trading_assets.ledger.orders import OrderState
 from trading_assets.model.money import ZERO, money, rounded_price
 from trading_assets.model.order import Side
 from trading_assets.model.order_events import Fill
 from trading_assets.model.policies import IntendedPrice
 
 BPS = 10_000
+NO_CLOSE = "undefined: the session has no close of it"
 
 
 class Grouping(StrEnum):
@@ -60,7 +62,8 @@ class TradeSlippage(msgspec.Struct, frozen=True, kw_only=True):
     """One trade of one session: an order with all its fills of that session, or a foreign fill.
 
     `quantity` is positive shares, `fill_price` their average price per share to eight decimals,
-    `commission` money of `currency`. None where an intended price is not known.
+    `commission` money of `currency`. None where an intended price is not known. `arrival_basis`
+    says of what market the arrival price is (kind, source, its own time), or why there is none.
     """
 
     trade_id: str
@@ -74,6 +77,7 @@ class TradeSlippage(msgspec.Struct, frozen=True, kw_only=True):
     decision: Slippage | None
     arrival: Slippage | None
     plan: Slippage | None
+    arrival_basis: str = ""
 
     def against(self, intended: IntendedPrice) -> Slippage | None:
         """Slippage against one of the intended prices."""
@@ -89,29 +93,49 @@ def session_slippage(
 ) -> tuple[TradeSlippage, ...]:
     """The trades of a closed session in the order of their first fills; none without a fill.
 
-    `annotations` are the book's by trade id, `arrival_prices` by symbol. A fill of an order that an
-    earlier session sent has no plan price here: it was planned in other circumstances.
+    `annotations` are the book's by trade id. `arrival_prices` by symbol are those of a simulated
+    broker, where orders meet the market at the close; without them each order has what was recorded
+    when it left. A fill of an order that an earlier session sent has neither plan nor arrival price
+    here: it was planned in other circumstances.
     """
-    plan_prices = {order.client_order_id: order.plan_price for order in closed.orders}
+    orders = {order.client_order_id: order for order in closed.orders}
     trades: dict[str, list[Fill]] = {}
     for fill in closed.fills:
         trades.setdefault(fill.client_order_id or fill.execution_id, []).append(fill)
     found = []
     for trade_id, fills in trades.items():
         written = None if annotations is None else annotations.get(trade_id)
-        at = None if arrival_prices is None else arrival_prices.get(fills[0].symbol)
+        order = orders.get(trade_id)
+        at, basis = _recorded_arrival(order, is_foreign=not fills[0].client_order_id)
+        if arrival_prices is not None and fills[0].client_order_id:
+            at = arrival_prices.get(fills[0].symbol)
+            basis = NO_CLOSE if at is None else f"close of {closed.session}, simulated"
         found.append(
             _trade(
                 closed.session,
                 trade_id,
                 fills,
                 decision_price(written, min(fill.executed_at for fill in fills)),
-                # Nobody here decided when a foreign trade reached the market.
-                at if fills[0].client_order_id else None,
-                plan_prices.get(trade_id),
+                at,
+                None if order is None else order.plan_price,
+                basis,
             )
         )
     return tuple(found)
+
+
+def _recorded_arrival(order: OrderState | None, *, is_foreign: bool) -> tuple[Decimal | None, str]:
+    """The arrival price of an order and what it is of, or why there is none."""
+    if is_foreign:
+        # Nobody here decided when it reached the market.
+        return None, "undefined: placed outside this portfolio's plans"
+    if order is None:
+        return None, "undefined: sent in an earlier session"
+    recorded = order.arrival
+    if recorded is None:
+        return None, f"undefined: {order.arrival_unknown or 'none was recorded'}"
+    kind = recorded.kind.value.replace("_", " ")
+    return recorded.price, f"{kind}, {recorded.source}, {recorded.as_of:%Y-%m-%d %H:%M:%S.%fZ}"
 
 
 def is_outlier(trade: TradeSlippage, intended: IntendedPrice, outlier_bps: float) -> bool:
@@ -154,6 +178,7 @@ def _trade(
     decision: Decimal | None,
     arrival: Decimal | None,
     plan: Decimal | None,
+    arrival_basis: str,
 ) -> TradeSlippage:
     first = fills[0]
     quantity = sum((fill.quantity for fill in fills), ZERO)
@@ -176,6 +201,7 @@ def _trade(
         decision=against(decision),
         arrival=against(arrival),
         plan=against(plan),
+        arrival_basis=arrival_basis,
     )
 
 

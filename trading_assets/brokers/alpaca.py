@@ -45,10 +45,12 @@ from trading_assets.model.account import (
     Known,
     Unknown,
 )
+from trading_assets.model.arrival import MarketQuote
 from trading_assets.model.order import OrderChange, OrderRequest
 from trading_assets.portfolio.order_rules import ALPACA, InstrumentTraits
 
 T = TypeVar("T")
+QuoteFeed = Callable[[Iterable[str]], Answer[dict[str, MarketQuote]]]
 
 ORDERS_LIMIT = 500
 _ORDERS_PAGES_MAX = 40
@@ -58,13 +60,16 @@ _FIRST_YEAR = 1990
 
 
 class AlpacaBroker:
-    """The account that `api` gives access to."""
+    """The account that `api` gives access to. `quotes` shows what the market is at, by symbol."""
 
-    def __init__(self, api: AlpacaApi, lookup_delay_seconds: float) -> None:
+    def __init__(
+        self, api: AlpacaApi, lookup_delay_seconds: float, quotes: QuoteFeed | None = None
+    ) -> None:
         self._api = api
         self._client = api.trading()
         self._client_ids: dict[str, str] = {}
         self._traits: dict[str, InstrumentTraits] = {}
+        self._quotes = quotes
         self.capabilities = BrokerCapabilities(
             is_real=True,
             deduplicates_client_order_ids=True,
@@ -79,6 +84,14 @@ class AlpacaBroker:
     def api_statistics(self) -> ApiStatistics:
         """How the account's interface was used and how it answered."""
         return self._api.statistics()
+
+    def quotes(self, symbols: Iterable[str]) -> Answer[dict[str, MarketQuote]]:
+        """What the market is at by the feed that was given; unknown without one."""
+        return (
+            Unknown("no feed of prices was given")
+            if self._quotes is None
+            else self._quotes(symbols)
+        )
 
     def updates(self) -> TradeUpdateFeed:
         """What happens to the account's orders, to be told at once; not started."""

@@ -23,7 +23,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -34,6 +34,7 @@ from trading_assets.model.account import (
     CashActivity,
     Execution,
 )
+from trading_assets.model.arrival import MarketQuote
 from trading_assets.model.money import ZERO
 from trading_assets.model.order import OrderRequest, OrderStatus
 from trading_assets.portfolio.order_rules import PERMISSIVE, BrokerRules, InstrumentTraits
@@ -128,4 +129,14 @@ class Broker(Protocol):
 
     def average_costs(self) -> Answer[dict[str, Decimal] | None]:
         """Average cost per share of each position, positive; None where the broker keeps none."""
+        ...
+
+
+@runtime_checkable
+class Quoting(Protocol):
+    """A broker that shows the market in which its orders trade; a simulated one does not."""
+
+    def quotes(self, symbols: Iterable[str]) -> Answer[dict[str, MarketQuote]]:
+        """What the market is at, asked once and within the time limit of one request; a symbol of
+        which nothing is shown is absent."""
         ...

@@ -25,6 +25,7 @@ from trading_assets.brokers.ibkr_connection import GatewayConnection, Refusal, a
 from trading_assets.brokers.ibkr_contracts import Contracts, ContractTerms, Instrument, exact
 from trading_assets.brokers.ibkr_executions import executions
 from trading_assets.brokers.ibkr_flex import FlexAccess, FlexStatements
+from trading_assets.brokers.ibkr_market_data import IbkrMarketData
 from trading_assets.brokers.ibkr_orders import (
     REFUSALS,
     completed_order,
@@ -42,6 +43,7 @@ from trading_assets.model.account import (
     Known,
     Unknown,
 )
+from trading_assets.model.arrival import MarketQuote
 from trading_assets.model.money import ZERO, rounded_price
 from trading_assets.model.order import OrderRequest, OrderStatus, PositionEffect
 from trading_assets.portfolio.order_rules import IBKR, InstrumentTraits
@@ -78,6 +80,7 @@ class IbkrBroker:
             self._statements = FlexStatements(
                 flex, lambda: connection.account_number, self._contracts.of_con_id
             )
+        self._market_data = IbkrMarketData(connection, self._contracts)
         self._effects: dict[str, PositionEffect] = {}
         self.capabilities = BrokerCapabilities(
             is_real=True,
@@ -94,6 +97,10 @@ class IbkrBroker:
     def contracts(self) -> Contracts:
         """The account's instruments, as the broker describes them."""
         return self._contracts
+
+    def quotes(self, symbols: Iterable[str]) -> Answer[dict[str, MarketQuote]]:
+        """What the market is at, by the same login."""
+        return self._market_data.quotes(symbols)
 
     def close(self) -> None:
         """Log out."""

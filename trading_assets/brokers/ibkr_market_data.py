@@ -1,11 +1,13 @@
 """Quotes and daily bars by the same login as the account, in money per share.
 
-A quote is one snapshot. Without a subscription the gateway sends delayed prices and says so. Daily
+A quote is what of a snapshot arrived within QUOTE_SECONDS: the gateway ends one after some eleven
+seconds where a price is missing. Without a subscription it sends delayed prices and says so. Daily
 bars are of regular hours, as traded (not adjusted for dividends, adjusted for splits).
 """
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
@@ -16,24 +18,15 @@ import msgspec
 from trading_assets.brokers.ibkr_connection import GatewayConnection, Refusal, answer_of
 from trading_assets.brokers.ibkr_contracts import Contracts, Instrument, exact
 from trading_assets.model.account import Answer, Known, Unknown
+from trading_assets.model.arrival import MarketQuote
 
 NO_DATA = 162
 LIVE_DATA_TYPE = 1
 DELAYED_IF_NOT_LIVE = 3
+SOURCE = "ibkr"
+QUOTE_SECONDS = 2.0
+_POLL_SECONDS = 0.005
 _DAYS_OF_A_YEAR = 365
-
-
-class Quote(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot of one instrument's prices, money per share in `currency`; None where there is
-    none. `as_of` (UTC) is when it was received; a delayed one is some 15 minutes older."""
-
-    symbol: str
-    currency: str
-    bid: Decimal | None
-    ask: Decimal | None
-    last: Decimal | None
-    as_of: dt.datetime
-    is_delayed: bool
 
 
 class DailyBar(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,31 +58,34 @@ class IbkrMarketData:
 
         return answer_of(self._connection.ask("server time", now))
 
-    def quotes(self, symbols: Iterable[str]) -> Answer[dict[str, Quote]]:
-        """A snapshot of each symbol, all or none; without a price it is unknown, not left out."""
+    def quotes(self, symbols: Iterable[str]) -> Answer[dict[str, MarketQuote]]:
+        """What the market is at, money per share, for orders that must not wait: nothing is asked
+        twice. A symbol of which nothing arrived, or that nobody knows, is absent.
+
+        Bid and ask are of the moment at which they arrived; the last trade's time is not told.
+        """
         instruments = []
         for symbol in sorted(set(symbols)):
-            found = answer_of(self._contracts.of_symbol(symbol))
+            found = self._contracts.of_symbol(symbol)
             if isinstance(found, Unknown):
                 return found
-            instruments.append(found.value)
-
-        async def snapshot(ib: Any) -> list[Any]:
-            ib.reqMarketDataType(DELAYED_IF_NOT_LIVE)
-            return list(await ib.reqTickersAsync(*(each.contract() for each in instruments)))
-
+            if isinstance(found, Known):
+                instruments.append(found.value)
         if not instruments:
             return Known({})
-        tickers = answer_of(self._connection.ask("quotes", snapshot))
-        if isinstance(tickers, Unknown):
-            return tickers
-        quotes = {}
-        for instrument, ticker in zip(instruments, tickers.value, strict=True):
-            quote = _quote(instrument, ticker)
-            if quote.bid is None and quote.ask is None and quote.last is None:
-                return Unknown(f"quotes: there is no price of {instrument.symbol}")
-            quotes[instrument.symbol] = quote
-        return Known(quotes)
+
+        async def snapshot(ib: Any) -> list[Any]:
+            # One of before would stand in for what does not arrive now.
+            ib.wrapper.tickers.clear()
+            ib.reqMarketDataType(DELAYED_IF_NOT_LIVE)
+            return await _arrived(ib, [one.contract() for one in instruments])
+
+        reply = answer_of(self._connection.ask_once("quotes", snapshot))
+        if isinstance(reply, Unknown):
+            return reply
+        shown = zip(instruments, reply.value, strict=True)
+        quotes = (_quote(instrument, ticker) for instrument, ticker in shown)
+        return Known({one.symbol: one for one in quotes if one.bid or one.ask or one.last})
 
     def daily_bars(
         self, symbol: str, first: dt.date, last: dt.date
@@ -127,14 +123,36 @@ class IbkrMarketData:
         return Known(tuple(bar for bar in found if first <= bar.session <= last))
 
 
-def _quote(instrument: Instrument, ticker: Any) -> Quote:
-    return Quote(
+async def _arrived(ib: Any, contracts: list[Any]) -> list[Any]:
+    """The tickers of the contracts, as soon as each has both sides or its snapshot ended."""
+    # Asked together, the refusal of one would end the waiting for all.
+    asked = [asyncio.ensure_future(ib.reqTickersAsync(contract)) for contract in contracts]
+    await asyncio.sleep(0)
+    tickers = [ib.ticker(contract) for contract in contracts]
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + QUOTE_SECONDS
+    while loop.time() < deadline and not all(
+        task.done() or _is_whole(ticker) for task, ticker in zip(asked, tickers, strict=True)
+    ):
+        await asyncio.sleep(_POLL_SECONDS)
+    for task in asked:
+        task.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    return tickers
+
+
+def _is_whole(ticker: Any) -> bool:
+    return bool(ticker.bid > 0 and ticker.ask > 0)
+
+
+def _quote(instrument: Instrument, ticker: Any) -> MarketQuote:
+    return MarketQuote(
         symbol=instrument.symbol,
-        currency=instrument.currency,
+        source=SOURCE,
         bid=_price(instrument, ticker.bid),
         ask=_price(instrument, ticker.ask),
+        quoted_at=dt.datetime.now(dt.UTC),
         last=_price(instrument, ticker.last),
-        as_of=dt.datetime.now(dt.UTC),
         is_delayed=ticker.marketDataType != LIVE_DATA_TYPE,
     )
 

@@ -44,6 +44,7 @@ from trading_assets.settings import PortfolioSettings
 
 SOURCE = "broker"
 NOT_PLACED = "not placed by hand before the close"
+BY_HAND = "it was placed by hand: nobody knows here when it left"
 
 
 def fill_booking(settings: PortfolioSettings, calendar: TradingCalendar, book: Book) -> FillBooking:
@@ -119,7 +120,10 @@ def _placed(
                 plan_price=order.price,
             ),
         ),
-        (f"{name}/1", OrderSubmitted(client_order_id=name, attempt=1)),
+        (
+            f"{name}/1",
+            OrderSubmitted(client_order_id=name, attempt=1, arrival_unknown=BY_HAND),
+        ),
         (
             name,
             OrderAccepted(client_order_id=name, broker_order_id=execution.broker_order_id),

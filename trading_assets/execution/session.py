@@ -43,6 +43,7 @@ from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import (
     SubmissionRefusedError,
 )
+from trading_assets.execution.arrival import arrivals
 from trading_assets.execution.book import Book
 from trading_assets.execution.cash_activities import CashActivityBooking
 from trading_assets.execution.closing import (
@@ -429,6 +430,14 @@ class SessionRunner:
         session = plan.session
         self._authorize(session)
         is_real = self.settings.mode.is_real
+        known = [order for order in self.book.orders(session) if order.leg == leg]
+        intents = [
+            OrderIntended(request=request, batch_id=plan.batch_id, leg=leg, plan_price=order.price)
+            for order, request in ([] if known else self._requests(wanted, leg))
+        ]
+        leaving = [order.request for order in known if order.status in UNSENT]
+        leaving += [intent.request for intent in intents]
+        symbols = [request.symbol for request in leaving] if is_real else []
         submitter = Submitter(
             self.broker,
             session,
@@ -438,20 +447,11 @@ class SessionRunner:
             halted=self.surroundings.halted,
             learn=self._learn,
             rate_refusal=self._rate_refusal,
+            arrivals=arrivals(self.broker, symbols, self.surroundings.now),
         )
-        fresh = frozenset[str]()
-        if not any(order.leg == leg for order in self.book.orders(session)):
-            intents = [
-                OrderIntended(
-                    request=request,
-                    batch_id=plan.batch_id,
-                    leg=leg,
-                    plan_price=order.price,
-                )
-                for order, request in self._requests(wanted, leg)
-            ]
+        if not known:
             submitter.intend(intents)
-            fresh = frozenset(intent.request.client_order_id for intent in intents)
+        fresh = frozenset(intent.request.client_order_id for intent in intents)
         orders = [order for order in self.book.orders(session) if order.leg == leg]
         submitter.submit(orders, fresh)
 

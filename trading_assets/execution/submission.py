@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from trading_assets.brokers.base import DUPLICATE_ID, Broker
 from trading_assets.errors import BrokerUnknownError, SubmissionRefusedError
+from trading_assets.execution.arrival import Arrival
 from trading_assets.ledger.orders import OrderState
 from trading_assets.model.account import Answer, BrokerOrder, Unknown
 from trading_assets.model.events import AnyEvent, NewEvent
@@ -39,6 +40,7 @@ from trading_assets.risk.refusals import RiskRefusal
 
 Record = Callable[[Sequence[NewEvent]], None]
 SOURCE = "execution"
+ATTACHED = "it was attached to another order"
 UNSENT = (OrderStatus.NEW, OrderStatus.SUBMITTED, OrderStatus.UNKNOWN)
 
 
@@ -62,7 +64,8 @@ class Submitter:
 
     `halted` is asked before each order leaves, and so is `rate_refusal`, which counts it: too many
     orders a minute of its symbol or in all. Acknowledgements are recorded with `learn`, which
-    may leave them waiting to be durable where asking the broker again is as good.
+    may leave them waiting to be durable where asking the broker again is as good. `arrivals` is
+    what the market is at by symbol; it is recorded with the fact that a request may leave.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Submitter:
         halted: Callable[[], bool] = lambda: False,
         learn: Record | None = None,
         rate_refusal: Callable[[str], RiskRefusal | None] = lambda _symbol: None,
+        arrivals: Mapping[str, Arrival] | None = None,
     ) -> None:
         self.broker = broker
         self.session = session
@@ -84,12 +88,13 @@ class Submitter:
         self._sleep = sleep
         self._halted = halted
         self._rate_refusal = rate_refusal
+        self._arrivals = arrivals or {}
 
     def intend(self, intents: Sequence[OrderIntended]) -> None:
         """Make the intents durable; where the broker refuses used ids, also that they may leave."""
         events = [self._new(intent.request.client_order_id, intent) for intent in intents]
         if self.broker.capabilities.deduplicates_client_order_ids:
-            events += [self._submitted(intent.request.client_order_id, 1) for intent in intents]
+            events += [self._submitted(intent.request, 1) for intent in intents]
         self._record(events)
 
     def submit(self, orders: Sequence[OrderState], fresh: frozenset[str]) -> None:
@@ -150,7 +155,7 @@ class Submitter:
             attempt += 1
         elif order.status is OrderStatus.NEW:
             self._require_free(key)
-            self._record([self._submitted(key, attempt)])
+            self._record([self._submitted(order.request, attempt)])
         answer = self.broker.submit(order.request)
         doubt = _doubt(answer)
         if doubt:
@@ -220,7 +225,7 @@ class Submitter:
     def _resent(self, order: OrderState, attempt: int) -> list[NewEvent]:
         """What is recorded before an order that may have left is sent once more."""
         key = order.client_order_id
-        events = [self._submitted(key, attempt + 1)]
+        events = [self._submitted(order.request, attempt + 1)]
         if order.status is OrderStatus.SUBMITTED:
             events.insert(0, self._unknown(key, attempt, "not found at the broker"))
         return events
@@ -257,12 +262,19 @@ class Submitter:
             )
             taken = OrderAccepted(client_order_id=name, broker_order_id=leg.broker_order_id)
             yield self._new(name, intent)
-            yield self._submitted(name, 1)
+            attached = OrderSubmitted(client_order_id=name, attempt=1, arrival_unknown=ATTACHED)
+            yield self._new(name, attached, f"{name}/1")
             yield self._new(name, taken)
 
-    def _submitted(self, client_order_id: str, attempt: int) -> NewEvent:
-        event = OrderSubmitted(client_order_id=client_order_id, attempt=attempt)
-        return self._new(client_order_id, event, f"{client_order_id}/{attempt}")
+    def _submitted(self, request: OrderRequest, attempt: int) -> NewEvent:
+        name, arrival = request.client_order_id, self._arrivals.get(request.symbol, "")
+        event = OrderSubmitted(
+            client_order_id=name,
+            attempt=attempt,
+            arrival=None if isinstance(arrival, str) else arrival,
+            arrival_unknown=arrival if isinstance(arrival, str) else "",
+        )
+        return self._new(name, event, f"{name}/{attempt}")
 
     def _unknown(self, client_order_id: str, attempt: int, error: str) -> NewEvent:
         event = OrderOutcomeUnknown(client_order_id=client_order_id, error=error)

@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from trading_assets.errors import LedgerError
+from trading_assets.model.arrival import ArrivalPrice
 from trading_assets.model.corporate_actions import (
     CashMerger,
     CorporateAction,
@@ -41,6 +42,7 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True):
     `session` is the one it was intended in; `filled_quantity` positive shares, `filled_notional`
     positive money (each fill rounded to the cent), `commission` money. `attempts` counts how
     often a request may have left. `reason` is why it was rejected, canceled, or lost from view.
+    `arrival` is the market right before the last request left, `arrival_unknown` why it is None.
     """
 
     request: OrderRequest
@@ -56,6 +58,8 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True):
     reject_code: str = ""
     reason: str = ""
     attempts: int = 0
+    arrival: ArrivalPrice | None = None
+    arrival_unknown: str = ""
 
     @property
     def client_order_id(self) -> str:
@@ -235,7 +239,13 @@ class OrderBook:
 
     def _submit(self, _session: dt.date, event: OrderSubmitted) -> None:
         order = self._require(event.client_order_id, "submission")
-        self._move(order, OrderTrigger.SUBMIT, attempts=event.attempt)
+        self._move(
+            order,
+            OrderTrigger.SUBMIT,
+            attempts=event.attempt,
+            arrival=event.arrival,
+            arrival_unknown=event.arrival_unknown,
+        )
 
     def _accept(self, _session: dt.date, event: OrderAccepted) -> None:
         order = self._require(event.client_order_id, "acceptance")

@@ -19,6 +19,7 @@ import msgspec
 from trading_assets.alpaca_api.client import AlpacaApi, Refusal, Reply
 from trading_assets.market_data.bar_cache import BarCache, Stretch
 from trading_assets.model.account import Answer, Known, Unknown
+from trading_assets.model.arrival import MarketQuote
 from trading_assets.model.market_events import PriceAdjustment, PriceBar
 from trading_assets.model.money import rounded_price
 
@@ -137,15 +138,37 @@ class AlpacaMarketData:
             )
         )
 
-    def snapshots(self, symbols: Iterable[str]) -> Answer[Snapshots]:
-        """Last trade, quote and previous close of each symbol."""
+    def quotes(self, symbols: Iterable[str]) -> Answer[dict[str, MarketQuote]]:
+        """What the market is at, for an order that must not wait: nothing is asked twice."""
+        found = self.snapshots(symbols, only_once=True)
+        if isinstance(found, Unknown):
+            return found
+        return Known(
+            {
+                symbol: MarketQuote(
+                    symbol=symbol,
+                    source=f"alpaca/{self.feed}",
+                    bid=shown.bid,
+                    ask=shown.ask,
+                    quoted_at=shown.quoted_at,
+                    last=None if shown.trade is None else shown.trade.price,
+                    traded_at=None if shown.trade is None else shown.trade.as_of,
+                )
+                for symbol, shown in found.value.snapshots.items()
+            }
+        )
+
+    def snapshots(self, symbols: Iterable[str], *, only_once: bool = False) -> Answer[Snapshots]:
+        """Last trade, quote and previous close of each symbol; with `only_once` a request that is
+        not answered is not repeated."""
         from alpaca.data.requests import StockSnapshotRequest
 
         def ask(names: list[str]) -> Any:
             request = StockSnapshotRequest(symbol_or_symbols=names, feed=self._feed())
             return self._client.get_stock_snapshot(request)
 
-        found = self._gather("snapshots", symbols, ask, dict[str, _SnapshotRow | None])
+        read = self._api.ask if only_once else self._api.read
+        found = self._gather("snapshots", symbols, ask, dict[str, _SnapshotRow | None], read)
         if isinstance(found, Unknown):
             return found
         rows, missing = found.value
@@ -257,22 +280,25 @@ class AlpacaMarketData:
         symbols: Iterable[str],
         ask: Callable[[list[str]], Any],
         row: type[Mapping[str, T]],
+        read: Callable[[str, Callable[[], Any]], Reply[Any]] | None = None,
     ) -> Known[tuple[dict[str, T], tuple[str, ...]]] | Unknown:
-        """What `ask` answers for all symbols, some at a time, and the symbols that it lacks."""
+        """What `ask` answers for all symbols, some at a time, and the symbols that it lacks; by
+        `read`, which repeats a request that is not answered unless another is given."""
+        read = read or self._api.read
         wanted = list(dict.fromkeys(symbols))
         found: dict[str, T] = {}
         for first in range(0, len(wanted), SYMBOLS_AT_ONCE):
             names = wanted[first : first + SYMBOLS_AT_ONCE]
             while names:
-                reply: Reply[Any] = self._api.read(what, _bound(ask, names))
+                reply: Reply[Any] = read(what, _bound(ask, names))
                 invalid = _invalid_symbol(reply)
                 if invalid in names:
                     names = [name for name in names if name != invalid]
                     continue
-                read = self._api.record(what, reply, row)
-                if isinstance(read, Unknown):
-                    return read
-                found.update(read.value)
+                rows = self._api.record(what, reply, row)
+                if isinstance(rows, Unknown):
+                    return rows
+                found.update(rows.value)
                 break
         return Known((found, tuple(symbol for symbol in wanted if symbol not in found)))
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from trading_assets.model.arrival import ArrivalPrice
 from trading_assets.model.event import Event
 from trading_assets.model.fields import (
     ClientOrderId,
@@ -47,6 +48,14 @@ class OrderSubmitted(Event, frozen=True, kw_only=True, tag="order_submitted"):
 
     client_order_id: ClientOrderId
     attempt: Annotated[int, Meta(ge=1, description="Which attempt to send it, from 1.")]
+    arrival: Annotated[
+        ArrivalPrice | None,
+        Meta(description="The market right before it left; null where that is not known."),
+    ] = None
+    arrival_unknown: Annotated[
+        str,
+        Meta(description="Why the market is not known; empty where it is, or nobody asked."),
+    ] = ""
 
 
 class OrderAccepted(Event, frozen=True, kw_only=True, tag="order_accepted"):

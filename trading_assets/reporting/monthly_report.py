@@ -364,7 +364,9 @@ def _definitions(settings: PortfolioSettings) -> tuple[Definition, ...]:
             "positive is a cost for buys and for sells. Against the plan price (the latest close "
             "before the session; its cost is the implementation shortfall, Perold 1988, and "
             "includes the market's move since then), the arrival price (the market when the order "
-            "reached it), the decision price (of the annotation recorded before the first fill). "
+            "left for the broker, recorded then: the midpoint of the quote, else a trade of the "
+            "last minute; of a simulated broker the session's close; undefined for orders placed "
+            "by hand), the decision price (of the annotation recorded before the first fill). "
             "Each trade counts once in mean, median and sample standard deviation.",
         )
     )

@@ -35,15 +35,17 @@ SLIPPAGE_COLUMNS = TRADE_COLUMNS | {
     for intended in INTENDED
     for measure, kind in MEASURES.items()
 }
+SLIPPAGE_COLUMNS["arrival_basis"] = TEXT
 """Columns of the table: a trade, then price, slippage in basis points, cost in money and plain
-deviation against each intended price; null where it is not known."""
+deviation against each intended price; null where it is not known. `arrival_basis` says of what
+market the arrival price is, or why there is none."""
 
 
 def booked_slippage(
     closed: ClosedSession, settings: PortfolioSettings, annotations: Mapping[str, TradeAnnotations]
 ) -> tuple[TradeSlippage, ...]:
     """A session's trades against every intended price that the book has; `annotations` are all of
-    the book's, by trade id. The arrival price is known at the simulated broker alone."""
+    the book's, by trade id."""
     simulated = settings.mode is Mode.SIMULATED
     arrival = simulated_arrival_prices(closed) if simulated else None
     return session_slippage(closed, annotations, arrival)
@@ -60,4 +62,5 @@ def slippage_table(trades: Sequence[TradeSlippage]) -> pa.Table:
             pa.array([None if one is None else getattr(one, measure) for one in found], kind)
             for measure, kind in MEASURES.items()
         ]
+    arrays.append(pa.array([trade.arrival_basis for trade in trades], TEXT))
     return pa.Table.from_arrays(arrays, schema=pa.schema(list(SLIPPAGE_COLUMNS.items())))
