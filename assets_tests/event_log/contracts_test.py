@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -544,6 +544,7 @@ def test_the_schema_of_the_envelope_alone_tells_right_from_wrong_with_the_others
 
 
 @pytest.mark.parametrize("kind", PRESENT, ids=name_of)
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a plan is large, the machine may be busy
 @given(data=st.data())
 def test_every_record_is_accepted_and_comes_back_equal(
     kind: tuple[str, int], data: st.DataObject
