@@ -32,7 +32,8 @@ class IbkrBrokerSettings(Policy):
     `client_id` must be nobody else's at that gateway. `contracts` says which contract a symbol
     means where its name does not: `.L` is a fund in London, anything else is looked for by SMART.
     `timeout_seconds` is for each question, `lookup_delay_seconds` how long an order that is not
-    found may still turn up. `flex_query_id` names the Flex query that lists cash transactions.
+    found may still turn up. `flex_query_id` names the Flex query that lists cash transactions and,
+    if it has that section, trades.
     """
 
     kind: Literal["ibkr"]

@@ -13,10 +13,17 @@ from assets_tests.brokers.broker_contract import ALWAYS
 from assets_tests.brokers.ibkr_accounts import flex_access, opened
 from assets_tests.ibkr.account import GatewayAccount
 from assets_tests.ibkr.flex import FlexStandIn, running_flex
-from assets_tests.ibkr.funds import SXLK
+from assets_tests.ibkr.funds import ISF, SXLK
 from assets_tests.ibkr.server import GatewayStandIn, running_gateway
-from trading_assets.brokers.ibkr_flex import _moment
-from trading_assets.model.account import Answer, CashActivity, CashActivityKind, Unknown
+from trading_assets.brokers.ibkr_flex_fields import moment_of
+from trading_assets.model.account import (
+    Answer,
+    CashActivity,
+    CashActivityKind,
+    Execution,
+    Unknown,
+)
+from trading_assets.model.order import Side
 
 Activities = Answer[tuple[CashActivity, ...]]
 
@@ -153,7 +160,7 @@ def test_without_a_query_it_is_unknown_and_the_settings_are_named(gateway: Gatew
     ],
 )
 def test_times_are_new_yorks(text: str, expected: str | None) -> None:
-    found = _moment(text)
+    found = moment_of(text)
     assert (found and found.isoformat()) == expected
 
 
@@ -162,3 +169,91 @@ def test_it_is_asked_for_once(gateway: GatewayStandIn, flex: FlexStandIn) -> Non
         broker.cash_activities_since(ALWAYS).require()
         broker.cash_activities_since(ALWAYS).require()
     assert len(flex.requests) == 2
+
+
+# Executions of days before
+
+
+def told(gateway: GatewayStandIn, flex: FlexStandIn) -> Answer[tuple[Execution, ...]]:
+    with opened(gateway, currency="GBP", flex=flex_access(flex)) as broker:
+        return broker.fills_since(ALWAYS)
+
+
+def traded_in_pence(account: GatewayAccount, flex: FlexStandIn) -> None:
+    """100 bought at 800p on Monday; 40 of them sold on Tuesday, which it is now."""
+    flex.tells_trades = True
+    account.cash["GBP"] = Decimal(10_000)
+    account.market.add(ISF, "800")
+    account.place_by_hand("ISF", "BUY", "100")
+    account.next_day()
+    account.place_by_hand("ISF", "SELL", "40")
+
+
+def test_executions_of_yesterday_come_from_the_statement_and_todays_from_the_gateway(
+    gateway: GatewayStandIn, flex: FlexStandIn, account: GatewayAccount
+) -> None:
+    traded_in_pence(account, flex)
+    bought, sold = told(gateway, flex).require()
+    assert (bought.side, bought.quantity, bought.price) == (Side.BUY, Decimal(100), Decimal(8))
+    assert (bought.symbol, bought.currency, bought.commission) == ("ISF.L", "GBP", Decimal("1.70"))
+    # 10:00:01 in London
+    assert bought.executed_at == dt.datetime(2024, 6, 3, 9, 0, 1, tzinfo=dt.UTC)
+    assert bought.execution_id == account.executions[0].execution_id
+    assert bought.broker_order_id == str(account.orders[0].perm_id)
+    assert (sold.side, sold.quantity) == (Side.SELL, Decimal(40))
+    with opened(gateway, currency="GBP", flex=flex_access(flex)) as broker:
+        assert broker.fills_since(bought.executed_at).require() == (sold,)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"ibExecID": "00025b49.665d8a1f.01.02"},  # a correction
+        {"buySell": "BUY (Ca.)"},
+    ],
+)
+def test_what_takes_the_place_of_an_execution_is_not_booked_by_itself(
+    gateway: GatewayStandIn, flex: FlexStandIn, account: GatewayAccount, fields: dict[str, str]
+) -> None:
+    traded_in_pence(account, flex)
+    flex.trade_fields = fields
+    assert [each.quantity for each in told(gateway, flex).require()] == [Decimal(40)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"ibExecID": ""}, "no id of the gateway's"),
+        ({"tradePrice": "800"}, "in two units"),
+        ({"proceeds": ""}, "is missing"),
+        ({"dateTime": ""}, "is missing"),
+        ({"currency": "GBp"}, "it is in GBp"),
+        ({"buySell": ""}, "side or contract"),
+        ({"conid": ""}, "side or contract"),
+        ({"ibCommission": "0.25"}, "a rebate of 0.25"),
+        ({"ibCommissionCurrency": "USD"}, "a commission in USD"),
+    ],
+)
+def test_a_trade_that_cannot_be_read_is_unknown_and_says_why(
+    gateway: GatewayStandIn,
+    flex: FlexStandIn,
+    account: GatewayAccount,
+    fields: dict[str, str],
+    words: str,
+) -> None:
+    traded_in_pence(account, flex)
+    flex.trade_fields = fields
+    answer = told(gateway, flex)
+    assert isinstance(answer, Unknown)
+    assert words in answer.reason
+
+
+def test_todays_executions_are_told_without_a_statement_which_is_not_asked_for_again(
+    gateway: GatewayStandIn, flex: FlexStandIn, account: GatewayAccount
+) -> None:
+    traded_in_pence(account, flex)
+    flex.refusal = "1012"
+    with opened(gateway, currency="GBP", flex=flex_access(flex)) as broker:
+        for _ in range(3):
+            assert [each.quantity for each in broker.fills_since(ALWAYS).require()] == [Decimal(40)]
+    assert len(flex.requests) == 1

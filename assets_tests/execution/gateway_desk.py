@@ -55,9 +55,10 @@ class GatewayDesk:
         clock: dt.time,
         weights: Mapping[str, str] = WEIGHTS,
         prices: Mapping[str, str] = PRICES,
+        day: dt.date | None = None,
     ) -> SessionOutcome:
-        """One run at a time (UTC) of the session's day."""
-        now = dt.datetime.combine(session, clock, tzinfo=dt.UTC)
+        """One run at a time (UTC) of the session's day, or of another `day`."""
+        now = dt.datetime.combine(day or session, clock, tzinfo=dt.UTC)
         log = open_event_log(self.folder, self.settings.id)
         try:
             with opened(self.gateway, flex=flex_access(self.flex)) as broker:
@@ -77,9 +78,14 @@ class GatewayDesk:
         finally:
             log.close()
 
-    def closed(self, session: dt.date, **more: Mapping[str, str]) -> ClosedSession:
+    def closed(
+        self,
+        session: dt.date,
+        weights: Mapping[str, str] = WEIGHTS,
+        prices: Mapping[str, str] = PRICES,
+    ) -> ClosedSession:
         """The evening's run, which must close the session."""
-        outcome = self.run(session, EVENING, **more)
+        outcome = self.run(session, EVENING, weights, prices)
         assert outcome.status is SessionStatus.CLOSED, outcome.block_message
         assert outcome.closed is not None
         return outcome.closed

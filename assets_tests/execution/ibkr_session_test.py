@@ -108,6 +108,23 @@ def test_an_order_whose_acknowledgement_was_lost_is_found_and_the_session_goes_o
     assert not reconcile(desk.closed(MONDAY)).unexplained
 
 
+def test_fills_of_a_missed_evening_are_known_by_the_orders_number_alone(
+    desk: GatewayDesk, account: GatewayAccount
+) -> None:
+    account.fills_by_itself = False
+    assert desk.run(MONDAY, LATE_MORNING).status is SessionStatus.WORKING
+    account.largest_execution["SXLK"] = Decimal(300)
+    account.match()
+    account.next_day()
+    desk.flex.tells_trades = True
+    closed = desk.run(MONDAY, MORNING, day=TUESDAY).closed
+    assert closed is not None
+    assert {order.status for order in closed.orders} == {OrderStatus.FILLED}
+    assert all(fill.client_order_id for fill in closed.fills)
+    assert closed.close.positions == {"SXLE.L": Decimal(500), "SXLK.L": Decimal(640)}
+    assert not reconcile(closed).unexplained
+
+
 def test_an_order_that_may_have_left_stops_the_session_for_a_person(
     desk: GatewayDesk, account: GatewayAccount
 ) -> None:

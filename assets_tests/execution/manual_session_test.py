@@ -156,6 +156,45 @@ def test_the_next_day_goes_on_from_what_was_traded(
     assert not reconcile(closed).unexplained
 
 
+def test_an_evening_on_which_nothing_ran_is_a_break_that_names_what_may_be_missing(
+    desk: GatewayDesk, account: GatewayAccount
+) -> None:
+    desk.run(MONDAY, MORNING)
+    account.place_by_hand("SXLK", "BUY", "640")
+    account.next_day()
+    outcome = desk.run(MONDAY, MORNING, day=TUESDAY)
+    assert (outcome.status, outcome.block_code) == (SessionStatus.BLOCKED, "OPENING_BREAK")
+    assert {gap.symbol for gap in outcome.opening_gaps} == {"SXLK.L", "CASH"}
+    assert "tells executions since its midnight" in outcome.block_message
+    assert "section Trades" in outcome.block_message
+    # The remedy that it names.
+    desk.flex.tells_trades = True
+    closed = desk.run(MONDAY, MORNING, day=TUESDAY).closed
+    assert closed is not None
+    assert [(bool(fill.client_order_id), fill.quantity) for fill in closed.fills] == [
+        (True, Decimal(640))
+    ]
+    # 100,000 - 640 x 62.50 - 1.70
+    assert closed.close.cash == Decimal("59998.30")
+    assert not reconcile(closed).unexplained
+
+
+def test_a_statement_books_nothing_again_that_the_gateway_told(
+    desk: GatewayDesk, account: GatewayAccount
+) -> None:
+    desk.flex.tells_trades = True
+    desk.run(MONDAY, MORNING)
+    account.largest_execution["SXLK"] = Decimal(300)
+    account.place_by_hand("SXLK", "BUY", "700")
+    assert len(desk.closed(MONDAY).fills) == 4
+    account.next_day()
+    desk.run(TUESDAY, MORNING)
+    assert len([path for path, _ in desk.flex.requests if path == "/GetStatement"]) == 3
+    closed = desk.closed(TUESDAY)
+    assert closed.fills == ()
+    assert not reconcile(closed).unexplained
+
+
 def test_a_trade_before_there_was_a_list_is_foreign(
     desk: GatewayDesk, account: GatewayAccount
 ) -> None:

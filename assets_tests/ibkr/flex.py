@@ -1,4 +1,6 @@
-"""A stand-in for the Flex Web Service on 127.0.0.1: an account's cash transactions as a statement.
+"""A stand-in for the Flex Web Service on 127.0.0.1: an account's cash transactions as a statement,
+and with `tells_trades` its executions of the days before, without the orders' references, which
+only a query of a single day has.
 
 `waits` is how often a statement is not ready yet; `refusal` a code with which everything is
 refused, `garbled` answers HTML, `status` another HTTP status than 200; `first_day` is where the
@@ -17,6 +19,7 @@ from xml.sax.saxutils import quoteattr
 from zoneinfo import ZoneInfo
 
 from assets_tests.ibkr.account import CashTransaction, GatewayAccount
+from assets_tests.ibkr.orders import GatewayExecution
 
 NEW_YORK = ZoneInfo("America/New_York")
 REFERENCE = "3141592653"
@@ -33,6 +36,8 @@ class FlexStandIn:
         self.garbled = False
         self.status = 200
         self.first_day = dt.date(2019, 12, 1)
+        self.tells_trades = False
+        self.trade_fields: dict[str, str] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.url = ""
 
@@ -66,9 +71,22 @@ class FlexStandIn:
             '<FlexQueryResponse queryName="cash" type="AF"><FlexStatements count="1">'
             f'<FlexStatement accountId="{number}" fromDate="{self.first_day:%Y%m%d}" '
             f'toDate="{now:%Y%m%d}" period="Last30CalendarDays">'
-            f"<CashTransactions>{rows}</CashTransactions></FlexStatement>"
+            f"{self._trades()}<CashTransactions>{rows}</CashTransactions></FlexStatement>"
             "</FlexStatements></FlexQueryResponse>"
         )
+
+    def _trades(self) -> str:
+        if not self.tells_trades:
+            return ""
+        today = self.account.now.astimezone(NEW_YORK).date()
+        done = [
+            each
+            for each in self.account.executions
+            if each.executed_at.astimezone(NEW_YORK).date() < today
+        ]
+        rows = [_trade(self.account.number, each) | self.trade_fields for each in done]
+        orders = [row | {"levelOfDetail": "ORDER", "ibExecID": ""} for row in rows]
+        return f"<Trades>{''.join(_element('Trade', row) for row in (*rows, *orders))}</Trades>"
 
 
 def _refused(code: str, words: str) -> str:
@@ -76,6 +94,30 @@ def _refused(code: str, words: str) -> str:
         f"<FlexStatementResponse><Status>Warn</Status><ErrorCode>{code}</ErrorCode>"
         f"<ErrorMessage>{words}</ErrorMessage></FlexStatementResponse>"
     )
+
+
+def _trade(number: str, each: GatewayExecution) -> dict[str, str]:
+    order, listing = each.order, each.order.listing
+    price, signed = listing.money(each.price), order.sign * each.quantity
+    return {
+        "accountId": number,
+        "currency": listing.currency,
+        "assetCategory": "STK",
+        "symbol": listing.symbol,
+        "conid": str(listing.con_id),
+        "tradeID": f"{510_000_000 + each.order.perm_id % 1000}",
+        "ibExecID": each.execution_id,
+        "ibOrderID": str(order.perm_id),
+        "orderReference": "",
+        "dateTime": f"{each.executed_at.astimezone(NEW_YORK):%Y%m%d;%H%M%S}",
+        "quantity": f"{signed}",
+        "tradePrice": f"{price}",
+        "proceeds": f"{-signed * price}",
+        "ibCommission": f"{-each.commission}",
+        "ibCommissionCurrency": listing.currency,
+        "buySell": order.action,
+        "levelOfDetail": "EXECUTION",
+    }
 
 
 def _row(number: str, each: CashTransaction) -> str:
@@ -92,10 +134,11 @@ def _row(number: str, each: CashTransaction) -> str:
         "levelOfDetail": "DETAIL",
     }
     total = fields | {"levelOfDetail": "SUMMARY", "transactionID": ""}
-    return "".join(
-        f"<CashTransaction {' '.join(f'{k}={quoteattr(v)}' for k, v in row.items())}/>"
-        for row in (fields, total)
-    )
+    return "".join(_element("CashTransaction", row) for row in (fields, total))
+
+
+def _element(name: str, fields: dict[str, str]) -> str:
+    return f"<{name} {' '.join(f'{k}={quoteattr(v)}' for k, v in fields.items())}/>"
 
 
 @contextmanager

@@ -53,6 +53,7 @@ class BrokerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     request takes longer than a disk write.
     `lookup_delay_seconds`: how long an order that is not found may still turn up.
     `order_rules`: what orders it accepts.
+    `missed_executions`: why some may never be told, and what helps; empty where all are.
     """
 
     is_real: bool
@@ -60,6 +61,7 @@ class BrokerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     orders_per_commit: int
     lookup_delay_seconds: float
     order_rules: BrokerRules = PERMISSIVE
+    missed_executions: str = ""
 
     @property
     def answers_may_wait(self) -> bool:

@@ -6,8 +6,9 @@ and its executions' ids, never by the number that the library gives it; before o
 reference is looked for among open orders, completed orders and executions; it counts as taken only
 when a permanent id arrives; and nothing is ever sent twice.
 
-Executions and completed orders reach back to the gateway's midnight. What happened before shows as
-a difference between the book and the account, which stops trading.
+Executions and completed orders reach back to the gateway's midnight. Executions of days before come
+from the Flex statement, where it has a section of trades. What neither tells shows as a difference
+between the book and the account, which stops trading.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import msgspec
 from trading_assets.brokers.base import DUPLICATE_ID, BrokerCapabilities, rejected_order
 from trading_assets.brokers.ibkr_connection import GatewayConnection, Refusal, answer_of
 from trading_assets.brokers.ibkr_contracts import Contracts, ContractTerms, Instrument, exact
-from trading_assets.brokers.ibkr_executions import executions
+from trading_assets.brokers.ibkr_executions import executions, without_revision
 from trading_assets.brokers.ibkr_flex import FlexAccess, FlexStatements
 from trading_assets.brokers.ibkr_market_data import IbkrMarketData
 from trading_assets.brokers.ibkr_orders import (
@@ -52,6 +53,11 @@ T = TypeVar("T")
 
 NOT_SENT = "NOT_SENT"
 """Reject code of an order that certainly never left: something was in doubt before."""
+MISSED_EXECUTIONS = (
+    "The gateway tells executions since its midnight: those of an evening on which nothing ran may "
+    "be what is missing. Add the section Trades (Executions, all fields) to the Flex query "
+    "`broker.flex_query_id`, then run it again once the day's statement is there."
+)
 _SUMMARY_TAGS = "NetLiquidation,BuyingPower,$LEDGER:ALL"
 _BASE = "BASE"
 _POLL_SECONDS = 0.005
@@ -88,6 +94,7 @@ class IbkrBroker:
             orders_per_commit=1,
             lookup_delay_seconds=lookup_delay_seconds,
             order_rules=IBKR,
+            missed_executions=MISSED_EXECUTIONS,
         )
 
     def __repr__(self) -> str:
@@ -293,12 +300,21 @@ class IbkrBroker:
     # What moved the account
 
     def fills_since(self, moment: dt.datetime) -> Answer[tuple[Execution, ...]]:
-        """Today's executions later than `moment`, oldest first, foreign ones included; unknown
-        while one of them is without its commission."""
+        """Executions later than `moment`, oldest first, foreign ones included: today's, which are
+        unknown while one of them is without its commission, and those of a statement."""
         fills = self._fills()
         if isinstance(fills, Unknown):
             return fills
-        return executions(fills.value, moment)
+        today = executions(fills.value, moment)
+        if isinstance(today, Unknown) or self._statements is None:
+            return today
+        before = self._statements.executions_since(moment)
+        if isinstance(before, Unknown):
+            return before
+        told = {without_revision(each.execution_id) for each in today.value}
+        more = [each for each in before.value if without_revision(each.execution_id) not in told]
+        both = sorted((*more, *today.value), key=lambda each: (each.executed_at, each.execution_id))
+        return Known(tuple(both))
 
     def cash_activities_since(self, moment: dt.datetime) -> Answer[tuple[CashActivity, ...]]:
         """Cash that moved without a trade later than `moment`, from the broker's statements."""

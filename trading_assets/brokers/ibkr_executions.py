@@ -29,7 +29,7 @@ def executions(
         if isinstance(execution, Unknown):
             return execution
         found.append(execution.value)
-    revisions = Counter(_without_revision(each.execution_id) for each in found)
+    revisions = Counter(without_revision(each.execution_id) for each in found)
     corrected = sorted(name for name, count in revisions.items() if count > 1)
     if corrected:
         return Unknown(
@@ -73,5 +73,6 @@ def _execution(fill: Any, instrument: Instrument) -> Known[Execution] | Unknown:
     )
 
 
-def _without_revision(execution_id: str) -> str:
+def without_revision(execution_id: str) -> str:
+    """What an execution and its corrections have in common."""
     return execution_id.rpartition(".")[0] or execution_id

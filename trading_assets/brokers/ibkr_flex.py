@@ -1,4 +1,4 @@
-"""Cash that moved without a trade, from Interactive Brokers' Flex statements.
+"""Cash that moved without a trade, and trades of before today, from Flex statements.
 
 The gateway tells balances, never why they changed. An activity query of the Flex Web Service does:
 its template (made in the client portal, sections Cash Transactions with all fields, period of at
@@ -15,21 +15,26 @@ import datetime as dt
 import http.client
 import time
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from xml.etree import ElementTree
-from zoneinfo import ZoneInfo
 
 import msgspec
 from pydantic import SecretStr
 
-from trading_assets.brokers.ibkr_connection import Refusal, Reply
-from trading_assets.brokers.ibkr_contracts import Instrument
-from trading_assets.model.account import Answer, CashActivity, CashActivityKind, Known, Unknown
+from trading_assets.brokers.ibkr_connection import Refusal
+from trading_assets.brokers.ibkr_flex_fields import NEW_YORK, amount_of, moment_of
+from trading_assets.brokers.ibkr_flex_trades import InstrumentOf, flex_execution, is_execution
+from trading_assets.model.account import (
+    Answer,
+    CashActivity,
+    CashActivityKind,
+    Execution,
+    Known,
+    Unknown,
+)
 
 FLEX_URL = "https://ndcdyn.interactivebrokers.com/AccountManagement/FlexWebService"
-NEW_YORK = ZoneInfo("America/New_York")
 KINDS: dict[str, CashActivityKind] = {
     "Dividends": CashActivityKind.DIVIDEND,
     "Payment In Lieu Of Dividends": CashActivityKind.DIVIDEND,
@@ -46,8 +51,6 @@ KINDS: dict[str, CashActivityKind] = {
 _NOT_READY = frozenset({"1001", "1004", "1005", "1006", "1007", "1008", "1009", "1018", "1019"})
 _OK = 200
 _FIRST_YEAR = 1990
-
-InstrumentOf = Callable[[int, str], Reply[Instrument]]
 
 
 class FlexAccess(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,26 +81,57 @@ class FlexStatements:
         self._account_number = account_number
         self._instrument_of = instrument_of
         self._sleep = sleep
-        self._statement: ElementTree.Element | None = None
+        self._response: ElementTree.Element | None = None
+        self._failure: Unknown | None = None
 
     def cash_activities_since(self, moment: dt.datetime) -> Answer[tuple[CashActivity, ...]]:
         """Cash activities later than `moment`, oldest first; Unknown where the statement does not
         reach back to it. A moment before there was anything asks for all that the statement has."""
-        if self._statement is None:
+        statement = self._statement()
+        if isinstance(statement, Unknown):
+            return statement
+        return self._activities(statement, moment)
+
+    def executions_since(self, moment: dt.datetime) -> Answer[tuple[Execution, ...]]:
+        """Executions later than `moment` that the statement tells, oldest first; none where the
+        query has no section of them, or the statement cannot be had now, which is not tried twice.
+
+        What is missing then shows as a difference between book and account. Unknown where a row
+        cannot be read.
+        """
+        statement = self._failure or self._statement()
+        if isinstance(statement, Unknown):
+            return Known(())
+        found = []
+        for row in statement.iter("Trade"):
+            executed_at = moment_of(row.get("dateTime", ""))
+            if not is_execution(row) or (executed_at is not None and executed_at <= moment):
+                continue
+            execution = flex_execution(row, self._instrument_of)
+            if isinstance(execution, Unknown):
+                return execution
+            found.append(execution.value)
+        found.sort(key=lambda each: (each.executed_at, each.execution_id))
+        return Known(tuple(found))
+
+    def _statement(self) -> ElementTree.Element | Unknown:
+        """The account's part of the response."""
+        if self._response is None:
             fetched = self._fetch()
             if isinstance(fetched, Unknown):
+                self._failure = fetched
                 return fetched
-            self._statement = fetched.value
+            self._response, self._failure = fetched.value, None
         number = self._account_number()
-        for statement in self._statement.iter("FlexStatement"):
+        for statement in self._response.iter("FlexStatement"):
             if statement.get("accountId") == number:
-                return self._activities(statement, moment)
+                return statement
         return Unknown("Flex statement: it does not contain the account. Correct the query.")
 
     def _activities(
         self, statement: ElementTree.Element, moment: dt.datetime
     ) -> Answer[tuple[CashActivity, ...]]:
-        first = _moment(statement.get("fromDate", ""))
+        first = moment_of(statement.get("fromDate", ""))
         is_ever = moment.year < _FIRST_YEAR
         if not is_ever and (first is None or first.date() > moment.astimezone(NEW_YORK).date()):
             return Unknown(
@@ -119,7 +153,7 @@ class FlexStatements:
     def _activity(self, row: ElementTree.Element) -> Known[CashActivity] | Unknown:
         identity, kind = row.get("transactionID", ""), KINDS.get(row.get("type", ""))
         what = f"Flex statement: cash transaction {identity or 'without transactionID'}"
-        amount, occurred_at = _amount(row.get("amount", "")), _moment(row.get("dateTime", ""))
+        amount, occurred_at = amount_of(row.get("amount", "")), moment_of(row.get("dateTime", ""))
         currency = row.get("currency", "")
         if kind is None:
             return Unknown(f"{what}: type {row.get('type')!r} has no translation")
@@ -136,7 +170,7 @@ class FlexStatements:
             symbol = instrument.value.symbol
         if kind is CashActivityKind.DEPOSIT and amount < 0:
             kind = CashActivityKind.WITHDRAWAL
-        ex_date = _moment(row.get("exDate", ""))
+        ex_date = moment_of(row.get("exDate", ""))
         return Known(
             CashActivity(
                 activity_id=f"flex-{identity}",
@@ -192,20 +226,3 @@ class FlexStatements:
             return Unknown("the answer is no XML")
         finally:
             connection.close()
-
-
-def _amount(text: str) -> Decimal | None:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return None
-
-
-def _moment(text: str) -> dt.datetime | None:
-    """`20240603;202000`, with dashes or colons or without, or a date alone, in New York, as UTC."""
-    digits = "".join(character for character in text if character.isdigit())
-    if len(digits) not in (8, 14):
-        return None
-    pattern = "%Y%m%d" if len(digits) == 8 else "%Y%m%d%H%M%S"
-    local = dt.datetime.strptime(digits, pattern).replace(tzinfo=NEW_YORK)
-    return local.astimezone(dt.UTC)

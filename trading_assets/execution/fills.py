@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.execution.book import Book
 from trading_assets.execution.closing import booked_executions
 from trading_assets.execution.opening import is_of_open_order, require_not_ahead
 from trading_assets.execution.takeover import taken_over_at
+from trading_assets.ledger.orders import OrderState
 from trading_assets.model.account import Execution
 from trading_assets.model.events import NewEvent
 from trading_assets.model.order_events import Fill
@@ -57,9 +60,18 @@ class FillBooking:
     def _events(self, session: dt.date, executions: Sequence[Execution]) -> list[NewEvent]:
         """What executions that the book does not have are booked as."""
         ours = self._ours(session)
-        for execution in executions:
+        by_number = {order.broker_order_id: name for name, order in ours.items()}
+        by_number.pop("", None)
+        # A statement of several days tells the broker's number of an order alone.
+        named = [
+            one
+            if one.client_order_id
+            else replace(one, client_order_id=by_number.get(one.broker_order_id, ""))
+            for one in executions
+        ]
+        for execution in named:
             require_not_ahead(self._settings, self._calendar, self._book, session, execution)
-        return [new_fill(session, one, one.client_order_id in ours) for one in executions]
+        return [new_fill(session, one, one.client_order_id in ours) for one in named]
 
     def _since(self, session: dt.date) -> tuple[dt.datetime, set[str]]:
         """From when on the broker is asked, and the executions since then that are booked."""
@@ -75,11 +87,11 @@ class FillBooking:
             since = max(since, taken_over_at(self._book) or since)
         return since, known
 
-    def _ours(self, session: dt.date) -> set[str]:
-        """Ids of the orders that a fill of `session` may belong to."""
+    def _ours(self, session: dt.date) -> dict[str, OrderState]:
+        """The orders that a fill of `session` may belong to, by id."""
         orders = self._book.fold.orders
         earlier = orders.still_open() if self._settings.mode.is_real else ()
-        return {order.client_order_id for order in (*orders.of_session(session), *earlier)}
+        return {order.client_order_id: order for order in (*orders.of_session(session), *earlier)}
 
 
 def new_fill(session: dt.date, execution: Execution, is_ours: bool) -> NewEvent:

@@ -285,7 +285,8 @@ class SessionRunner:
 
         What remains between book and broker is compared once trades made outside are booked.
         """
-        remedy = restore_both(self.settings.mode, self.calendar.first)
+        missed = self.broker.capabilities.missed_executions
+        remedy = f"{missed} {restore_both(self.settings.mode, self.calendar.first)}".lstrip()
         gaps, code = unreconciled(self.book, self.settings.mode), "UNRECONCILED"
         message = (
             f"the close of {self.book.closed_through} has differences that nothing explains (see "
