@@ -119,12 +119,10 @@ def test_a_close_before_the_entry_has_traded_takes_the_entry_back() -> None:
     late = bars([FLAT, None, FLAT])
     engine = Engine(
         market(late, other),
-        [StrategySlot("s", Scripted({0: [open_long("AAA")], 2: [close_long("AAA")]}), ("BBB",))],
+        [StrategySlot("s", Scripted({0: [open_long("AAA")], 2: [close_long("AAA")]}))],
         plain(),
         keep_orders=True,
     )
-    engine.run(2)
-    engine.desk.take(0, [close_long("AAA")], 1)
     engine.run()
     assert fills(engine) == []
     assert statuses(engine) == ["canceled"]
@@ -213,6 +211,114 @@ def test_a_target_weight_replaces_what_is_left_of_the_last_target() -> None:
     engine = run_plain([thin] * 4, {0: [target_weight("AAA", 0.5)], 1: [target_weight("AAA", 0.1)]})
     assert fills(engine) == [traded(1, 100, "10.00")]
     assert statuses(engine) == ["canceled"]
+
+
+def run_pair(answers: dict[str, dict[int, list[object]]], **changes: Any) -> Engine:
+    """Two symbols at 10 for five bars; answers by symbol and number of its bar."""
+
+    class BySymbol(Strategy):
+        def __init__(self) -> None:
+            self.shown: dict[str, int] = {}
+
+        def on_bar(self, bar: Bar, context: Context) -> Answer:
+            place = self.shown[bar.symbol] = self.shown.get(bar.symbol, -1) + 1
+            return answers.get(bar.symbol, {}).get(place)  # type: ignore[return-value]
+
+    engine = Engine(
+        market(bars([FLAT] * 5), bars([FLAT] * 5, symbol="BBB")),
+        [StrategySlot("s", BySymbol())],
+        plain(**changes),
+    )
+    engine.run()
+    return engine
+
+
+def test_target_weights_one_by_one_are_not_paid_for_with_borrowed_money() -> None:
+    """90 % of 10,000 at 10 are 900 shares; another 90 % has 1,000 left to spend."""
+    engine = run_pair(
+        {"AAA": {0: [target_weight("AAA", 0.9)]}, "BBB": {0: [target_weight("BBB", 0.9)]}}
+    )
+    assert fills(engine) == [traded(1, 900, "10.00")]
+    assert engine.desk.rejections == {"INSUFFICIENT_CAPITAL": 1}
+    borrowed = run_pair(
+        {"AAA": {0: [target_weight("AAA", 0.9)]}, "BBB": {0: [target_weight("BBB", 0.9)]}},
+        account={"allow_borrowing": True},
+    )
+    assert [fill.shares for fill in fills(borrowed)] == [900, 900]
+
+
+@pytest.mark.parametrize("sold_by", ["the same answer", "the bar of another symbol"])
+def test_a_target_may_spend_what_another_target_of_the_same_bar_sells(sold_by: str) -> None:
+    """First all in AAA; then all in BBB is asked for before AAA is given up."""
+    into, out = target_weight("BBB", 1.0), target_weight("AAA", 0.0)
+    later: dict[str, dict[int, list[object]]] = {"AAA": {0: [target_weight("AAA", 1.0)]}}
+    if sold_by == "the same answer":
+        later["AAA"][2] = [into, out]
+    else:
+        later["AAA"][2], later["BBB"] = [into], {2: [out]}
+    engine = run_pair(later)
+    assert fills(engine) == [
+        traded(1, 1000, "10.00"),
+        traded(3, -1000, "10.00"),
+        traded(3, 1000, "10.00"),
+    ]
+    assert engine.account.cash == 0
+    assert not engine.desk.rejections
+
+
+def test_weights_that_leave_a_symbol_as_it_is_count_what_it_takes_up() -> None:
+    keep = float("nan")
+    wished = [[0.9, keep], [keep, 0.9], [keep, 0.1], [keep, keep]]
+    engine = Engine(
+        market(bars([FLAT] * 4), bars([FLAT] * 4, symbol="BBB")),
+        [StrategySlot("w", Weights(np.array(wished)))],
+        plain(),
+    )
+    engine.run()
+    assert fills(engine) == [traded(1, 900, "10.00"), traded(3, 100, "10.00")]
+    assert engine.desk.rejections == {"INSUFFICIENT_CAPITAL": 1}
+
+
+@pytest.mark.parametrize(
+    ("order", "fate"),
+    [
+        # A stop above what the cash buys at 10; a limit that is cheaper than today's price.
+        ({"quantity": 900, "order_type": "stop", "stop_price": 15}, "rejected"),
+        ({"quantity": 1500, "order_type": "limit", "limit_price": 5}, "accepted"),
+        ({"quantity": 1500, "order_type": "limit", "limit_price": 7}, "rejected"),
+    ],
+)
+def test_what_an_order_costs_is_judged_at_its_own_price(order: dict[str, Any], fate: str) -> None:
+    assert statuses(run_plain([FLAT] * 2, {0: [buy(**order)]})) == [fate]
+
+
+def test_an_order_at_the_market_may_cost_more_than_it_was_judged_at() -> None:
+    """All of the cash at the close of 10; the open is 11, and 1,000 are owed."""
+    engine = run_plain([FLAT, UP], {0: [open_long("AAA", quantity=1000)]})
+    assert fills(engine) == [traded(1, 1000, "11.00")]
+    assert engine.account.cash == -1_000_00
+
+
+def test_a_strategy_trades_none_but_its_symbols() -> None:
+    engine = Engine(
+        market(bars([FLAT] * 2), bars([FLAT] * 2, symbol="BBB")),
+        [StrategySlot("s", Scripted({0: [open_long("BBB")]}), ("AAA",))],
+    )
+    with pytest.raises(ConfigurationError, match="s asks for 'BBB', which is not among its sym"):
+        engine.run()
+
+
+def test_what_a_strategy_raises_names_it_its_line_and_the_bar() -> None:
+    class Wrong(Strategy):
+        def on_bar(self, bar: Bar, context: Context) -> Answer:
+            return [open_long(bar.symbol)] if context.position("ZZZ") else None
+
+    engine = Engine(market(bars([FLAT])), [StrategySlot("wrong", Wrong())], plain())
+    with pytest.raises(
+        ConfigurationError,
+        match=r"wrong, loop_test\.py line \d+, at the bar of 2024-01-01: KeyError: 'ZZZ'",
+    ):
+        engine.run()
 
 
 def test_a_symbol_without_bars_is_named() -> None:

@@ -195,6 +195,16 @@ def test_without_borrowing_weights_above_one_are_not_followed_at_all() -> None:
     assert traded(result) == [(1, "A", 60, 10, 0), (1, "B", 40, 10, 0)]
 
 
+def test_without_borrowing_what_is_left_as_it_is_counts_too() -> None:
+    """A has 60 % when B asks for 50 %, which is not followed, and for 40 %, which is."""
+    result = hold(
+        panel(A=[10, 10, 10], B=[10, 10, 10]),
+        [[0.6, NAN], [NAN, 0.5], [NAN, 0.4]],
+        account={"allow_borrowing": False},
+    )
+    assert traded(result) == [(0, "A", 60, 10, 0), (2, "B", 40, 10, 0)]
+
+
 @pytest.mark.parametrize("places", [0, 1])
 def test_no_weight_at_all_leaves_the_capital(places: int) -> None:
     prices = price_panel(["A"], DAYS[:places], np.full((places, 1), 10.0))

@@ -7,7 +7,9 @@
     close_long, close_short an order for all that the strategy holds; its working orders of the
                             symbol are canceled before. Ignored where it holds nothing.
     target_weight           the order that leads to the weight (sizing.py), in place of what is
-                            still working towards an earlier one
+                            still working towards an earlier one. Without borrowing it waits for the
+                            other signals of the same bar where the strategy would hold more than
+                            its equity, and is rejected where it still would
     an order of its own     as it is, within what the account may do
 
 Each order carries the number of the signal that it comes from and what it is for there. A strategy
@@ -23,8 +25,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trading_assets.engine.account import Account
+from trading_assets.engine.answers import signals_of, weights_of
 from trading_assets.engine.bars import Market
+from trading_assets.engine.capital import INSUFFICIENT_CAPITAL, SHORT_NOT_ALLOWED, Capital
 from trading_assets.engine.chunks import Chunk
+from trading_assets.engine.clock import Floats, Integers
 from trading_assets.engine.matching import Exchange
 from trading_assets.engine.orders import (
     IS_TERMINAL,
@@ -64,8 +69,6 @@ _CLOSE_SHORT = SignalAction.CLOSE_SHORT
 
 SignalLog = Callable[[int, int, int, Iterable[tuple[int, Signal]]], None]
 """Told of (place, number of the answer, strategy, symbols and their signals)."""
-SHORT_NOT_ALLOWED = "SHORT_NOT_ALLOWED"
-INSUFFICIENT_CAPITAL = "INSUFFICIENT_CAPITAL"
 NO_PRICE = "NO_PRICE"
 QUANTITY_TOO_SMALL = "QUANTITY_TOO_SMALL"
 
@@ -73,7 +76,8 @@ QUANTITY_TOO_SMALL = "QUANTITY_TOO_SMALL"
 class Desk:
     """Turns answers into orders at the exchange; one for a backtest.
 
-    `shares_of_equity` is the part of the account's equity that each strategy trades with;
+    `shares_of_equity` is the part of the account's equity that each strategy trades with, `shown`
+    the symbols that each may trade, as indices of the market's (None for all);
     `trade_results` gives what each closed round trip earned, for sizing by it.
     """
 
@@ -85,6 +89,7 @@ class Desk:
         rules: BacktestRules,
         strategy_ids: tuple[str, ...],
         shares_of_equity: tuple[float, ...],
+        shown: Sequence[Integers | None],
         trade_results: Callable[[], Sequence[RoundTrip]] = lambda: (),
         tell: SignalLog | None = None,
     ) -> None:
@@ -99,11 +104,16 @@ class Desk:
         self._position_size = float(rules.position_size)
         self._investable = 1.0 - float(rules.account.cash_buffer)
         self._allow_short = rules.account.allow_short
-        self._allow_borrowing = rules.account.allow_borrowing
+        self._capital = Capital(market, chunk, exchange, rules.account)
         self._time_in_force = TIME_IN_FORCE_NAMES.index(rules.matching.time_in_force.value)
         self._shares_of_equity = shares_of_equity
         self._tell = tell
         self._by_key: dict[tuple[int, str], WorkingOrder | None] = {}
+        self._shown = tuple(shown)
+        self._may_trade = [None if one is None else set(one.tolist()) for one in shown]
+        self.postponed: dict[tuple[int, int], tuple[Signal, int]] = {}
+        """Targets of strategies and symbols that wait for the other signals of the same bar,
+        with the numbers of their signals."""
         self._groups: dict[tuple[int, str], OrderGroup] = {}
         self._valued_at = self._valued_version = -1
         self._equity = 0.0
@@ -151,21 +161,17 @@ class Desk:
             return
         if isinstance(answer, TargetWeights):
             self.signal_count += 1
+            weights = self._weights(strategy, answer)
             if self._tell is not None:
-                self._tell(place, self.signal_count, strategy, self._wishes(answer))
+                self._tell(place, self.signal_count, strategy, self._wishes(weights))
             marks = self._chunk.marks[place - self._chunk.first]
             stake = self._stake(strategy, place)
             number = self.signal_count
-            self.rebalancer.rebalance(strategy, answer.weights, marks, stake, place, number)
+            self.rebalancer.rebalance(strategy, weights, marks, stake, place, number)
             return
-        for one in answer:
+        for one in signals_of(answer, self._strategy_ids[strategy]):
+            symbol = self._symbol_of(strategy, one.symbol)
             self.signal_count += 1
-            symbol = self._index.get(one.symbol)
-            if symbol is None:
-                raise ConfigurationError(
-                    f"strategy {self._strategy_ids[strategy]} asks for {one.symbol!r}, which the "
-                    f"backtest has no bars of. It has: {', '.join(self._market.symbols[:20])}."
-                )
             if self._tell is not None:
                 wishes = ((symbol, one),) if isinstance(one, Signal) else ()
                 self._tell(place, self.signal_count, strategy, wishes)
@@ -179,9 +185,9 @@ class Desk:
             else:
                 act(strategy, symbol, one, place)
 
-    def _wishes(self, answer: TargetWeights) -> Iterator[tuple[int, Signal]]:
+    def _wishes(self, weights: Floats) -> Iterator[tuple[int, Signal]]:
         """The signals that target weights are: one for each symbol that is not left as it is."""
-        for symbol, weight in enumerate(answer.weights.tolist()):
+        for symbol, weight in enumerate(weights.tolist()):
             if weight == weight:
                 yield symbol, target_weight(self._market.columns[symbol].symbol, weight)
 
@@ -189,6 +195,32 @@ class Desk:
         """The first order of a strategy's idempotency key; None where there was no such key, or
         nothing had to be ordered."""
         return self._by_key.get((strategy, key))
+
+    def _weights(self, strategy: int, answer: TargetWeights) -> Floats:
+        """Weights of the symbols that a strategy is shown as weights of all, the others left as
+        they are."""
+        shown, count = self._shown[strategy], len(self._index)
+        asked = count if shown is None else len(shown)
+        weights = weights_of(answer.weights, asked, self._strategy_ids[strategy])
+        if shown is None:
+            return weights
+        spread = np.full(count, np.nan)
+        spread[shown] = weights
+        return spread
+
+    def _symbol_of(self, strategy: int, name: str) -> int:
+        """Index of a symbol that a strategy may trade; ConfigurationError for another."""
+        symbol = self._index.get(name)
+        allowed = self._may_trade[strategy]
+        if symbol is None or (allowed is not None and symbol not in allowed):
+            symbols = self._market.symbols
+            known = [one for index, one in enumerate(symbols) if not allowed or index in allowed]
+            why = "the backtest has no bars of" if symbol is None else "is not among its symbols"
+            raise ConfigurationError(
+                f"strategy {self._strategy_ids[strategy]} asks for {name!r}, which {why}. It may "
+                f"trade: {', '.join(known[:20])}."
+            )
+        return symbol
 
     def _stake(self, strategy: int, place: int) -> float:
         """What a strategy may invest: its share of equity, less the cash buffer."""
@@ -300,10 +332,28 @@ class Desk:
             for order in [one for one in working if one.opens and one.sign == sign]:
                 self.exchange.cancel(order, place, "closed by a signal before it was filled")
 
+    def settle(self, place: int) -> None:
+        """Act on the targets that waited for the other signals after the bar at `place`."""
+        postponed = list(self.postponed.items())
+        self.postponed.clear()
+        for (strategy, symbol), (signal, number) in postponed:
+            held = self.account.by_strategy.item(strategy, symbol)
+            order = self._aim(strategy, symbol, signal, place, held, number)
+            if signal.idempotency_key:
+                self._by_key[strategy, signal.idempotency_key] = order
+
     def _aim(
-        self, strategy: int, symbol: int, signal: Signal, place: int, held: int
+        self,
+        strategy: int,
+        symbol: int,
+        signal: Signal,
+        place: int,
+        held: int,
+        postponed: int = 0,
     ) -> WorkingOrder | None:
-        """Order what leads to a target weight; None where nothing has to be."""
+        """Order what leads to a target weight; None where nothing has to be, or not yet: what the
+        equity does not cover is postponed once. `postponed` is the number of a signal that was."""
+        self.postponed.pop((strategy, symbol), None)
         for order in self.exchange.orders_of(strategy, symbol):
             self.exchange.cancel(order, place, "replaced by a new target")
         price = self._mark(symbol, place)
@@ -315,13 +365,23 @@ class Desk:
         change = wanted - held
         if not change:
             return None
+        opens = abs(wanted) > abs(held) or wanted * held < 0
+        equity = self.equity(place) * self._shares_of_equity[strategy]
+        is_covered = not opens or self._capital.can_hold(strategy, symbol, wanted, equity, place)
+        if not is_covered and not postponed:
+            self.postponed[strategy, symbol] = signal, self.signal_count
+            return None
         sign = 1 if change > 0 else -1
         order = self._new(strategy, symbol, signal, place, sign, abs(change), "target")
-        order.opens = abs(wanted) > abs(held) or wanted * held < 0
+        order.signal = postponed or order.signal
+        order.opens = opens
         if wanted < 0 and not self._allow_short:
-            self.rejections[SHORT_NOT_ALLOWED] += 1
-            self.exchange.reject(order, place, SHORT_NOT_ALLOWED)
-        elif (refusal := self.risk_refusal(order, price)) != "":
+            refusal = SHORT_NOT_ALLOWED
+        elif not is_covered:
+            refusal = INSUFFICIENT_CAPITAL
+        else:
+            refusal = self.risk_refusal(order, price)
+        if refusal:
             self.rejections[refusal] += 1
             self.exchange.reject(order, place, refusal)
         else:
@@ -376,38 +436,9 @@ class Desk:
             return QUANTITY_TOO_SMALL
         if order.sign < 0 and not self._allow_short:
             return SHORT_NOT_ALLOWED
-        if not self._allow_borrowing:
-            shares = order.quantity / self._scale.share_unit
-            notional = shares * price
-            exchange = self.exchange
-            # Most orders are far from what there is to spend: that takes no closer look.
-            is_covered = (
-                exchange.commission.is_below_notional
-                and not exchange.working
-                and not self._allow_short
-                and self.account.cash > 2 * notional * self._scale.money_unit
-            )
-            if not is_covered:
-                needed = notional + exchange.commission.estimate_one(shares, price)
-                if needed > self._spendable(held, price, order.placed) * (1 + 1e-12):
-                    return INSUFFICIENT_CAPITAL
+        if not self._capital.covers(order, price, held):
+            return INSUFFICIENT_CAPITAL
         return self.risk_refusal(order, price)
-
-    def _spendable(self, held: int, price: float, place: int) -> float:
-        """Cash less what working orders that open will need, plus what a flip's closing brings."""
-        account, scale = self.account, self._scale
-        cash = account.cash / scale.money_unit
-        cash += max(held, 0) / scale.share_unit * price
-        if self._allow_short:
-            # Short sales bring cash that secures them, and as much again is not free.
-            shorts = account.held_shares < 0
-            if shorts.any():
-                marks = self._chunk.marks[place - self._chunk.first]
-                cash += 2 * float(account.held_shares[shorts] @ np.nan_to_num(marks)[shorts])
-        for order in self.exchange.working:
-            if order.opens and not IS_TERMINAL[order.status]:
-                cash -= order.remaining / scale.share_unit * self._mark(order.symbol, place)
-        return cash
 
     def _take_intent(
         self, strategy: int, symbol: int, intent: OrderIntent, place: int

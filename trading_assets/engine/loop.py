@@ -14,9 +14,11 @@ A place at which nothing is due, nobody watches and no order works costs nothing
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +27,7 @@ from trading_assets.engine.account import Account
 from trading_assets.engine.bars import Market
 from trading_assets.engine.book import Book
 from trading_assets.engine.chunks import Chunk, CrossSection, places_at_once, seen
-from trading_assets.engine.clock import Floats, Integers, first_of_each
+from trading_assets.engine.clock import Floats, Integers, first_of_each, iso
 from trading_assets.engine.corporate import CorporateActionDesk
 from trading_assets.engine.desk import Desk
 from trading_assets.engine.financing import FinancingDesk, Opening
@@ -33,11 +35,11 @@ from trading_assets.engine.matching import Exchange
 from trading_assets.engine.orders import IS_TERMINAL, SIGNALED, STATUSES, WorkingOrder
 from trading_assets.engine.rules import BacktestRules
 from trading_assets.engine.scaled import Scale
-from trading_assets.errors import ConfigurationError
+from trading_assets.errors import ConfigurationError, TradingAssetsError
 from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.model.round_trip import RoundTrip
 from trading_assets.progress import tracked
-from trading_assets.strategies.base import Bar, OrderResult, Signal, Strategy, TargetWeights
+from trading_assets.strategies.base import Bar, OrderResult, Signal, Strategy
 
 _Watcher = tuple[Callable[[Bar, "EngineContext"], object], "EngineContext", int]
 
@@ -184,6 +186,7 @@ class Engine:
         log = None if self.records is None else self.records.note
         self.exchange = Exchange(market, self.account, rules, log)
         self.chunk = Chunk(market)
+        self._shown = [self._shown_to(slot) for slot in slots]
         self.desk = Desk(
             market,
             self.chunk,
@@ -191,6 +194,7 @@ class Engine:
             rules,
             tuple(slot.id for slot in slots),
             _shares_of_equity(slots),
+            [shown for _, shown in self._shown],
             self._trade_results,
             None if self.records is None else self.records.signal,
         )
@@ -213,7 +217,6 @@ class Engine:
         self._contexts = [EngineContext(self, index) for index in range(len(slots))]
         self._watchers = self._bar_watchers()
         self._due, self._asked = self._cross_sections()
-        self._shown = [self._shown_to(slot) for slot in slots]
         self._has_begun = False
 
     def _trade_results(self) -> list[RoundTrip]:
@@ -274,9 +277,25 @@ class Engine:
     def run(self, until: int | None = None) -> None:
         """Go on to place `until` of the timeline (not included), by default to its end.
 
-        LedgerError where the account and the ledger differ at a charge or a corporate action.
+        LedgerError where the account and the ledger differ at a charge or a corporate action,
+        ConfigurationError for whatever a strategy raises, with its line and the bar.
         """
-        end = len(self.market) if until is None else min(until, len(self.market))
+        try:
+            self._run(len(self.market) if until is None else min(until, len(self.market)))
+        except TradingAssetsError:
+            raise
+        # A strategy is a user's code: it may raise anything.
+        except Exception as error:
+            line = _line_of_strategy(error, [slot.strategy for slot in self.slots])
+            if line is None:
+                raise
+            at = iso(int(self.market.timeline[self.place]), self.market.timeframe)
+            raise ConfigurationError(
+                f"{line}, at the bar of {at}: {type(error).__name__}: {error}. Correct the "
+                "strategy."
+            ) from error
+
+    def _run(self, end: int) -> None:
         self.begin()
         step = places_at_once(len(self.market.columns))
         for first in tracked("backtest", range(self.place, end, step)):
@@ -296,7 +315,7 @@ class Engine:
                 return
         exchange, opening, take = self.exchange, self.opening, self.desk.take
         waiting, working = self.desk.rebalancer.waiting, exchange.working
-        watchers = tuple(self._watchers.values())
+        watchers, postponed = tuple(self._watchers.values()), self.desk.postponed
         asked, start, see = self._asked, self.first_place, self._see
         any_asked = bool(asked[first:last].any())
         bars_by_symbol = self.chunk.bars(tuple(self._watchers))
@@ -320,13 +339,15 @@ class Engine:
                         take(strategy, answer, place)  # type: ignore[arg-type]
             if any_asked and asked[place]:
                 self._ask(place)
+            if postponed:
+                self.desk.settle(place)
             place += 1
 
     def _show_one(self, first: int, symbol: int, watcher: _Watcher) -> None:
         """The same for the bars of one symbol that one strategy watches: nothing to go through."""
         exchange, opening, take = self.exchange, self.opening, self.desk.take
         waiting, working = self.desk.rebalancer.waiting, exchange.working
-        start, see = self.first_place, self._see
+        start, see, postponed = self.first_place, self._see, self.desk.postponed
         on_bar, context, strategy = watcher
         for place, bar in enumerate(self.chunk.bars((symbol,))[0], first):
             self.place = place
@@ -342,6 +363,8 @@ class Engine:
                 answer = on_bar(bar, context)
                 if answer and place >= start:
                     take(strategy, answer, place)  # type: ignore[arg-type]
+                    if postponed:
+                        self.desk.settle(place)
 
     def _skip_through(self, first: int, last: int) -> None:
         """Places of a chunk where nobody watches bars: only those at which something happens."""
@@ -368,6 +391,8 @@ class Engine:
             if place == next_asked:
                 self._ask(place)
                 next_asked = next(upcoming, last)
+                if self.desk.postponed:
+                    self.desk.settle(place)
             place += 1
 
     def _ask(self, place: int) -> None:
@@ -379,20 +404,23 @@ class Engine:
                 snapshot = CrossSection(self.chunk, place, context, symbols, shown)
                 answer = self.slots[number].strategy.generate_signals(snapshot)
                 if answer is not None and place >= self.first_place:
-                    if shown is not None and isinstance(answer, TargetWeights):
-                        answer = self._spread(answer, shown)
                     self.desk.take(number, answer, place)
-
-    def _spread(self, answer: TargetWeights, shown: Integers) -> TargetWeights:
-        """Weights of the symbols shown as weights of all, the others left as they are."""
-        weights = np.full(len(self.market.columns), np.nan)
-        weights[shown] = answer.weights
-        return TargetWeights(weights)
 
     @property
     def working_orders(self) -> list[WorkingOrder]:
         """Orders that may still trade, in the sequence in which they were placed."""
         return [order for order in self.exchange.working if not IS_TERMINAL[order.status]]
+
+
+def _line_of_strategy(error: Exception, strategies: Sequence[Strategy]) -> str | None:
+    """Strategy, file and line that raised, or None where it was none of these."""
+    found = None
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        owner = frame.f_locals.get("self")
+        of = next((one for one in strategies if one is owner), None)
+        if of is not None:
+            found = f"strategy {of.id}, {Path(frame.f_code.co_filename).name} line {line}"
+    return found
 
 
 def _shares_of_equity(slots: Sequence[StrategySlot]) -> tuple[float, ...]:

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from trading_assets.engine.account import FIELD_COUNT
 from trading_assets.engine.bars import Market
+from trading_assets.engine.capital import GROSS_LIMIT, INSUFFICIENT_CAPITAL, SHORT_NOT_ALLOWED
 from trading_assets.engine.chunks import Chunk
 from trading_assets.engine.clock import Floats, Integers
 from trading_assets.engine.matching import Exchange
@@ -41,8 +42,6 @@ from trading_assets.engine.rules import BacktestRules, FillPrice
 from trading_assets.engine.scaled import price_unit_array
 from trading_assets.engine.sizing import target_share_array
 
-SHORT_NOT_ALLOWED = "SHORT_NOT_ALLOWED"
-INSUFFICIENT_CAPITAL = "INSUFFICIENT_CAPITAL"
 _PRICE_FIELD = {
     FillPrice.NEXT_OPEN: "open",
     FillPrice.NEXT_CLOSE: "close",
@@ -82,6 +81,7 @@ class Rebalancer:
         self._exchange = exchange
         self._allow_short = rules.account.allow_short
         self._allow_borrowing = rules.account.allow_borrowing
+        self._investable = 1.0 - float(rules.account.cash_buffer)
         self._time_in_force = TIME_IN_FORCE_NAMES.index(rules.matching.time_in_force.value)
         self._fill_price = rules.matching.fill_price
         self._rejections = rejections
@@ -102,11 +102,11 @@ class Rebalancer:
         """Order what leads to `weights` (signed fractions of `stake`, by symbol; NaN to leave one
         as it is) after the bar at `place`, at `marks` (price per share, NaN for none); `signal` is
         the number of the answer that they are."""
-        if len(weights) != len(marks):
-            raise ValueError(f"{len(weights)} weights for {len(marks)} symbols")
         asked = ~np.isnan(weights)
         self._withdraw(strategy, asked, place)
-        if not self._allow_borrowing and np.abs(weights[asked]).sum() > 1 + 1e-9:
+        if not self._allow_borrowing and not self._is_covered(
+            strategy, weights, asked, marks, stake
+        ):
             self._rejections[INSUFFICIENT_CAPITAL] += int(asked.sum())
             return
         exchange = self._exchange
@@ -124,6 +124,33 @@ class Rebalancer:
         symbols = np.concatenate((np.flatnonzero(changes < 0), np.flatnonzero(changes > 0)))
         if len(symbols):
             self._place(strategy, place, symbols, changes[symbols], wanted[symbols], signal)
+
+    def _is_covered(
+        self,
+        strategy: int,
+        weights: Floats,
+        asked: npt.NDArray[np.bool_],
+        marks: Floats,
+        stake: float,
+    ) -> bool:
+        """True where the weights come to no more than 1, and with what is left as it is to no more
+        than the strategy's equity; or to less than is held."""
+        gross = float(np.abs(weights[asked]).sum())
+        if gross > GROSS_LIMIT:
+            return False
+        if stake <= 0 or asked.all():
+            return True
+        unit, prices = self._exchange.scale.share_unit, np.nan_to_num(marks)
+        units = np.abs(self._exchange.account.by_strategy[strategy])
+        before = float(units[asked] @ prices[asked]) / unit
+        kept = float(units[~asked] @ prices[~asked]) / unit
+        for key, orders in self._exchange.by_holder.items():
+            holder, symbol = divmod(key, len(asked))
+            if holder == strategy and not asked[symbol]:
+                waiting = sum(order.remaining for order in orders if order.opens)
+                kept += waiting / unit * prices.item(symbol)
+        wanted = gross * stake
+        return wanted <= before or kept + wanted <= stake / self._investable * GROSS_LIMIT
 
     def _withdraw(self, strategy: int, asked: npt.NDArray[np.bool_], place: int) -> None:
         """Cancel what still works towards earlier targets."""
@@ -183,6 +210,8 @@ class Rebalancer:
         symbol, change = int(batch.symbols[index]), int(batch.changes[index])
         order = self._order(batch.strategy, symbol, change, batch.placed, number)
         order.status = int(batch.statuses[index])
+        held = self._exchange.account.by_strategy.item(batch.strategy, symbol)
+        order.opens = held * change >= 0 or abs(change) > abs(held)
         return order
 
     def release(self, place: int) -> None:

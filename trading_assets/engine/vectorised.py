@@ -23,7 +23,8 @@ What happens at each place of the timeline, in this order:
     over.
  4. Orders trade at the close of this very bar (`close`) or wait for the next (`next_open`).
  5. Without equity there is nothing to hold: every weight counts as 0 and no entry is made.
- 6. Without borrowing, weights that add up to more than 1 are not followed at all, and an entry that
+ 6. Without borrowing, weights that add up to more than 1 are not followed at all, nor those that
+    with what is left as it is come to more than equity (unless they reduce), and an entry that
     costs more than the free cash is not made. Without short sales, nothing goes below 0.
  7. A symbol whose bars have ended stays at its last close: it can neither be bought nor sold.
 

@@ -39,9 +39,6 @@ GROSS_LIMIT = 1.0 + 1e-9
 PRICE_UNIT = 1e8
 
 
-# Rounding
-
-
 @inlined
 def half_even(value: Any) -> Any:
     """`value` as a whole number, half to even; within the guard of a half, it is one."""
@@ -168,13 +165,31 @@ def ask_for_names(book: Book, rebalances: Rebalances, turn: int) -> int:
     return asked
 
 
-@inlined
-def gross(weights: Floats, count: int) -> float:
-    """Sum of the first `count` weights without their signs."""
-    added = 0.0
-    for index in range(count):
-        added += abs(weights[index])
-    return added
+@borrowing
+def are_covered(
+    book: Book, closes: Floats, weights: Floats, place: int, asked: int, terms: Terms
+) -> bool:
+    """True where the weights asked for come to no more than 1, and with the symbols that have none
+    to no more than equity, or to less than is held. Names ask for every symbol."""
+    wanted, before, kept = 0.0, 0.0, 0.0
+    for index in range(asked):
+        wanted += abs(book.columns[0][index])
+    if wanted > GROSS_LIMIT or weights.size == 0:
+        return wanted <= GROSS_LIMIT
+    for index in range(book.counts[HELD]):
+        symbol = book.held[index]
+        value = abs(book.quantity[symbol]) * book.mark[symbol]
+        is_kept = weights[place, symbol] != weights[place, symbol]
+        kept += value if is_kept else 0.0
+        before += 0.0 if is_kept else value
+    for index in range(book.counts[WAITING]):
+        symbol = book.waiting.symbol[index]
+        quantity, held = book.waiting.quantity[index], book.quantity[symbol]
+        if quantity * held >= 0.0 or abs(quantity) > abs(held):
+            kept += abs(quantity) * latest_close(book, closes, place, symbol)
+    equity = equity_to_size_on(book, terms)
+    wanted *= terms.invested * equity
+    return kept == 0.0 or wanted <= before or kept + wanted <= equity * GROSS_LIMIT
 
 
 @inlined
@@ -286,9 +301,6 @@ def put_in_wait(book: Book, prices: Prices, place: int, count: int, at_open: boo
         later += waits
     book.counts[WAITING] = later
     return now
-
-
-# Fills
 
 
 @inlined
@@ -475,9 +487,6 @@ def act_on_signals(
         order_one(book, prices, fills, place, symbol, after, terms)
 
 
-# The whole history
-
-
 @borrowing
 def advance(
     prices: Prices,
@@ -517,7 +526,9 @@ def advance(
             act_on_signals(book, prices, fills, place, signals[place], terms)
         if asked >= 0 and book.counts[WAITING]:
             withdraw(book, weights, place)
-        if asked > 0 and (terms.allow_borrowing or gross(book.columns[0], asked) <= GROSS_LIMIT):
+        if asked > 0 and (
+            terms.allow_borrowing or are_covered(book, closes, weights, place, asked, terms)
+        ):
             stake = terms.invested * equity_to_size_on(book, terms)
             count = size_weights(book, closes, place, asked, stake, terms)
             count = put_in_wait(book, prices, place, count, terms.at_open)
