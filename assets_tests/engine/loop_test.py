@@ -201,7 +201,7 @@ def test_keys_are_each_strategys_own() -> None:
 
 
 def test_a_confidence_beyond_0_to_1_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"confidence 1\.5"):
+    with pytest.raises(ConfigurationError, match=r"confidence=1\.5"):
         run_plain([FLAT], {0: [open_long("AAA", confidence=1.5)]})
 
 

@@ -32,7 +32,6 @@ from trading_assets.engine.chunks import Chunk
 from trading_assets.engine.clock import Floats, Integers
 from trading_assets.engine.matching import Exchange
 from trading_assets.engine.orders import (
-    IS_TERMINAL,
     KIND_NAMES,
     LIMIT,
     MARKET,
@@ -246,11 +245,6 @@ class Desk:
     ) -> WorkingOrder | None:
         """Act on a signal; the order that leads to what it asks for, None where none is needed."""
         action = signal.action
-        if signal.confidence is not None and not 0 <= signal.confidence <= 1:
-            raise ConfigurationError(
-                f"strategy {self._strategy_ids[strategy]} signals {signal.symbol} with confidence "
-                f"{signal.confidence}. Give one from 0 to 1, or None for all of the size."
-            )
         held = self.account.by_strategy.item(strategy, symbol)
         if action is _OPEN_LONG or action is _OPEN_SHORT:
             sign = 1 if action is _OPEN_LONG else -1

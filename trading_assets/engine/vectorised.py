@@ -32,8 +32,10 @@ Numbers are float64. Money is counted in whole units (cents, unless the account'
 say otherwise), so sums are exact up to 2**53 of them. A rounding differs from the exact engine's
 only where a product lies within 1e-15 of itself from a tie (a cent), a quantity only where a
 quotient lies within 3e-16 of itself from a step: with whole shares below 10 million a position and
-prices of up to eight decimals neither can happen to money, and otherwise once in some 1e9 fills.
-Equity is therefore within 1e-9 of itself of the exact engine's; mostly it is equal.
+prices of up to eight decimals neither can happen to money, and otherwise once in some 1e9 fills as
+long as a position counts fewer than 1e9 steps (a million shares of three decimals). Equity is then
+within 1e-9 of itself of the exact engine's; mostly it is equal. A position of 1e14 steps (100,000
+shares of nine decimals) is a step apart every few fills, and now and then a cent with it.
 """
 
 from __future__ import annotations
