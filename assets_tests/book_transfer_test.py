@@ -170,6 +170,18 @@ def test_what_is_not_an_unchanged_export_is_refused_whole(
     assert empty.verify() == 0
 
 
+def test_a_bit_that_makes_no_text_is_refused_with_its_line(
+    tmp_path: Path, exported: list[str], empty: EventLog
+) -> None:
+    path = written(tmp_path, exported)
+    content = bytearray(path.read_bytes())
+    content[content.index(b'"portfolio":', len(exported[0])) + 14] ^= 0x80
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"row 2: .*not a record of a book"):
+        import_book(empty, portfolio_settings(), path)
+    assert empty.verify() == 0
+
+
 def test_a_file_that_changes_while_it_is_taken_in_leaves_nothing(
     tmp_path: Path, exported: list[str], empty: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:

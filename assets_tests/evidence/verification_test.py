@@ -24,6 +24,7 @@ from assets_tests.assets.graph_home import END, PORTFOLIO, GraphHome, failures
 from trading_assets.errors import EvidenceError
 from trading_assets.event_log.chain import record_hash
 from trading_assets.event_log.json_lines import record_line, row_of_line
+from trading_assets.evidence.evidence_file import write_evidence
 from trading_assets.evidence.verification import (
     Agreement,
     FigureCheck,
@@ -105,9 +106,23 @@ def chained_anew(evidence: bytes) -> bytes:
         lines.append(line)
     head = json.loads(lines[0])
     lines[0] = json.dumps(head | {"head": before}, separators=(",", ":")).encode() + b"\n"
-    digest = hashlib.sha256(b"".join(lines[:-1])).hexdigest()
-    end = {"kind": "end", "lines": len(lines) - 1, "sha256": digest}
+    end = json.loads(lines[-1])
+    end["sha256"] = hashlib.sha256(b"".join(lines[:-1])).hexdigest()
     return b"".join(lines[:-1]) + json.dumps(end, separators=(",", ":")).encode() + b"\n"
+
+
+def with_hash_of(pair: Pair, report: bytes) -> bytes:
+    """The evidence with the hash of another report put in, as whoever changes a report may."""
+    end = json.loads(pair.lines()[-1])
+    end["report_sha256"] = hashlib.sha256(report).hexdigest()
+    return b"".join(pair.lines()[:-1]) + json.dumps(end, separators=(",", ":")).encode() + b"\n"
+
+
+def verify_changed(pair: Pair, report: bytes) -> ReportVerification:
+    """A changed report: its file's hash is told, and here what else there is to tell."""
+    told = verify_report(report, pair.evidence)
+    assert any("is not the file that was made with this evidence" in one for one in told.problems)
+    return verify_report(report, with_hash_of(pair, report))
 
 
 def rewritten(report: bytes, change: Callable[[PdfWriter], None]) -> bytes:
@@ -171,14 +186,59 @@ def test_the_machine_that_verifies_needs_no_portfolio(pair: Pair, tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["evidence.jsonl", "report.pdf"]
 
 
-def test_compressing_the_report_anew_changes_nothing_of_what_it_shows(pair: Pair) -> None:
+def test_a_report_that_was_saved_anew_is_another_file_that_shows_the_same(pair: Pair) -> None:
     def change(writer: PdfWriter) -> None:
         for page in writer.pages:
             page.compress_content_streams(level=1)
 
     saved = rewritten(pair.report, change)
     assert saved != pair.report
-    assert verify_report(saved, pair.evidence).verified
+    (problem,) = verify_report(saved, pair.evidence).problems
+    assert "is not the file that was made with this evidence" in problem
+    assert verify_changed(pair, saved).verified
+
+
+def test_no_single_bit_of_the_report_changes_unnoticed(pair: Pair) -> None:
+    """In what no page draws as well: titles, dates, the outline, the folds of a viewer.
+    EVIDENCE_BITS of them, of places that a seed chooses."""
+    title = pair.report.index(b"/Title")
+    source = random.Random(7)
+    places = [
+        source.randrange(len(pair.report)) for _ in range(int(os.environ.get("EVIDENCE_BITS", "3")))
+    ]
+    for at in (title + 9, len(pair.report) - 1, *places):
+        changed = bytearray(pair.report)
+        changed[at] ^= 1 << source.randrange(8)
+        try:
+            found = verify_report(bytes(changed), pair.evidence)
+        except EvidenceError:
+            continue
+        assert not found.verified, f"byte {at}"
+
+
+def test_no_single_bit_of_the_evidence_changes_unnoticed(pair: Pair) -> None:
+    """A bit can make bytes that are no text; EVIDENCE_BITS others, where a seed chooses."""
+    source = random.Random(7)
+    size = len(pair.evidence)
+    places = [
+        (source.randrange(size), source.randrange(8))
+        for _ in range(int(os.environ.get("EVIDENCE_BITS", "3")))
+    ]
+    # The highest bit within a hash, a name of the configuration and the last line.
+    chosen = [
+        pair.evidence.index(word) + 9
+        for word in (b'"previous_hash":', b'"initial_cash":', b'"kind":"end"')
+    ]
+    for at, bit in (*((place, 7) for place in chosen), *places):
+        changed = bytearray(pair.evidence)
+        changed[at] ^= 1 << bit
+        try:
+            found = verify_report(pair.report, bytes(changed))
+        except EvidenceError:
+            # The first line no longer says what the file is.
+            assert at < len(pair.lines()[0]), f"byte {at}"
+        else:
+            assert not found.verified, f"byte {at}, bit {bit}"
 
 
 # The evidence was changed
@@ -369,7 +429,7 @@ def test_one_printed_figure_that_was_changed_is_named_and_no_other(pair: Pair) -
     text = check.figure.text
     other = "9" + text[1:]
     changed = rewritten(pair.report, drawing(0, f"({text})".encode(), f"({other})".encode()))
-    found = verify_report(changed, pair.evidence)
+    found = verify_changed(pair, changed)
     assert not found.verified
     (only,) = found.differing
     assert (only.figure.section, only.figure.row) == ("Header", "Equity")
@@ -385,7 +445,7 @@ def test_a_figure_that_is_changed_in_the_attachment_alone_is_named(pair: Pair) -
         stream = names[1].get_object()["/EF"]["/F"].get_object()
         stream.set_data(json.dumps(content).encode())
 
-    found = verify_report(rewritten(pair.report, change), pair.evidence)
+    found = verify_changed(pair, rewritten(pair.report, change))
     (only,) = found.differing
     assert (only.figure.row, only.embedded) == ("Volatility", "0.01%")
     assert only.printed == only.figure.text
@@ -393,7 +453,7 @@ def test_a_figure_that_is_changed_in_the_attachment_alone_is_named(pair: Pair) -
 
 def test_words_that_were_changed_are_shown_with_their_page(pair: Pair) -> None:
     changed = rewritten(pair.report, drawing(0, b"hypothetical", b"audited real"))
-    found = verify_report(changed, pair.evidence)
+    found = verify_changed(pair, changed)
     assert any(
         "page 1 prints 'Simulated: audited real performance' where the evidence gives "
         "'Simulated: hypothetical performance'" in problem
@@ -411,7 +471,7 @@ def test_what_is_drawn_over_the_text_is_noticed(pair: Pair) -> None:
         stream.set_data(contents.get_data() + b"\nq 1 1 1 rg 50 400 500 200 re f Q\n")
         writer.pages[1][NameObject("/Contents")] = writer._add_object(stream)
 
-    found = verify_report(rewritten(pair.report, cover), pair.evidence)
+    found = verify_changed(pair, rewritten(pair.report, cover))
     assert found.differing == ()
     (problem,) = found.problems
     assert problem.startswith("pages drawn differently than the evidence gives: 2 (the text is")
@@ -421,7 +481,7 @@ def test_a_page_that_was_taken_out_is_noticed(pair: Pair) -> None:
     def change(writer: PdfWriter) -> None:
         writer.remove_page(1)
 
-    found = verify_report(rewritten(pair.report, change), pair.evidence)
+    found = verify_changed(pair, rewritten(pair.report, change))
     assert found.differing
     assert any("drawn differently" in problem for problem in found.problems)
 
@@ -482,14 +542,17 @@ def test_other_software_than_the_report_was_made_with_is_named(pair: Pair) -> No
     assert note.startswith("the report was made with trading-assets 0.0.1, this is ")
 
 
-def test_packed_evidence_is_read_as_it_is(pair: Pair) -> None:
-    """Packed by hand it is another file than the report names, which is said; nothing else is."""
-    found = verify_report(pair.report, gzip.compress(pair.evidence))
-    (problem,) = [one for one in found.problems if "drawn" not in one]
-    assert "one of the two was changed" in problem
-    assert {row for _, row, _ in differing(found)} == {"Evidence SHA-256"}
-    (cut,) = verify_report(pair.report, gzip.compress(pair.evidence)[:-20]).problems
-    assert "cannot be unpacked" in cut
+def test_packed_evidence_is_read_as_it_is(pair: Pair, tmp_path: Path) -> None:
+    """The report states the hash of its lines; packed by another program it is not what was
+    made."""
+    path = tmp_path / "a.gz"
+    write_evidence(path, pair.lines()[:-1], lambda _: pair.report)
+    packed = path.read_bytes()
+    assert verify_report(pair.report, packed).verified
+    (cut,) = verify_report(pair.report, packed[:-20]).problems
+    assert "cannot be unpacked (its end is missing)" in cut
+    (other,) = verify_report(pair.report, gzip.compress(pair.evidence, mtime=1)).problems
+    assert "it was packed by another program" in other
 
 
 # No files of ours

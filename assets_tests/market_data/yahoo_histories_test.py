@@ -135,6 +135,10 @@ def test_a_snapshot_that_was_changed_or_cut_is_refused_by_name(tmp_path: Path) -
     path.write_bytes(gzip.compress(gzip.decompress(whole).replace(b'"40"', b'"41"', 1), mtime=0))
     with pytest.raises(InputError, match="its SHA-256 is not the one in its name"):
         folder.latest()
+    # A reserved kind of block, which no deflated data has.
+    path.write_bytes(whole[:10] + bytes([whole[10] | 6]) + whole[11:])
+    with pytest.raises(InputError, match=path.name):
+        folder.latest()
     path.write_bytes(whole[:-20])
     with pytest.raises(InputError, match=path.name):
         folder.latest()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import msgspec
 
 from trading_assets.assets.metadata import image
 from trading_assets.assets.portfolio_graph import PortfolioGraph
@@ -92,12 +93,7 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
                     _row("Session runs", ", ".join(runs) or "unknown"),
                 ),
             )
-            evidence = _write_evidence(path, settings, facts, stated, log)
-        content = report_content(settings, facts, stated, evidence)
-        # ReportLab takes longer to import than a whole session to run.
-        from trading_assets.reporting.monthly_pdf import render_monthly_pdf
-
-        pdf = render_monthly_pdf(content)
+            content, pdf = _with_evidence(path, settings, facts, stated, log)
         replace_file(path, pdf, durable=True)
         yield dg.MaterializeResult(metadata=_metadata(content, path, len(pdf)))
         reconciled = content.reconciliation
@@ -131,10 +127,13 @@ def _session_runs(
     return list(runs)
 
 
-def _write_evidence(
+def _with_evidence(
     report: Path, settings: PortfolioSettings, facts: MonthFacts, stated: Stated, log: EventLog
-) -> EvidenceReference:
-    """Write what the report can be recomputed from beside it."""
+) -> tuple[MonthlyContent, bytes]:
+    """Write what the report can be recomputed from beside it; the report's content and file."""
+    # ReportLab takes longer to import than a whole session to run.
+    from trading_assets.reporting.monthly_pdf import render_monthly_pdf
+
     name = evidence_name(settings.id, facts.month, facts.last_record)
     head = log.hash_at(facts.last_record) or GENESIS
     about = EvidenceHead(
@@ -152,12 +151,18 @@ def _write_evidence(
         price_lines(facts.closed),
         log.rows(up_to=facts.last_record),
     )
-    return EvidenceReference(
-        file=name,
-        sha256=write_evidence(report.with_name(name), lines),
-        records=facts.last_record,
-        head=head,
-    )
+    content = report_content(settings, facts, stated, None)
+
+    def rendered(sha256: str) -> bytes:
+        nonlocal content
+        reference = EvidenceReference(
+            file=name, sha256=sha256, records=facts.last_record, head=head
+        )
+        content = msgspec.structs.replace(content, evidence=reference)
+        return render_monthly_pdf(content)
+
+    pdf = write_evidence(report.with_name(name), lines, rendered)
+    return content, pdf
 
 
 def _metadata(content: MonthlyContent, path: Path, size: int) -> dict[str, Any]:

@@ -295,7 +295,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint in a file; ConfigurationError where it is none."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Checkpoint)
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise ConfigurationError(
             f"{path} is no checkpoint of a backtest ({error}). Remove it and run anew."
         ) from error

@@ -249,7 +249,7 @@ def _schema(event_type: str, version: int) -> dict[str, Any]:
 def _parsed(payload: str | bytes, name: str, version: int, remedy: str) -> Any:
     try:
         return msgspec.json.decode(payload)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _unreadable(payload, name, version, f"it is not JSON: {error}", remedy) from error
 
 

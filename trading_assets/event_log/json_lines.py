@@ -46,6 +46,8 @@ class RecordLine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 _DECODER = msgspec.json.Decoder(RecordLine)
+UNREADABLE_JSON = (msgspec.MsgspecError, UnicodeDecodeError)
+"""What decoding raises; bytes that are no UTF-8 are not an error of msgspec's own."""
 _ENVELOPE = tuple(name for name in RecordLine.__struct_fields__ if name != "event")
 
 
@@ -61,7 +63,7 @@ def row_of_line(line: bytes) -> Row | None:
     have the fields of a record."""
     try:
         return _row(_DECODER.decode(line))
-    except msgspec.MsgspecError:
+    except UNREADABLE_JSON:
         return None
 
 
@@ -120,7 +122,7 @@ def _read_line(
     try:
         read = _DECODER.decode(line)
         contracts.check_exported(line)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE_JSON as error:
         refuse(line[:120].decode(errors="replace"), f"not a record of a book ({error})")
     except BookContractError as error:
         refuse(

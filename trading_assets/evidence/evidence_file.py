@@ -10,8 +10,10 @@ however it is hashed, and the figures of all earlier months would be taken on tr
 
 Before the records stand what the report takes from elsewhere: the configuration, instruments'
 names, the commentary, provenance; and the closing prices of the month, one a line, so that they can
-be compared with any other source. They are in the records too. The last line has the SHA-256 of
-all lines before it.
+be compared with any other source. They are in the records too.
+
+The last line has the SHA-256 of all lines before it, which the report prints, and the SHA-256 of
+the report's file: neither contains its own hash, and a bit that changes in either is told.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -43,12 +45,12 @@ from trading_assets.event_log.chain import (
     require_unchanged,
     unchecked_record,
 )
-from trading_assets.event_log.json_lines import record_line, row_of_line
+from trading_assets.event_log.json_lines import UNREADABLE_JSON, record_line, row_of_line
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.events import EventRecord
 from trading_assets.reporting.monthly_content import EVIDENCE_SUFFIX, Commentary, ProvenanceRow
 
-VERSION = 1
+VERSION = 2
 PLAIN_RECORDS_MAX = 20_000
 """A longer book's evidence is compressed: it would be some hundred megabytes a month."""
 BENCHMARK = "benchmark"
@@ -107,16 +109,19 @@ class PriceLine(_Line, frozen=True, kw_only=True, tag="price"):
 
 
 class EvidenceEnd(_Line, frozen=True, kw_only=True, tag="end"):
-    """The last line: how many lines there are before it, and their SHA-256."""
+    """The last line: how many lines there are before it, their SHA-256, and that of the report."""
 
     lines: int
     sha256: str
+    report_sha256: str
 
 
 AnyLine = (
     EvidenceHead | Configuration | Names | Provenance | WrittenCommentary | PriceLine | EvidenceEnd
 )
 _GZIP = b"\x1f\x8b"
+_GZIP_HEADER = _GZIP + b"\x08" + bytes(5) + b"\x04\xff"
+"""Deflated, no name, no time, fastest, of no particular system (RFC 1952, 2.3)."""
 _DECODER: msgspec.json.Decoder[AnyLine] = msgspec.json.Decoder(AnyLine)
 _ENCODER = msgspec.json.Encoder(decimal_format="string", order="deterministic")
 
@@ -131,7 +136,8 @@ class Stated(msgspec.Struct, frozen=True, kw_only=True):
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """An evidence file as it was read. `problems` are what shows that it was changed, each naming
-    its line or record; `sha256` is of the whole file, `head` that of the last record in it."""
+    its line or record; `sha256` is of all lines before the last, `report_sha256` what that one
+    states of the report (None where it is missing), `head` that of the last record in it."""
 
     about: EvidenceHead
     configuration: dict[str, Any]
@@ -140,6 +146,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     records: tuple[EventRecord, ...]
     head: Head
     sha256: str
+    report_sha256: str | None
     problems: tuple[str, ...]
 
 
@@ -172,9 +179,8 @@ def evidence_lines(
     prices: Iterable[PriceLine],
     rows: Iterable[Row],
 ) -> Iterator[bytes]:
-    """The lines of an evidence file. `rows` are the book's records up to the head that `about`
-    names; BookCorruptError where one of them does not hold."""
-    digest, count = hashlib.sha256(), 0
+    """The lines of an evidence file but for the last. `rows` are the book's records up to the head
+    that `about` names; BookCorruptError where one of them does not hold."""
     lines: list[_Line] = [
         about,
         Configuration(settings=configuration),
@@ -184,18 +190,11 @@ def evidence_lines(
     if stated.commentary is not None:
         lines.append(WrittenCommentary(file=stated.commentary.file, text=stated.commentary.text))
 
-    def all_lines() -> Iterator[bytes]:
-        for line in (*lines, *prices):
-            yield _ENCODER.encode(line) + b"\n"
-        for row in rows:
-            require_unchanged(row, about.portfolio)
-            yield record_line(row)
-
-    for encoded in all_lines():
-        digest.update(encoded)
-        count += 1
-        yield encoded
-    yield _ENCODER.encode(EvidenceEnd(lines=count, sha256=digest.hexdigest())) + b"\n"
+    for line in (*lines, *prices):
+        yield _ENCODER.encode(line) + b"\n"
+    for row in rows:
+        require_unchanged(row, about.portfolio)
+        yield record_line(row)
 
 
 def evidence_name(portfolio: str, month: str, records: int) -> str:
@@ -204,26 +203,65 @@ def evidence_name(portfolio: str, month: str, records: int) -> str:
     return f"{portfolio}_{month}{EVIDENCE_SUFFIX}{packed}"
 
 
-def write_evidence(path: Path, lines: Iterable[bytes]) -> str:
-    """Write an evidence file, whole or not at all, durably; the SHA-256 of the file. Compressed
-    with gzip where its name ends in .gz."""
-    digest = hashlib.sha256()
+def write_evidence(path: Path, lines: Iterable[bytes], report: Callable[[str], bytes]) -> bytes:
+    """Write an evidence file, whole or not at all, durably, and give the report that it is of.
 
-    def counted() -> Iterator[bytes]:
-        for part in _packed(lines) if path.suffix == ".gz" else lines:
-            digest.update(part)
-            yield part
+    `lines` are all but the last. `report` takes their SHA-256, which it prints, and gives the file
+    whose SHA-256 the last line states. Compressed with gzip where the name ends in .gz.
+    """
+    made = b""
 
-    replace_file_by_parts(path, counted())
-    return digest.hexdigest()
+    def whole() -> Iterator[bytes]:
+        nonlocal made
+        digest, count = hashlib.sha256(), 0
+        for line in lines:
+            digest.update(line)
+            count += 1
+            yield line
+        made = report(digest.hexdigest())
+        end = EvidenceEnd(
+            lines=count,
+            sha256=digest.hexdigest(),
+            report_sha256=hashlib.sha256(made).hexdigest(),
+        )
+        yield _ENCODER.encode(end) + b"\n"
+
+    replace_file_by_parts(path, _packed(whole()) if path.suffix == ".gz" else whole())
+    return made
 
 
 def _packed(lines: Iterable[bytes]) -> Iterator[bytes]:
+    packed = io.BytesIO()
     # Fast rather than small: what is repeated from plan to plan goes either way.
-    compressor = zlib.compressobj(level=1, wbits=31)
-    for line in lines:
-        yield compressor.compress(line)
-    yield compressor.flush()
+    with gzip.GzipFile("", "wb", compresslevel=1, fileobj=packed, mtime=0) as file:
+        for line in lines:
+            file.write(line)
+            yield packed.getvalue()
+            packed.seek(0)
+            packed.truncate()
+    yield packed.getvalue()
+
+
+def _unpacked(content: bytes) -> bytes:
+    """What was packed; the frame around it is checked as well, of which gzip itself passes over
+    times, names and what follows. EvidenceError for a frame of another make."""
+    try:
+        decompressor = zlib.decompressobj(wbits=31)
+        unpacked = decompressor.decompress(content)
+    except zlib.error as error:
+        raise _not_unpacked(str(error)) from error
+    if not decompressor.eof:
+        raise _not_unpacked("its end is missing")
+    if not content.startswith(_GZIP_HEADER) or decompressor.unused_data:
+        raise _not_unpacked("it was packed by another program, or something was added")
+    return unpacked
+
+
+def _not_unpacked(why: str) -> EvidenceError:
+    return EvidenceError(
+        f"the evidence cannot be unpacked ({why}): it was cut off or changed. Give the file as it "
+        "was made."
+    )
 
 
 def read_evidence(content: bytes) -> Evidence:
@@ -233,16 +271,7 @@ def read_evidence(content: bytes) -> Evidence:
     see what the change does to the figures. Raises EvidenceError for what cannot be read at all:
     other files, lines that are no JSON, records without a known shape.
     """
-    sha256 = hashlib.sha256(content).hexdigest()
-    if content.startswith(_GZIP):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise EvidenceError(
-                f"the evidence cannot be unpacked ({error}): it was cut off or changed. Give the "
-                "file as it was made."
-            ) from error
-    return _Reader(content, sha256).read()
+    return _Reader(_unpacked(content) if content.startswith(_GZIP) else content).read()
 
 
 def read_about(content: bytes) -> EvidenceHead | None:
@@ -255,7 +284,7 @@ def read_about(content: bytes) -> EvidenceHead | None:
             return None
     try:
         line = _DECODER.decode(content.partition(b"\n")[0])
-    except msgspec.MsgspecError:
+    except UNREADABLE_JSON:
         return None
     return line if isinstance(line, EvidenceHead) else None
 
@@ -263,9 +292,9 @@ def read_about(content: bytes) -> EvidenceHead | None:
 class _Reader:
     """One pass over the lines."""
 
-    def __init__(self, content: bytes, sha256: str) -> None:
+    def __init__(self, content: bytes) -> None:
         self.content = content
-        self.sha256 = sha256
+        self.sha256 = ""
         self.problems: list[str] = []
         self.records: list[EventRecord] = []
         self.head = EMPTY
@@ -281,11 +310,12 @@ class _Reader:
                 decoded = self._line(number, line)
                 self.others.append(decoded)
                 if isinstance(decoded, EvidenceEnd):
-                    self._end(decoded, number, digest.hexdigest())
+                    self._end(decoded, line, number, digest.hexdigest())
                     if number != len(lines):
                         self.problems.append(f"{len(lines) - number} lines follow the last one")
                     break
             digest.update(line)
+        self.sha256 = digest.hexdigest()
         if not self.others or not isinstance(self.others[-1], EvidenceEnd):
             self.problems.append("the last line is missing: the file was cut off")
         return self._evidence()
@@ -293,13 +323,15 @@ class _Reader:
     def _line(self, number: int, line: bytes) -> AnyLine:
         try:
             return _DECODER.decode(line)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE_JSON as error:
             raise EvidenceError(
                 f"line {number} of the evidence cannot be read ({error}). Give the evidence file "
                 "that lies beside the report, unchanged."
             ) from error
 
-    def _end(self, end: EvidenceEnd, number: int, digest: str) -> None:
+    def _end(self, end: EvidenceEnd, line: bytes, number: int, digest: str) -> None:
+        if line != _ENCODER.encode(end) + b"\n":
+            self.problems.append("the last line is not written as it was made")
         if end.lines != number - 1:
             self.problems.append(f"{end.lines} lines were written, {number - 1} are there")
         if end.sha256 != digest:
@@ -346,6 +378,7 @@ class _Reader:
                 f"{about.records} and {about.head}"
             )
         written = next((one for one in self.others if isinstance(one, WrittenCommentary)), None)
+        end = self.others[-1]
         return Evidence(
             about=about,
             configuration=configuration.settings,
@@ -364,5 +397,6 @@ class _Reader:
             records=tuple(self.records),
             head=self.head,
             sha256=self.sha256,
+            report_sha256=end.report_sha256 if isinstance(end, EvidenceEnd) else None,
             problems=tuple(self.problems),
         )

@@ -72,7 +72,7 @@ def _embedded(attached: Any) -> EmbeddedFigures | None:
         return None
     try:
         return msgspec.json.decode(content, type=EmbeddedFigures)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
 

@@ -2,8 +2,9 @@
 
 The evidence is folded to the content of the report by the same functions that made it, the report
 is laid out again, and three things are compared with it: the text that is printed, the figures that
-the report carries in its attachment, and how each page is drawn. The chain of records, the hashes
-and the prices of the evidence are checked by themselves.
+the report carries in its attachment, and how each page is drawn. The report's file must have the
+hash that the evidence states, for what nobody sees of it. The chain of records, the hashes and the
+prices of the evidence are checked by themselves.
 
 What it cannot show: that a whole report was made up together with its evidence. For that, compare
 the heads with those of earlier reports (`heads`): a book that was made anew does not hold them.
@@ -12,6 +13,7 @@ the heads with those of earlier reports (`heads`): a book that was made anew doe
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from enum import StrEnum
 from importlib.metadata import version
@@ -111,7 +113,8 @@ def verify_report(
             notes=(),
         )
     problems = [f"evidence: {problem}" for problem in found.problems]
-    problems += [*_identity(found, settings, printed), *_heads(found, heads)]
+    problems += [*_file(found, report), *_identity(found, settings, printed)]
+    problems += _heads(found, heads)
     try:
         facts = month_of_records(settings, found.about.month, found.records)
     except (LedgerError, OrderTransitionError, AssertionError) as error:
@@ -166,6 +169,16 @@ def _heads(found: Evidence, heads: Collection[str]) -> Iterator[str]:
             )
 
 
+def _file(found: Evidence, report: bytes) -> Iterator[str]:
+    """Whether the report's file is the one that the evidence was written with."""
+    actual = hashlib.sha256(report).hexdigest()
+    if found.report_sha256 not in (None, actual):
+        yield (
+            f"the report's file has the SHA-256 {actual}, the evidence states "
+            f"{found.report_sha256}: it is not the file that was made with this evidence"
+        )
+
+
 def _identity(
     found: Evidence, settings: PortfolioSettings, printed: PrintedReport
 ) -> Iterator[str]:
@@ -183,7 +196,7 @@ def _identity(
         )
     if embedded.evidence_sha256 != found.sha256:
         yield (
-            f"the evidence has the SHA-256 {found.sha256}, the report was made from "
+            f"the lines of the evidence have the SHA-256 {found.sha256}, the report was made from "
             f"{embedded.evidence_sha256}: one of the two was changed"
         )
 

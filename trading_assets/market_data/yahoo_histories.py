@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import gzip
 import hashlib
+import zlib
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -195,7 +196,7 @@ class SnapshotFolder:
         digits = path.name.removesuffix(".json.gz").rpartition("_")[2]
         try:
             content = gzip.decompress(path.read_bytes())
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise _damaged(path, str(error)) from error
         if not hashlib.sha256(content).hexdigest().startswith(digits):
             raise _damaged(path, "its SHA-256 is not the one in its name")

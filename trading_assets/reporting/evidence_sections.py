@@ -161,7 +161,7 @@ def _provenance(content: MonthlyContent) -> list[Flowable]:
         *(
             (
                 ("Evidence file", evidence.file),
-                ("Evidence SHA-256", evidence.sha256),
+                ("Evidence SHA-256, without its last line", evidence.sha256),
                 ("Evidence records", f"{evidence.records}"),
                 ("Evidence head", evidence.head or UNDEFINED),
             )

@@ -273,8 +273,9 @@ class ProvenanceRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EvidenceReference(msgspec.Struct, frozen=True, kw_only=True):
-    """The file that a report can be recomputed from: its name and SHA-256, how many records of the
-    book it holds, and the hash of the last of them."""
+    """The file that a report can be recomputed from: its name, the SHA-256 of its lines but for the
+    last (which has the report's), how many records of the book it holds, and the hash of the last
+    of them."""
 
     file: str
     sha256: str
