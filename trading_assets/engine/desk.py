@@ -385,7 +385,10 @@ class Desk:
     def risk_refusal(self, order: WorkingOrder, price: float) -> str:
         """The code of the risk policy's limit that an order breaks; empty for one that only
         reduces, or without a policy. What no bar has priced so far cannot be judged."""
-        if self.risk is None or not order.opens:
+        if self.risk is None:
+            return ""
+        if not order.opens:
+            self.risk.expect(order)
             return ""
         if not price > 0:
             return NO_PRICE

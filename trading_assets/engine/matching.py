@@ -110,6 +110,8 @@ class Exchange:
         self.by_holder: dict[int, list[WorkingOrder]] = {}
         """Working orders by strategy x number of symbols + symbol."""
         self.next_number = 1
+        self.changes = 0
+        """How many times an order came or went."""
         self._log = log
         self._market = market
         self._symbols = len(market.columns)
@@ -243,6 +245,7 @@ class Exchange:
             self._log(place, order, trigger, order.reason)
 
     def _enlist(self, order: WorkingOrder) -> None:
+        self.changes += 1
         key = order.strategy * self._symbols + order.symbol
         beside = self.by_holder.get(key)
         if beside is None:
@@ -260,6 +263,7 @@ class Exchange:
         self.working.append(order)
 
     def _delist(self, order: WorkingOrder) -> None:
+        self.changes += 1
         key = order.strategy * self._symbols + order.symbol
         beside = self.by_holder[key]
         beside.remove(order)

@@ -30,17 +30,16 @@ from trading_assets.engine.bars import Market
 from trading_assets.engine.chunks import Chunk, seen
 from trading_assets.engine.clock import Floats, date_of
 from trading_assets.engine.matching import Exchange
-from trading_assets.engine.orders import GTC, IS_TERMINAL, MARKET, STOP, WorkingOrder
+from trading_assets.engine.orders import GTC, MARKET, STOP, WorkingOrder
+from trading_assets.engine.risk_exposure import WorkingExposure
 from trading_assets.engine.risk_state import RiskState
 from trading_assets.engine.rules import FillPrice
 from trading_assets.engine.scaled import PRICE_UNIT, price_units
 from trading_assets.indicators.indicator import indicator
-from trading_assets.model.money import ZERO
 from trading_assets.model.order import Side
 from trading_assets.model.round_trip import RoundTrip
 from trading_assets.risk.circuit_breaker import CircuitBreaker, EquityObserved, observe, trip_equity
-from trading_assets.risk.limits import AccountExposure, OrderExposure, OrderRate, order_refusal
-from trading_assets.risk.margin import MarginPosition, margin_statement
+from trading_assets.risk.limits import OrderRate, order_refusal
 from trading_assets.risk.policies import (
     AtrStop,
     AtrVolatility,
@@ -92,6 +91,9 @@ class RiskDesk:
             update={"check_capital": policy.limits.check_capital and has_margin}
         )
         self._rate = OrderRate(policy.limits)
+        self._exposure = WorkingExposure(
+            self._limits, policy.margin, market, chunk, exchange, equity
+        )
         self._breaker = CircuitBreaker()
         self._breaker_policy = policy.circuit_breaker
         self._trip_at = -math.inf
@@ -201,68 +203,17 @@ class RiskDesk:
         name = self._market.columns[symbol].symbol
         found = self._breaker.refusal(name, reduces=False)
         if found is None:
-            found = order_refusal(*self._exposures(order, name, price), self._limits)
+            seen_by = self._exposure.seen_by(order, price, self._peak)
+            found = order_refusal(*seen_by, self._limits)
         if found is None:
             found = self._rate.refusal(name, int(self._market.timeline[place]))
+        if found is None:
+            self._exposure.expect(order)
         return "" if found is None else found.code.value
 
-    def _exposures(
-        self, order: WorkingOrder, name: str, price: float
-    ) -> tuple[OrderExposure, AccountExposure]:
-        """The order and the account as limits see them: with all working orders done."""
-        exchange, place = self._exchange, order.placed
-        unit = exchange.scale.share_unit
-        shares = exchange.account.held_shares.copy()
-        for working in exchange.working:
-            is_leg = working.group is not None and working.group.entry is not None
-            if not IS_TERMINAL[working.status] and not is_leg:
-                shares[working.symbol] += working.sign * working.remaining / unit
-        marks = np.nan_to_num(self._chunk.marks[place - self._chunk.first])
-        values = shares * marks
-        equity = exact(self._equity(place))
-        fee = exchange.commission.estimate_one(order.quantity / unit, price)
-        return (
-            OrderExposure(
-                symbol=name,
-                change=exact(order.sign * order.quantity / unit),
-                held=exact(shares.item(order.symbol)),
-                price=exact(price),
-                fees=exact(fee),
-            ),
-            AccountExposure(
-                equity=equity,
-                peak_equity=exact(self._peak) if self._peak > 0 else equity,
-                capital=self._buying_power(equity, shares, marks),
-                gross=exact(np.abs(values).sum()),
-                net=exact(values.sum()),
-                sector_gross=self._sector_gross(values),
-            ),
-        )
-
-    def _sector_gross(self, values: Floats) -> dict[str, Decimal]:
-        sectors = self._limits.sectors
-        if self._limits.max_sector_weight is None:
-            return {}
-        sums: dict[str, float] = {}
-        for index in np.flatnonzero(values).tolist():
-            sector = sectors.get(self._market.columns[index].symbol)
-            if sector is not None:
-                sums[sector] = sums.get(sector, 0.0) + abs(values.item(index))
-        return {sector: exact(value) for sector, value in sums.items()}
-
-    def _buying_power(self, equity: Decimal, shares: Floats, marks: Floats) -> Decimal:
-        if self._policy.margin is None or not self._limits.check_capital:
-            return ZERO
-        positions = [
-            MarginPosition(
-                self._market.columns[index].symbol,
-                exact(shares.item(index)),
-                exact(marks.item(index)),
-            )
-            for index in np.flatnonzero(shares).tolist()
-        ]
-        cash = equity - sum((one.quantity * one.price for one in positions), ZERO)
-        return margin_statement(cash, positions, self._policy.margin).buying_power
+    def expect(self, order: WorkingOrder) -> None:
+        """An order that only reduces is sent next, of which nobody asks."""
+        self._exposure.expect(order)
 
     # Statistics up to the bar that was decided on
 
