@@ -292,6 +292,28 @@ def test_what_an_order_costs_is_judged_at_its_own_price(order: dict[str, Any], f
     assert statuses(run_plain([FLAT] * 2, {0: [buy(**order)]})) == [fate]
 
 
+@pytest.mark.parametrize(
+    ("signal", "code"),
+    [
+        (open_long("AAA", stop_loss_price=10), "STOP_ON_WRONG_SIDE"),
+        (open_long("AAA", take_profit_price=9.9), "TAKE_PROFIT_ON_WRONG_SIDE"),
+        (open_short("AAA", stop_loss_price=9.9), "STOP_ON_WRONG_SIDE"),
+        (open_short("AAA", take_profit_price=11), "TAKE_PROFIT_ON_WRONG_SIDE"),
+        # Of an entry at a limit, its side of the limit.
+        (
+            buy(order_type="bracket", limit_price=8, stop_loss_price=9, take_profit_price=11),
+            "STOP_ON_WRONG_SIDE",
+        ),
+        (open_long("AAA", stop_loss_price=9.9, take_profit_price=10.1), None),
+    ],
+)
+def test_a_leg_that_would_close_the_position_at_once_is_rejected(
+    signal: object, code: str | None
+) -> None:
+    engine = run_plain([FLAT] * 2, {0: [signal]}, account={"allow_short": True})
+    assert engine.desk.rejections == ({} if code is None else {code: 1})
+
+
 def test_an_order_at_the_market_may_cost_more_than_it_was_judged_at() -> None:
     """All of the cash at the close of 10; the open is 11, and 1,000 are owed."""
     engine = run_plain([FLAT, UP], {0: [open_long("AAA", quantity=1000)]})

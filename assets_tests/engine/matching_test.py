@@ -25,7 +25,7 @@ from trading_assets.engine.bars import bar_columns
 from trading_assets.engine.loop import Engine, StrategySlot
 from trading_assets.engine.timeframe import parse_timeframe
 from trading_assets.model.corporate_actions import Split
-from trading_assets.strategies.base import OrderIntent, Signal, open_long
+from trading_assets.strategies.base import OrderIntent, Signal, close_long, open_long
 
 # open, high, low, close: decided on the first, traded in the second.
 SEEN: Row = (10.0, 10.5, 9.5, 10.0)
@@ -222,6 +222,58 @@ def test_9_legs_follow_an_entry_that_fills_in_parts() -> None:
         traded(2, 50, "10.00"),
         traded(3, -100, "8.00"),
     ]
+
+
+def test_9_a_name_of_a_group_serves_again_once_none_of_its_orders_works() -> None:
+    """The first 10 are closed by a signal, which takes both exits back; then there are 20."""
+    pairs = {
+        shares: [
+            sell(shares, order_type="limit", limit_price=12.0, one_cancels_other="exit"),
+            sell(shares, order_type="stop", stop_price=8.5, one_cancels_other="exit"),
+        ]
+        for shares in (10, 20)
+    }
+    answers: dict[int, list[Any]] = {
+        0: [buy(10)],
+        1: pairs[10],
+        2: [close_long("AAA")],
+        3: [buy(20)],
+        4: pairs[20],
+    }
+    rows: list[Row] = [SEEN, SEEN, SEEN, SEEN, SEEN, (12.5, 12.5, 12.5, 12.5)]
+    assert fills(run(rows, answers)) == [
+        traded(1, 10, "10.00"),
+        traded(3, -10, "10.00"),
+        traded(4, 20, "10.00"),
+        traded(5, -20, "12.50"),
+    ]
+
+
+def test_9_what_an_entry_fills_after_a_leg_has_traded_is_protected_by_another() -> None:
+    """50 of 90 are bought at the limit of 10 and sold at the profit of 11; the other 40 are bought
+    later, and their profit is taken too."""
+    order = buy(
+        90,
+        order_type="bracket",
+        limit_price=10.0,
+        take_profit_price=11.0,
+        stop_loss_price=8.5,
+    )
+    rows: list[Row] = [
+        (*SEEN, 1e6),
+        (10.0, 10.2, 9.8, 10.0, 500),
+        (10.5, 11.0, 10.2, 10.8, 1e6),
+        (10.0, 10.2, 9.8, 10.0, 1e6),
+        (10.5, 11.0, 10.2, 10.8, 1e6),
+    ]
+    engine = run(rows, {0: [order]})
+    assert fills(engine) == [
+        traded(1, 50, "10.00"),
+        traded(2, -50, "11.00"),
+        traded(3, 40, "10.00"),
+        traded(4, -40, "11.00"),
+    ]
+    assert statuses(engine) == ["filled", "canceled", "filled", "filled"]
 
 
 def test_10_a_day_order_of_minutes_works_to_the_end_of_its_session() -> None:

@@ -3,7 +3,8 @@
     open_long, open_short   an order for `position_size` of the strategy's equity, a bracket where
                             the signal has a stop-loss or take-profit. Ignored where the strategy
                             holds the symbol in that direction already, or is about to; a position
-                            in the other direction is closed first.
+                            in the other direction is closed first. Rejected where the stop-loss
+                            or take-profit is not on its side of the close
     close_long, close_short an order for all that the strategy holds; its working orders of the
                             symbol are canceled before. Ignored where it holds nothing.
     target_weight           the order that leads to the weight (sizing.py), in place of what is
@@ -32,6 +33,7 @@ from trading_assets.engine.chunks import Chunk
 from trading_assets.engine.clock import Floats, Integers
 from trading_assets.engine.matching import Exchange
 from trading_assets.engine.orders import (
+    IS_TERMINAL,
     KIND_NAMES,
     LIMIT,
     MARKET,
@@ -70,6 +72,8 @@ SignalLog = Callable[[int, int, int, Iterable[tuple[int, Signal]]], None]
 """Told of (place, number of the answer, strategy, symbols and their signals)."""
 NO_PRICE = "NO_PRICE"
 QUANTITY_TOO_SMALL = "QUANTITY_TOO_SMALL"
+STOP_ON_WRONG_SIDE = "STOP_ON_WRONG_SIDE"
+TAKE_PROFIT_ON_WRONG_SIDE = "TAKE_PROFIT_ON_WRONG_SIDE"
 
 
 class Desk:
@@ -431,6 +435,14 @@ class Desk:
         """Why an order that opens may not be sent; empty where it may."""
         if order.quantity <= 0:
             return QUANTITY_TOO_SMALL
+        # 0 where the order is at the market of a symbol that has had no bar.
+        entry = order.limit or order.stop or (price_units(price) if price > 0 else 0)
+        if not entry:
+            return NO_PRICE
+        if order.stop_loss and (entry - order.stop_loss) * order.sign <= 0:
+            return STOP_ON_WRONG_SIDE
+        if order.take_profit and (order.take_profit - entry) * order.sign <= 0:
+            return TAKE_PROFIT_ON_WRONG_SIDE
         if order.sign < 0 and not self._allow_short:
             return SHORT_NOT_ALLOWED
         if not self._capital.covers(order, price, held):
@@ -463,8 +475,6 @@ class Desk:
             order.stop_loss = self._raw(symbol, intent.stop_loss_price, place)
         held = self.account.by_strategy.item(strategy, symbol)
         order.opens = held * sign >= 0 or order.quantity > abs(held)
-        if intent.one_cancels_other:
-            self._join(order, intent.one_cancels_other)
         refusal = ""
         if order.quantity <= 0:
             refusal = QUANTITY_TOO_SMALL
@@ -473,15 +483,18 @@ class Desk:
         if refusal:
             self.rejections[refusal] += 1
             self.exchange.reject(order, place, refusal)
-        else:
-            self.exchange.submit(order, place)
+            return order
+        if intent.one_cancels_other:
+            self._join(order, intent.one_cancels_other)
+        self.exchange.submit(order, place)
         return order
 
     def _join(self, order: WorkingOrder, name: str) -> None:
-        """Put an order into the strategy's group of that name, a new one where that is done."""
+        """Put an order into the strategy's group of that name, a new one where none of its orders
+        works any more."""
         key = (order.strategy, name)
         group = self._groups.get(key)
-        if group is None or group.open_quantity <= 0:
+        if group is None or all(IS_TERMINAL[one.status] for one in group.orders):
             group = self._groups[key] = OrderGroup(order.number, order.quantity, orders=[])
         order.group = group
 

@@ -62,37 +62,51 @@ def open_legs(
     Returns the leg that this close is beyond, which trades at its own price.
     """
     group = entry.legs
-    if group is not None:
-        group.open_quantity += quantity
-        for leg in group.orders:
-            leg.quantity += quantity
-        return None
-    group = entry.legs = OrderGroup(entry.number, quantity, entry, [])
+    if group is None:
+        group = entry.legs = OrderGroup(entry.number, 0, entry, [])
+    is_first = not group.orders
+    group.open_quantity += quantity
     for kind, price in ((STOP, entry.stop_loss), (LIMIT, entry.take_profit)):
-        if price:
-            leg = WorkingOrder(
-                exchange.new_number(),
-                entry.strategy,
-                entry.symbol,
-                -entry.sign,
-                quantity,
-                kind,
-                GTC if entry.time_in_force == GTC else DAY,
-                place,
-                expires=entry.expires,
-                opens=False,
-                limit=price if kind == LIMIT else 0,
-                stop=price if kind == STOP else 0,
-                group=group,
-                works_from=place if close is None else place + 1,
-                signal=entry.signal,
-                key=f"{entry.key}/{'stop_loss' if kind == STOP else 'take_profit'}",
-            )
+        if not price:
+            continue
+        last = next((leg for leg in reversed(group.orders) if leg.kind == kind), None)
+        if last is not None and not IS_TERMINAL[last.status]:
+            last.quantity += quantity
+        elif last is None or last.remaining == 0:
+            # One that has traded all there was is followed by another, one taken back is not.
+            leg = _leg(exchange, entry, kind, price, quantity, place)
+            leg.works_from = place if close is None else place + 1
+            if last is not None:
+                leg.key = f"{leg.key}/{leg.number}"
             exchange.place_order(leg, place)
+    if not is_first:
+        return None
     at_close = exchange.fill_price in (FillPrice.CLOSE, FillPrice.NEXT_CLOSE)
     if close is None or (at_close and entry.kind == MARKET):
         return None
     return next((leg for leg in group.orders if _is_passed(leg, close)), None)
+
+
+def _leg(
+    exchange: OrderPlace, entry: WorkingOrder, kind: int, price: int, quantity: int, place: int
+) -> WorkingOrder:
+    return WorkingOrder(
+        exchange.new_number(),
+        entry.strategy,
+        entry.symbol,
+        -entry.sign,
+        quantity,
+        kind,
+        GTC if entry.time_in_force == GTC else DAY,
+        place,
+        expires=entry.expires,
+        opens=False,
+        limit=price if kind == LIMIT else 0,
+        stop=price if kind == STOP else 0,
+        group=entry.legs,
+        signal=entry.signal,
+        key=f"{entry.key}/{'stop_loss' if kind == STOP else 'take_profit'}",
+    )
 
 
 def _is_passed(leg: WorkingOrder, close: int) -> bool:
