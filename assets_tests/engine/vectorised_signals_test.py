@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import talib
 
 from trading_assets.engine.price_panel import price_panel
 from trading_assets.engine.vectorised_signals import sma_cross_signals
@@ -31,6 +32,30 @@ def test_equal_averages_change_nothing() -> None:
 def test_a_missing_bar_is_passed_over() -> None:
     """2, 4, 1 as if they were consecutive: averages -, 3, 2.5."""
     assert crossings([2, NAN, 4, NAN, 1], 1, 2) == [0, 0, BUY, 0, SELL]
+
+
+@pytest.mark.parametrize("step", [0.5, 1e-9])
+def test_averages_cross_where_those_of_ta_lib_do(step: float) -> None:
+    """Also where both averages are the same but for the rounding of their sums."""
+    random = np.random.default_rng(11)
+    closes = 100 + step * random.integers(-1, 2, 5000).cumsum()
+    fast, slow = talib.SMA(closes, 3), talib.SMA(closes, 7)
+    expected, above = [], False
+    for quick, lasting in zip(fast.tolist(), slow.tolist(), strict=True):
+        expected.append(BUY * (quick > lasting and not above) + SELL * (quick < lasting and above))
+        above = quick > lasting or (above and not quick < lasting)
+    assert crossings(closes.tolist(), 3, 7) == expected
+    assert expected.count(BUY) > 100
+
+
+def test_missing_bars_leave_the_averages_of_the_others() -> None:
+    random = np.random.default_rng(12)
+    closes = 100 + random.normal(0, 1, 400).cumsum()
+    there = random.random(400) < 0.6
+    gaps = np.where(there, closes, NAN).tolist()
+    found = np.array(crossings(gaps, 3, 7))
+    assert found[there].tolist() == crossings(closes[there].tolist(), 3, 7)
+    assert not found[~there].any()
 
 
 def test_symbols_do_not_see_each_other() -> None:

@@ -257,6 +257,19 @@ def test_random_signals_trade_and_end_as_in_the_exact_engine(
     assert_same(result, exact(market, rules, FollowsSignals(market, flags)), panel.closes)
 
 
+@settings(max_examples=SEEDS, deadline=None, print_blob=True)
+@given(seed=st.integers(0, 2**32 - 1), places=st.integers(1, 80))
+def test_a_symbol_alone_is_held_between_its_signals_as_in_the_exact_engine(
+    seed: int, places: int
+) -> None:
+    random = np.random.default_rng(seed)
+    market, rules = random_market(random, places, 1), random_rules(random)
+    panel = panel_of(market)
+    flags = random.random((4, *panel.closes.shape)) < random.choice([0.01, 0.05])
+    result = backtest_signals(panel, signal_bits(*flags), rules, keep_fills=True)
+    assert_same(result, exact(market, rules, FollowsSignals(market, flags)), panel.closes)
+
+
 @pytest.fixture(scope="module")
 def sample_market() -> Market:
     """The packaged closes of twenty companies, 2018 to 2022."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from trading_assets.engine.bars import Market
 from trading_assets.engine.clock import Floats, Integers
+from trading_assets.engine.vectorised_columns import read_only
 from trading_assets.errors import InputError
 
 
@@ -65,11 +66,11 @@ def price_panel(
             remedy="Sort the rows and remove the ones that are there twice",
         )
     for name, block in zip(("close", "open"), blocks, strict=False):
-        wrong = first_wrong_price(block.ravel())
+        wrong = first_wrong_price(read_only(block).ravel())
         if wrong >= 0:
             raise _wrong(names, source, wrong, block, f"{name} must be a positive number")
     if len(blocks) == 2:
-        wrong = first_unpaired(blocks[0].ravel(), blocks[1].ravel())
+        wrong = first_unpaired(*(read_only(block).ravel() for block in blocks))
         if wrong >= 0:
             raise _wrong(names, source, wrong, blocks[1], "a bar has both an open and a close")
     return PricePanel(names, times, blocks[0], blocks[-1])

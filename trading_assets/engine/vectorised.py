@@ -68,6 +68,7 @@ from trading_assets.engine.vectorised_columns import (
     Rebalances,
     Signals,
     Terms,
+    read_only,
 )
 from trading_assets.errors import ConfigurationError, InputError
 
@@ -173,7 +174,7 @@ def backtest_weights(
     from trading_assets.engine.vectorised_checks import first_infinite
 
     asked = _shaped(weights, panel, "weights", np.float64)
-    wrong = first_infinite(asked.ravel())
+    wrong = first_infinite(read_only(asked).ravel())
     if wrong >= 0:
         raise _wrong_cell(panel, "weights", wrong, asked, "a weight must be finite or NaN")
     return _run(panel, rules, keep_fills, weights=asked)
@@ -296,11 +297,11 @@ def _run(
 
     terms = terms_of(rules, keep_fills=keep_fills)
     demand = Demand(
-        _read_only(weights),
-        Rebalances(*(_read_only(column) for column in rebalances)),
-        _read_only(signals),
+        read_only(weights),
+        Rebalances(*(read_only(column) for column in rebalances)),
+        read_only(signals),
     )
-    prices = Prices(_read_only(panel.closes), _read_only(panel.opens))
+    prices = Prices(read_only(panel.closes), read_only(panel.opens))
     history = np.empty((2, len(panel.timeline)))
     fills, book = run(prices, terms, demand, history)
     largest = float(max(history.max(), -history.min())) if history.size else 0.0
@@ -335,13 +336,6 @@ def _run(
         traded=float(totals[TRADED]),
         fills=columns,
     )
-
-
-def _read_only(array: Any) -> Any:
-    """A view that must not be written to: the loops are compiled once, for such arrays."""
-    view = np.ascontiguousarray(array).view()
-    view.flags.writeable = False
-    return view
 
 
 def _shaped(values: npt.ArrayLike, panel: PricePanel, name: str, kind: Any) -> Any:

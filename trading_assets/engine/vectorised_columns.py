@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +62,14 @@ class Demand(NamedTuple):
 
     weights: Floats
     rebalances: Rebalances
+    signals: Signals
+
+
+class Only(NamedTuple):
+    """Closes and signals of all symbols as one column each: those of the only one, where there is
+    one."""
+
+    closes: Floats
     signals: Signals
 
 
@@ -126,3 +134,10 @@ MEANINGS = np.array(
     ],
     dtype=np.int8,
 )  # fmt: skip
+
+
+def read_only(array: Any) -> Any:
+    """A contiguous view that must not be written to: loops are compiled once, for such arrays."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view

@@ -3,14 +3,10 @@
 Problem: a session is a dozen steps over a handful of columns, and there may be a million sessions.
 
 Choice: each step is a loop over columns without branches or calls, which the compiler turns into
-vector instructions; only stored numbers change hands between steps. Money is whole units kept in
-floats, so that sums are exact up to 2**53 units in any order. What is rounded is a product on its
-way there, and a float can be wrong about a tie: what is within `TIE_GUARD` of one is taken as the
-tie that its decimals make, half to even.
+vector instructions; only stored numbers change hands between steps. A symbol that is alone needs no
+steps between its signals: there its equity is one loop over its closes.
 
-Nothing here checks its input, and nothing here may be called with input that was not checked. The
-loops are in one module because what is kept on disk is made anew when the file that `run` is in
-changes, not when a file that it imports does.
+Nothing here checks its input, and nothing here may be called with input that was not checked.
 """
 
 from __future__ import annotations
@@ -19,52 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from trading_assets.engine.compilation import borrowing, compiled, inlined, reordered
+from trading_assets.engine.compilation import borrowing, compiled, inlined
+from trading_assets.engine.vectorised_alone import hold, next_signal
 from trading_assets.engine.vectorised_room import opened_book, room_for_fills, with_room
+from trading_assets.engine.vectorised_rounding import half_even, step_between, total, whole_steps
 
 # isort: off
 from trading_assets.engine.vectorised_columns import (
     CASH, CLOSE, CLOSE_LONG, CLOSE_SHORT, COMMISSION, EQUITY, FILLS, GO_LONG, GO_SHORT, HELD,
     MEANINGS, NOTHING, REBALANCED, SLIPPAGE, TRADED, WAITING,
-    Book, Demand, Fills, Floats, Prices, Rebalances, Signals, Terms,
+    Book, Demand, Fills, Floats, Only, Prices, Rebalances, Signals, Terms,
 )  # fmt: skip
 # isort: on
 
-# Four times the error that two products of correctly rounded floats can have.
-TIE_GUARD = 1e-15
-# As the exact engine cuts: what is this little below a step is that step.
-STEP_GUARD = 1e-9
 # What weights may add up to without borrowing, as the exact engine has it.
 GROSS_LIMIT = 1.0 + 1e-9
 PRICE_UNIT = 1e8
-
-
-@inlined
-def half_even(value: Any) -> Any:
-    """`value` as a whole number, half to even; within the guard of a half, it is one."""
-    near = np.rint(2.0 * value) * 0.5
-    return np.rint(near if abs(value - near) <= abs(value) * TIE_GUARD else value)
-
-
-@inlined
-def whole_steps(steps: Any) -> Any:
-    """`steps` cut towards zero; within the guard below a whole number, it is that number."""
-    return np.trunc(steps + np.copysign(STEP_GUARD, steps))
-
-
-@inlined
-def step_between(held: Any, after: Any, terms: Terms) -> Any:
-    """Signed shares that lead from `held` to `after`, as near to their decimals as floats are."""
-    return np.rint((after - held) * terms.share_steps) / terms.share_steps
-
-
-@reordered
-def total(values: Floats, count: int) -> float:
-    """Sum of the first `count` values."""
-    added = 0.0
-    for index in range(count):
-        added += values[index]
-    return added
 
 
 # What the account is worth
@@ -352,7 +318,7 @@ def keep_fills(book: Book, fills: Fills, place: int, count: int) -> None:
 
 
 @inlined
-def hold(book: Book, symbol: int, quantity: float, mark: float) -> None:
+def take_in(book: Book, symbol: int, quantity: float, mark: float) -> None:
     """Remember what is held of `symbol` from now on (signed shares), and what it is worth each."""
     book.quantity[symbol] = quantity
     book.mark[symbol] = mark
@@ -377,7 +343,7 @@ def execute(book: Book, fills: Fills, place: int, count: int, prices: Floats, te
     for index in range(count):
         totals[TRADED] += abs(notional[index])
         totals[SLIPPAGE] += (paid[index] - price[index]) * orders.quantity[index] * terms.money_unit
-        hold(book, orders.symbol[index], orders.after[index], price[index])
+        take_in(book, orders.symbol[index], orders.after[index], price[index])
 
 
 @inlined
@@ -399,7 +365,7 @@ def execute_one(
     book.totals[TRADED] += abs(notional)
     book.totals[SLIPPAGE] += (paid - price) * quantity * terms.money_unit
     book.counts[FILLS] += 1
-    hold(book, symbol, after, price)
+    take_in(book, symbol, after, price)
 
 
 # From signals to orders
@@ -496,9 +462,11 @@ def advance(
     fills: Fills,
     history: Floats,
     first: int,
+    only: Only,
 ) -> int:
     """Simulate from place `first` on; returns the place before which `fills` had no more room, the
-    number of places where they had.
+    number of places where they had. `only` are the columns of a symbol that is alone: from one of
+    its signals to the next it is held.
 
     Only what is stored may change hands here: an array that is bound anew within the loop costs
     more than all the arithmetic of a bar.
@@ -506,8 +474,25 @@ def advance(
     closes, opens = prices.closes, prices.opens
     weights, rebalances, signals = demand
     room = fills.place.size - 2 * closes.shape[1]
+    is_alone = signals.size > 0 and closes.shape[1] == 1
     cash, priced = 0.0, -1
-    for place in range(first, closes.shape[0]):
+    place = first - 1
+    while place + 1 < closes.shape[0]:
+        place += 1
+        if is_alone and not book.counts[WAITING]:
+            coming = next_signal(only.signals, place)
+            if coming > place:
+                book.mark[0] = hold(
+                    only.closes[place:coming],
+                    history[CASH, place:coming],
+                    history[EQUITY, place:coming],
+                    book.totals[CASH],
+                    book.quantity[0],
+                    book.mark[0],
+                    terms.money_unit,
+                )
+                place = coming - 1
+                continue
         if terms.keep_fills and book.counts[FILLS] + book.counts[WAITING] > room:
             return place
         if book.counts[WAITING]:
@@ -552,8 +537,9 @@ def run(prices: Prices, terms: Terms, demand: Demand, history: Floats) -> tuple[
     places, symbols = prices.closes.shape
     book = opened_book(symbols, terms.initial_money)
     fills = room_for_fills(1024 + 6 * symbols if terms.keep_fills else 0)
-    place = advance(prices, terms, demand, book, fills, history, 0)
+    only = Only(prices.closes.ravel(), demand.signals.ravel())
+    place = advance(prices, terms, demand, book, fills, history, 0, only)
     while place < places:
         fills = with_room(fills, 2 * fills.place.size)
-        place = advance(prices, terms, demand, book, fills, history, place)
+        place = advance(prices, terms, demand, book, fills, history, place, only)
     return fills, book

@@ -1,8 +1,6 @@
 """The arrays that the compiled loops write to.
 
 Sizes are for what can happen at one place: two orders of each symbol, and as many that wait.
-Compiled code on disk is made anew when `vectorised_kernels.py` changes: touch it after a change
-here.
 """
 
 from __future__ import annotations
