@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -353,9 +354,14 @@ def test_month_that_goes_on_is_a_partition_already() -> None:
 
 
 LONDON_DAILY = dt.time(16, 35)
+FILE_PRICES = {"path": "prices.csv"}
 
 
-def scheduled_graph(mode: str = "simulated", start: str = "2024-01-02") -> PortfolioGraph:
+def scheduled_graph(
+    mode: str = "simulated",
+    start: str = "2024-01-02",
+    prices: Mapping[str, str] = FILE_PRICES,
+) -> PortfolioGraph:
     """A portfolio in London, run at 16:35 UTC each session, ranked at 08:00 UTC each month."""
     return PortfolioGraph(
         PortfolioSettings.model_validate(
@@ -367,7 +373,7 @@ def scheduled_graph(mode: str = "simulated", start: str = "2024-01-02") -> Portf
                 "initial_cash": 1000,
                 "sessions": {"calendar": "XLON", "start": start},
                 "schedule": {"daily": "16:35"},
-                "prices": {"path": "prices.csv"},
+                "prices": prices,
                 "signals": {"strategies": [{"id": "mom", "kind": "momentum"}]},
                 "combination": {"method": "select", "strategy": "mom"},
                 "report": {"title": "Alpha"},
@@ -380,7 +386,7 @@ def utc(moment: str) -> dt.datetime:
     return dt.datetime.fromisoformat(moment).replace(tzinfo=dt.UTC)
 
 
-def daily_tick(moment: str, closed_through: str, **graph: str) -> dg.RunRequest | dg.SkipReason:
+def daily_tick(moment: str, closed_through: str, **graph: Any) -> dg.RunRequest | dg.SkipReason:
     """What the daily schedule answers, the book being closed through a session."""
     portfolio = scheduled_graph(**graph)
     schedule = daily_schedule(portfolio, daily_job(portfolio), LONDON_DAILY)
@@ -417,6 +423,22 @@ def test_the_daily_run_comes_at_its_own_time_in_winter_and_summer(moment: str) -
     schedule = session_schedule(graph, daily_job(graph))
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("35 16 * * *", "UTC")
     assert schedule.name == "alpha__sessions"
+
+
+def test_a_session_is_run_when_its_closes_are_final_at_the_second_tick_in_winter() -> None:
+    # Half an hour after London's close Yahoo's is final: 17:00 UTC in winter, 16:00 in summer.
+    prices = {"kind": "yahoo"}
+    portfolio = scheduled_graph(prices=prices)
+    schedule = session_schedule(portfolio, daily_job(portfolio))
+    assert schedule.cron_schedule == ["35 16 * * *", "5 17 * * *"]
+    assert isinstance(daily_tick("2024-02-06T16:35", "2024-02-05", prices=prices), dg.SkipReason)
+    for moment in ("2024-02-06T17:05", "2024-07-02T16:35"):
+        day = moment[:10]
+        before = str(portfolio.calendar.previous(dt.date.fromisoformat(day)))
+        assert asked_for(daily_tick(moment, before, prices=prices)) == (day, day)
+    # What was missed before is not kept waiting by the close of today.
+    early = daily_tick("2024-02-06T16:35", "2024-02-02", prices=prices)
+    assert asked_for(early) == ("2024-02-05", "2024-02-05")
 
 
 def test_a_session_that_is_closed_and_a_day_without_one_are_passed_over() -> None:

@@ -115,19 +115,23 @@ def months_begun(calendar: TradingCalendar, moment: dt.datetime, at: dt.time) ->
 
 
 def daily_schedule(graph: PortfolioGraph, job: AssetJob, at: dt.time) -> dg.ScheduleDefinition:
-    """Run the daily cycle at a time of day, UTC, on each session.
+    """Run the daily cycle at a time of day, UTC, on each session whose closes are final then.
 
-    The schedule ticks every day and asks which sessions are due and not closed in the book. Those
+    The schedule ticks every day, and a second time as much later as the source of prices waits for
+    a close to be final, and asks which sessions are due and not closed in the book. Those
     that were missed while the machine was off are run at the next start, in order, as one run: when
     it starts, Dagster evaluates the latest tick that it missed. At a real broker it comes beside
     the ticks of the session itself, and what was missed is finished without sending anything.
     """
     settings = graph.settings
+    wait = dt.timedelta(minutes=getattr(settings.prices, "wait_minutes", 0))
+    later = dt.datetime.combine(dt.date.min, at) + wait
+    ticks = [f"{each.minute} {each.hour} * * *" for each in (at, later)]
 
     @dg.schedule(
         name=f"{settings.id}__{'daily' if settings.mode.is_real else 'sessions'}",
         job=job,
-        cron_schedule=f"{at.minute} {at.hour} * * *",
+        cron_schedule=ticks if wait else ticks[0],
         execution_timezone="UTC",
         description=f"{at:%H:%M} UTC on each trading session.",
     )
@@ -135,9 +139,9 @@ def daily_schedule(graph: PortfolioGraph, job: AssetJob, at: dt.time) -> dg.Sche
         context: dg.ScheduleEvaluationContext, books: BookResource
     ) -> dg.RunRequest | dg.SkipReason:
         moment = context.scheduled_execution_time.astimezone(dt.UTC)
-        due = sessions_due(graph.calendar, moment, at)
+        due = sessions_due(graph.calendar, moment, at, wait)
         if not due:
-            return dg.SkipReason("the portfolio's first session is still to come")
+            return dg.SkipReason("no session of the portfolio is over and its closes final")
         with books.reading(settings) as log:
             closed = closed_session_dates(log)
         missing = [session for session in due if session not in closed]
@@ -145,7 +149,7 @@ def daily_schedule(graph: PortfolioGraph, job: AssetJob, at: dt.time) -> dg.Sche
             return dg.SkipReason(f"every session up to {due[-1]} is closed")
         first, last = missing[0], due[-1]
         return dg.RunRequest(
-            run_key=f"{moment:%Y-%m-%d}-daily",
+            run_key=f"{moment:%Y-%m-%d}-daily-{moment:%H%M}",
             partition_key=first.isoformat() if first == last else None,
             tags={"session_event": "daily"} | ({} if first == last else range_tags(first, last)),
         )
@@ -154,14 +158,15 @@ def daily_schedule(graph: PortfolioGraph, job: AssetJob, at: dt.time) -> dg.Sche
 
 
 def sessions_due(
-    calendar: TradingCalendar, moment: dt.datetime, at: dt.time
+    calendar: TradingCalendar, moment: dt.datetime, at: dt.time, wait: dt.timedelta
 ) -> tuple[dt.date, ...]:
-    """The portfolio's sessions whose time of day `at` (UTC) is not after `moment` (UTC),
-    ascending."""
+    """The portfolio's sessions, ascending, whose time of day `at` (UTC) and whose close and `wait`
+    after it are not after `moment` (UTC)."""
     return tuple(
         session
         for session in calendar.between(calendar.first, moment.date())
         if dt.datetime.combine(session, at, dt.UTC) <= moment
+        and calendar.closes_at(session) + wait <= moment
     )
 
 

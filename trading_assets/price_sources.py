@@ -25,6 +25,7 @@ from trading_assets.market_data.yahoo import (
     YahooPriceSource,
     take_snapshot,
 )
+from trading_assets.market_data.yahoo_actions import splits_not_in, yahoo_actions
 from trading_assets.market_data.yahoo_histories import SnapshotFolder
 from trading_assets.model.account import Unknown
 from trading_assets.model.market_events import PriceAdjustment
@@ -133,10 +134,19 @@ def yahoo_prices(
         lambda symbol, first: client.history(symbol, first, now),
         now,
     )
-    actions = CorporateActions()
     if settings.corporate_actions is not None:
         actions = read_corporate_actions(settings.corporate_actions, settings.currency, sessions)
-    return YahooPriceSource(snapshot, prices, symbols, sessions, actions)
+        told = splits_not_in(actions, snapshot.histories)
+    else:
+        wanted = prices.book_dividends
+        actions, told = yahoo_actions(
+            snapshot.histories,
+            settings.currency,
+            sessions,
+            # A real account is paid dividends, which its broker tells: not twice.
+            with_dividends=not settings.mode.is_real if wanted is None else wanted,
+        )
+    return YahooPriceSource(snapshot, prices, symbols, sessions, actions, told)
 
 
 def announced_actions(api: AlpacaApi, symbols: Iterable[str], today: dt.date) -> CorporateActions:

@@ -123,17 +123,20 @@ class AlpacaPrices(_Benchmarked):
 
 
 class YahooPrices(_Benchmarked):
-    """Daily closes from Yahoo, adjusted for splits.
+    """Daily closes from Yahoo, as they were quoted, with the splits and dividends that it tells.
 
-    `wait_minutes` is how long after a session's close its bar counts as complete, `refresh_minutes`
-    how long an answer is used again, `max_jump` the fraction beyond which a change from close to
-    close is warned of.
+    `wait_minutes` is how long after a session's close it counts as final, for Yahoo is a quarter of
+    an hour behind and auctions take five minutes; `refresh_minutes` how long an answer is used
+    again, `max_jump` the fraction beyond which a change is warned of. `book_dividends`: dividends
+    are booked on their ex-dates as Yahoo tells them, at a real broker only where it is set, for its
+    payments are booked. A file of corporate actions takes the place of what Yahoo tells.
     """
 
     kind: Literal["yahoo"]
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
-    wait_minutes: Annotated[int, Field(ge=0)] = 5
+    wait_minutes: Annotated[int, Field(ge=0)] = 30
     refresh_minutes: Annotated[int, Field(ge=0)] = 15
+    book_dividends: bool | None = None
     max_jump: Positive = Decimal("0.4")
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -15,7 +18,10 @@ from assets_tests.assets.graph_home import GraphHome, failures
 from assets_tests.yahoo.server import Bar, Fault, Listing, YahooStandIn
 from trading_assets.calendar import TradingCalendar
 from trading_assets.daily_run import QUIET
+from trading_assets.event_log.store import open_event_log
 from trading_assets.lake import Lake
+from trading_assets.model.corporate_actions import Dividend, Split
+from trading_assets.price_sources import open_prices
 from trading_assets.settings import SessionSettings, load_portfolio
 
 TEMPLATE = Path(__file__).parents[2] / "data/portfolios/templates/sector_momentum.yaml"
@@ -88,6 +94,11 @@ def held(home: SectorHome) -> set[str]:
     return set(table.column("symbol").to_pylist()) - {"CASH"}
 
 
+def quantities(table: pa.Table, symbol: str) -> list[Decimal]:
+    rows = zip(table["symbol"].to_pylist(), table["quantity"].to_pylist(), strict=True)
+    return [Decimal(quantity) for name, quantity in rows if name == symbol]
+
+
 def test_the_template_is_a_valid_portfolio(home: SectorHome) -> None:
     settings = load_portfolio(home.places.portfolios / "sector_momentum.yaml")
     assert settings.planning.no_trade_band == Decimal("0.02")
@@ -116,6 +127,74 @@ def test_the_three_that_rose_most_are_held_and_what_was_used_is_kept(
     prices = Lake(home.places.lake, "sector_momentum").read("prices", LAST)
     assert prices is not None
     assert set(prices.column("source").to_pylist()) == {f"yahoo {digest[:12]}"}
+
+
+def test_a_split_and_a_dividend_that_yahoo_tells_are_booked_and_a_second_run_changes_nothing(
+    home: SectorHome, yahoo: YahooStandIn
+) -> None:
+    day = LAST.isoformat()
+    # All closes of before are in new shares already, as Yahoo's are.
+    yahoo.listed["SXLK.L"] = replace(
+        yahoo.listed["SXLK.L"], splits={day: "2:1"}, dividends={day: "0.5"}
+    )
+    result = run(home)
+    assert result.success, failures(result)
+    before, after = (
+        Lake(home.places.lake, "sector_momentum").read("positions_eod", session) for session in RUN
+    )
+    assert before is not None
+    assert after is not None
+    (shares,) = quantities(before, "SXLK.L")
+    assert quantities(after, "SXLK.L") == [2 * shares]
+    log = open_event_log(home.places.books, "sector_momentum")
+    booked = [
+        record.event
+        for record in log.records(event_types=("split", "dividend"))
+        if record.session == LAST
+    ]
+    head = log.head()
+    log.close()
+    assert booked == [
+        Split(symbol="SXLK.L", ex_date=LAST, new_shares=2, old_shares=1),
+        Dividend(symbol="SXLK.L", ex_date=LAST, amount_per_share=Decimal("0.5"), currency="USD"),
+    ]
+    result_of_day = Lake(home.places.lake, "sector_momentum").read("pnl_daily", LAST)
+    assert result_of_day is not None
+    assert result_of_day["dividends"].to_pylist() == [shares]  # 0.5 on each of twice as many
+    assert run(home).success
+    log = open_event_log(home.places.books, "sector_momentum")
+    assert log.head() == head
+    log.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [
+        ({}, [Split, Dividend]),
+        ({"mode": "paper", "broker": {"kind": "ibkr"}}, [Split]),
+        (
+            {"mode": "paper", "broker": {"kind": "ibkr"}, "prices": {"book_dividends": True}},
+            [Split, Dividend],
+        ),
+        ({"prices": {"book_dividends": False}}, [Split]),
+    ],
+)
+def test_dividends_of_a_real_account_are_those_that_its_broker_pays(
+    home: SectorHome, yahoo: YahooStandIn, changes: dict[str, Any], kinds: list[type]
+) -> None:
+    day = LAST.isoformat()
+    yahoo.listed["SXLK.L"] = replace(
+        yahoo.listed["SXLK.L"], splits={day: "2:1"}, dividends={day: "0.5"}
+    )
+    path = home.places.portfolios / "sector_momentum.yaml"
+    content = yaml.safe_load(path.read_text())
+    path.write_text(
+        yaml.safe_dump(
+            content | changes | {"prices": content["prices"] | changes.get("prices", {})}
+        )
+    )
+    source = open_prices(load_portfolio(path), CALENDAR)
+    assert [type(action) for action in source.actions.of(LAST)] == kinds
 
 
 def test_a_bad_symbol_is_warned_of_and_the_signal_says_that_it_is_not_ranked(

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from trading_assets.errors import InputError
+from trading_assets.market_data.yahoo_events import ShareSplit
 from trading_assets.market_data.yahoo_histories import (
     DailyBar,
     DailyHistory,
@@ -91,13 +92,27 @@ def test_a_jump_is_told_and_one_by_the_factor_of_pence_is_unusable(
         assert "pence and pounds are mixed" in findings[0].message
 
 
-def test_a_split_explains_a_jump() -> None:
-    given = replace(history(*WHOLE[:4], bar(8, "20")), split_sessions=(SESSIONS[-1],))
-    # It is no jump; what holds the fund must be told of the new shares.
-    (finding,) = found(given)
-    assert (finding.check, finding.is_usable) == ("split", True)
-    assert "it split on 2024-03-08" in finding.message
-    assert found(replace(given, bars=WHOLE, split_sessions=(dt.date(2023, 3, 8),))) == []
+@pytest.mark.parametrize(
+    ("new", "old", "close", "is_usable"),
+    [
+        (2, 1, "40", True),
+        (2, 1, "20", False),  # the close before is of an old share
+        (3, 2, "26.9", False),  # 40 / 1.5 is 26.67, no jump beyond the limit
+        (3, 2, "36", True),  # it fell by a tenth
+        (1, 10, "400", False),
+        (1, 10, "41", True),
+    ],
+)
+def test_a_split_by_which_earlier_closes_were_not_divided_makes_them_unusable(
+    new: int, old: int, close: str, is_usable: bool
+) -> None:
+    split = ShareSplit(SESSIONS[-1], new, old)
+    findings = found(replace(history(*WHOLE[:4], bar(8, close)), splits=(split,)))
+    assert [(each.check, each.is_usable) for each in findings] == (
+        [] if is_usable else [("split", False)]
+    )
+    if not is_usable:
+        assert f"it split on 2024-03-08, {new} for {old}" in findings[0].message
 
 
 # Snapshots

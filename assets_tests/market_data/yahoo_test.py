@@ -19,7 +19,10 @@ from trading_assets.market_data.yahoo import (
     YahooPriceSource,
     take_snapshot,
 )
+from trading_assets.market_data.yahoo_actions import yahoo_actions
+from trading_assets.market_data.yahoo_events import CashDividend, ShareSplit
 from trading_assets.market_data.yahoo_histories import DailyHistory, Snapshot, SnapshotFolder
+from trading_assets.model.corporate_actions import Dividend
 from trading_assets.settings import SessionSettings, YahooPrices
 
 CALENDAR = TradingCalendar(SessionSettings(calendar="XLON", start=dt.date(2024, 3, 4)))
@@ -27,8 +30,8 @@ SESSIONS = [day for day in CALENDAR.history if dt.date(2024, 3, 4) <= day <= dt.
 MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY = SESSIONS
 DAYS = [day.isoformat() for day in SESSIONS]
 CLOSES = [CALENDAR.closes_at(day) for day in SESSIONS]
-# London closes at 16:30 UTC in winter; the daily run comes five minutes later.
-EVENING = dt.datetime(2024, 3, 8, 16, 35, tzinfo=dt.UTC)
+# London closes at 16:30 UTC in winter; half an hour later that is final.
+EVENING = dt.datetime(2024, 3, 8, 17, 0, tzinfo=dt.UTC)
 SETTINGS = YahooPrices(kind="yahoo", timeout_seconds=0.5)
 
 
@@ -117,7 +120,28 @@ def test_pence_become_pounds_where_they_enter(desk: Desk, yahoo: YahooStandIn) -
 def test_splits_are_known_by_their_session(desk: Desk, yahoo: YahooStandIn) -> None:
     bars = {day: Bar("10") for day in DAYS}
     yahoo.listed["SPLIT.L"] = Listing("USD", bars, splits={DAYS[2]: "2:1"})
-    assert desk.history("SPLIT.L").split_sessions == (WEDNESDAY,)
+    assert desk.history("SPLIT.L").splits == (ShareSplit(WEDNESDAY, 2, 1),)
+
+
+def test_a_split_has_whole_numbers_and_a_dividend_its_own_currency(
+    desk: Desk, yahoo: YahooStandIn
+) -> None:
+    yahoo.listed["PAYS.L"] = Listing(
+        "GBp",
+        {day: Bar("410") for day in DAYS},
+        splits={DAYS[1]: "3:2", DAYS[2]: "1:30", DAYS[3]: "5:5", DAYS[4]: "1234567:1000000"},
+        dividends={DAYS[1]: "12.5", DAYS[2]: "0.125 GBP", DAYS[3]: "0.16 USD"},
+    )
+    found = desk.history("PAYS.L")
+    assert found.splits == (ShareSplit(TUESDAY, 3, 2), ShareSplit(WEDNESDAY, 1, 30))
+    assert found.unread_events == (
+        "a split of 2024-03-08, 1.23457e+06 for 1e+06, is no number of shares",
+    )
+    assert found.dividends == (
+        CashDividend(TUESDAY, Decimal("0.125"), "GBP"),
+        CashDividend(WEDNESDAY, Decimal("0.125"), "GBP"),
+        CashDividend(THURSDAY, Decimal("0.16"), "USD"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -192,7 +216,7 @@ def test_while_the_service_is_down_the_last_good_prices_serve_with_their_age(
     assert snapshot.histories["UP.L"].taken_at == thursday
     assert snapshot.histories["DOWN.L"].taken_at == EVENING
     assert (
-        "UP.L: Yahoo has an error (HTTP 500); prices of 2024-03-07 16:35 UTC serve, 24 hours old"
+        "UP.L: Yahoo has an error (HTTP 500); prices of 2024-03-07 17:00 UTC serve, 24 hours old"
     ) in snapshot.warnings
     prices = desk.source(snapshot).before(FRIDAY, ["DOWN.L", "UP.L"]).prices
     assert prices["UP.L"].source == f"yahoo {snapshot.sha256[:12]}, 24 hours old"
@@ -253,13 +277,69 @@ def test_a_bar_that_is_missing_is_told_and_one_that_still_goes_on_is_no_close(
     yahoo.listed["UP.L"] = listing("41.25", "41.3", "41.35", "41.4")
     snapshot = desk.snapshot()
     assert snapshot.warnings == ("UP.L: the last bar is of 2024-03-07, that of 2024-03-08 is due",)
-    # At 16:34 Friday's bar is not complete, whatever Yahoo shows of it.
+    # At 16:59 Friday's close is not final, whatever Yahoo shows of it.
     early = desk.snapshot(EVENING - dt.timedelta(minutes=1), symbols=("DOWN.L",))
     assert early.histories["DOWN.L"].bars[-1].session == THURSDAY
     assert early.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("last_trade", "is_final"),
+    [
+        ("16:20:30", False),  # a quarter of an hour behind
+        ("16:29:59", False),  # the closing auction goes on
+        ("16:35:12", True),  # its price is there
+        (None, False),
+    ],
+)
+def test_five_minutes_after_the_close_it_is_final_only_where_yahoo_shows_the_auctions_trade(
+    desk: Desk, yahoo: YahooStandIn, last_trade: str | None, is_final: bool
+) -> None:
+    traded = None
+    if last_trade is not None:
+        traded = dt.datetime.fromisoformat(f"2024-03-08T{last_trade}+00:00")
+    bars = listing("41.25", "41.3", "41.35", "41.4", "41.45").bars
+    yahoo.listed["UP.L"] = Listing("USD", bars, last_trade=traded)
+    snapshot = desk.snapshot(EVENING - dt.timedelta(minutes=24), symbols=("UP.L",))
+    close = desk.source(snapshot).at_close(FRIDAY, ["UP.L"]).price_of("UP.L")
+    assert close == (Decimal("41.45") if is_final else None)
+
+
+def test_a_young_snapshot_of_before_the_close_was_final_is_not_used_again(desk: Desk) -> None:
+    early = desk.snapshot(EVENING - dt.timedelta(minutes=1))
+    assert early.histories["UP.L"].bars[-1].session == THURSDAY
+    assert desk.snapshot(EVENING).histories["UP.L"].bars[-1].session == FRIDAY
+
+
 # As a price source
+
+
+def test_a_close_is_that_of_its_day_whenever_it_is_asked_for(
+    desk: Desk, yahoo: YahooStandIn
+) -> None:
+    # 120 and 123 were quoted, then three new shares for each: 41, 42 and 43 from Wednesday on.
+    yahoo.listed["UP.L"] = listing("40", "41", "41", "42", "43")
+    yahoo.listed["UP.L"] = Listing(
+        "USD", yahoo.listed["UP.L"].bars, splits={DAYS[2]: "3:1"}, dividends={DAYS[1]: "0.2"}
+    )
+    snapshot = desk.snapshot()
+    actions, told = yahoo_actions(snapshot.histories, "USD", SESSIONS, with_dividends=True)
+    source = YahooPriceSource(snapshot, SETTINGS, ["UP.L"], SESSIONS, actions)
+    assert told == ()
+    assert [source.at_close(day, ["UP.L"]).price_of("UP.L") for day in SESSIONS] == [
+        120, 123, 41, 42, 43,
+    ]  # fmt: skip
+    # 0.2 per new share is 0.6 for one of Tuesday's.
+    (dividend,) = actions.of(TUESDAY)
+    assert isinstance(dividend, Dividend)
+    assert dividend.amount_per_share == Decimal("0.6")
+    # At Wednesday's open there are new shares: Tuesday's close is told in them.
+    price = source.before(WEDNESDAY, ["UP.L"]).prices["UP.L"]
+    assert [price.price, price.reference_price] == [41, 40]
+    assert price.source.endswith("; split 3:1 of 2024-03-06")
+    assert source.before(TUESDAY, ["UP.L"]).prices["UP.L"].price == 120
+    # 1,000 of today's are 333 and a third of Monday's.
+    assert source.at_close(MONDAY, ["UP.L"]).prices["UP.L"].volume == 333
 
 
 def test_before_a_session_earlier_closes_are_known_and_their_age_in_sessions(desk: Desk) -> None:

@@ -52,12 +52,15 @@ class Bar:
 
 @dataclass(frozen=True)
 class Listing:
-    """One symbol: the currency that Yahoo gives, its bars by day, splits as "new:old" by day."""
+    """One symbol: the currency that Yahoo gives, its bars by day, splits as "new:old" by day,
+    dividends as "0.25" or "0.25 EUR" by day, and when it last traded."""
 
     currency: str
     bars: Mapping[str, Bar]
     zone: str = "Europe/London"
     splits: Mapping[str, str] = field(default_factory=dict)
+    dividends: Mapping[str, str] = field(default_factory=dict)
+    last_trade: dt.datetime | None = None
 
 
 class YahooStandIn:
@@ -183,6 +186,7 @@ def _chart(symbol: str, listing: Listing, bars: Mapping[str, Bar]) -> dict[str, 
     closes = [_single(bar.close) for bar in bars.values()]
     adjusted = [_single(bar.adjusted or bar.close) for bar in bars.values()]
     zone = ZoneInfo(listing.zone)
+    traded = listing.last_trade
     offset = dt.datetime(2024, 3, 4, tzinfo=zone).utcoffset() or dt.timedelta()
     meta = {
         "currency": listing.currency,
@@ -193,6 +197,7 @@ def _chart(symbol: str, listing: Listing, bars: Mapping[str, Bar]) -> dict[str, 
         "timezone": "GMT",
         "gmtoffset": int(offset.total_seconds()),
         "regularMarketPrice": closes[-1] if closes else None,
+        **({"regularMarketTime": int(traded.timestamp())} if traded else {}),
         "priceHint": 2,
         "dataGranularity": "1d",
         "range": "",
@@ -220,6 +225,15 @@ def _chart(symbol: str, listing: Listing, bars: Mapping[str, Bar]) -> dict[str, 
     }
     if bars:
         result["timestamp"] = [_opened(day, listing) for day in bars]
-    if splits:
-        result["events"] = {"splits": splits}
+    dividends = {
+        str(_opened(day, listing)): {
+            "date": _opened(day, listing),
+            "amount": float(told.split()[0]),
+            **({"currency": told.split()[1]} if " " in told else {}),
+        }
+        for day, told in listing.dividends.items()
+    }
+    events = {"splits": splits, "dividends": dividends}
+    if splits or dividends:
+        result["events"] = {name: rows for name, rows in events.items() if rows}
     return {"chart": {"result": [result], "error": None}}

@@ -19,15 +19,18 @@ import math
 import warnings
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from decimal import Context, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from trading_assets.errors import PricesUnknownError
+from trading_assets.market_data.adjustment import adjusted_for_actions
 from trading_assets.market_data.base import ADJUSTED_CLOSE_AGE_SESSIONS
 from trading_assets.market_data.corporate_actions import CorporateActions
+from trading_assets.market_data.yahoo_actions import as_quoted, shares_since
+from trading_assets.market_data.yahoo_events import ChartEvents, chart_events, seven_digits
 from trading_assets.market_data.yahoo_histories import (
     DailyBar,
     DailyHistory,
@@ -38,15 +41,16 @@ from trading_assets.market_data.yahoo_histories import (
 )
 from trading_assets.model.currency import in_major_unit
 from trading_assets.model.instrument import AdjustedPair, Price, PriceSnapshot
-from trading_assets.model.money import plain
 from trading_assets.settings import YahooPrices
 
 if TYPE_CHECKING:
     from trading_assets.market_data.yahoo_session import YahooSession
 
 LOG = logging.getLogger(__name__)
-_SINGLE = Context(prec=7)
-"""Yahoo's prices are floats of 32 bits, which hold seven digits; doubles add noise to them."""
+
+
+CLOSING_AUCTION = dt.timedelta(minutes=5)
+"""How long after a session's close its last price is still being found; London's takes longest."""
 
 
 class FetchFailure(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,11 +115,12 @@ class YahooClient:
                     timeout=self._timeout_seconds,
                 )
                 currency = str(ticker.history_metadata["currency"])
+            events = chart_events(session.content)
         except (YFException, *_UNREADABLE) as error:
             return _failure(symbol, error, session)
         finally:
             session.close()
-        return _history(symbol, currency, now, table)
+        return _history(symbol, currency, now, table, events)
 
 
 def _failure(symbol: str, error: Exception, session: YahooSession) -> FetchFailure:
@@ -145,15 +150,16 @@ def _service(symbol: str, reason: str) -> FetchFailure:
     return FetchFailure(symbol=symbol, reason=reason, is_service=True)
 
 
-def _history(symbol: str, quoted: str, now: dt.datetime, table: Any) -> Fetched:
-    bars, splits = [], []
+def _history(
+    symbol: str, quoted: str, now: dt.datetime, table: Any, events: ChartEvents
+) -> Fetched:
+    bars = []
     currency = in_major_unit(Decimal(1), quoted)[1]
-    columns = ("Close", "Adj Close", "Volume", "Stock Splits")
-    rows = zip(table.index, *(table[name] for name in columns), strict=True)
-    for stamp, close, adjusted, volume, split in rows:
+    rows = zip(
+        table.index, *(table[name] for name in ("Close", "Adj Close", "Volume")), strict=True
+    )
+    for stamp, close, adjusted, volume in rows:
         session = stamp.date()
-        if split:
-            splits.append(session)
         if not math.isfinite(close) or close <= 0:
             continue
         price = _price(close, quoted)
@@ -172,13 +178,15 @@ def _history(symbol: str, quoted: str, now: dt.datetime, table: Any) -> Fetched:
         currency=currency,
         taken_at=now,
         bars=tuple(bars),
-        split_sessions=tuple(splits),
+        splits=events.splits,
+        dividends=events.dividends,
+        last_trade_at=events.last_trade_at,
+        unread_events=events.unread,
     )
 
 
 def _price(value: float, quoted: str) -> Decimal:
-    price = _SINGLE.create_decimal(repr(float(value)))
-    return in_major_unit(Decimal(plain(price)), quoted)[0]
+    return in_major_unit(seven_digits(value), quoted)[0]
 
 
 class YahooCalendar(msgspec.Struct, frozen=True):
@@ -207,11 +215,15 @@ def take_snapshot(
     A snapshot that is younger than `refresh_minutes` and about the same symbols is used again.
     Raises PricesUnknownError where no symbol has a history, neither now nor kept.
     """
-    before = kept.latest()
-    if before is not None and _is_fresh(before, symbols, now, settings.refresh_minutes):
+    before, wait = kept.latest(), dt.timedelta(minutes=settings.wait_minutes)
+    last_due = calendar.complete_through(now - wait)
+    if (
+        before is not None
+        and _is_fresh(before, symbols, now, settings.refresh_minutes)
+        and calendar.complete_through(before.taken_at - wait) == last_due
+    ):
         return before
     known = {} if before is None else before.histories
-    last_due = calendar.complete_through(now - dt.timedelta(minutes=settings.wait_minutes))
     taken: dict[str, DailyHistory] = {}
     told: list[str] = []
     down: FetchFailure | None = None
@@ -223,7 +235,7 @@ def take_snapshot(
                 down = fetched
             told.append(_served(fetched, known, taken, now))
             continue
-        complete = _complete(fetched, last_due)
+        complete = _complete(fetched, last_due, calendar)
         findings = history_findings(
             complete, currency, calendar.sessions, last_due, settings.max_jump
         )
@@ -273,9 +285,20 @@ def _left_out(finding: HistoryFinding) -> str:
     return str(finding) if finding.is_usable else f"{finding}; it is left out"
 
 
-def _complete(history: DailyHistory, last_due: dt.date | None) -> DailyHistory:
-    """Without bars of sessions that still go on: their close is not one."""
-    bars = [bar for bar in history.bars if last_due is not None and bar.session <= last_due]
+def _complete(
+    history: DailyHistory, last_due: dt.date | None, calendar: YahooCalendar
+) -> DailyHistory:
+    """Without bars of sessions whose close is not final.
+
+    Yahoo shows the last price that it has heard as the day's close, also before the closing auction
+    and while it is still behind the exchange. So a close is final when the wait after it is over,
+    or when Yahoo itself shows a trade that no session could have before its auction ended.
+    """
+    traded_through = None
+    if history.last_trade_at is not None:
+        traded_through = calendar.complete_through(history.last_trade_at - CLOSING_AUCTION)
+    final = max(last_due or dt.date.min, traded_through or dt.date.min)
+    bars = [bar for bar in history.bars if bar.session <= final]
     return msgspec.structs.replace(history, bars=tuple(bars))
 
 
@@ -290,9 +313,9 @@ def age(history: DailyHistory, now: dt.datetime) -> str:
 class YahooPriceSource:
     """A snapshot as the price source of a portfolio.
 
-    Closes are adjusted for splits up to the snapshot, so corporate actions do not adjust them
-    again. `warnings` say what was left out or is old. A price's `source` names the snapshot, and
-    the age of a history that is older than it.
+    Closes are those that were quoted on their day (`yahoo_actions.py`); before a session they are
+    in the shares of its open, by `actions`. `warnings` say what was left out or is old. A
+    price's `source` names the snapshot, and the age of a history that is older than it.
     """
 
     def __init__(
@@ -302,9 +325,10 @@ class YahooPriceSource:
         symbols: Iterable[str],
         sessions: Sequence[dt.date],
         actions: CorporateActions | None = None,
+        warnings: tuple[str, ...] = (),
     ) -> None:
         self.actions = CorporateActions() if actions is None else actions
-        self.warnings = snapshot.warnings
+        self.warnings = (*snapshot.warnings, *warnings)
         self._snapshot = snapshot
         self._sha256 = snapshot.sha256
         self._settings = settings
@@ -335,7 +359,16 @@ class YahooPriceSource:
     def before(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
         """The latest close of each symbol strictly before `session`."""
         last = bisect_left(self._sessions, session) - 1
-        return self._prices(session, symbols, last, own=False)
+        snapshot = self._prices(session, symbols, last, own=False)
+        if not self.actions.by_symbol:
+            return snapshot
+        return adjusted_for_actions(snapshot, self.actions.by_symbol, self._reference_session)
+
+    def _reference_session(self, price: Price) -> dt.date | None:
+        """The session of the close before `price`; None where there is none."""
+        days = self._days[price.symbol]
+        index = bisect_left(days, price.session) - 1
+        return days[index] if index >= 0 else None
 
     def at_close(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
         """The close of `session` itself, once it is complete."""
@@ -385,15 +418,27 @@ class YahooPriceSource:
                 continue
             prices[symbol] = Price(
                 symbol=symbol,
-                price=bar.close,
+                price=self._quoted(symbol, bar),
                 currency=self._snapshot.histories[symbol].currency,
                 session=bar.session,
                 age_sessions=last - bisect_left(self._sessions, bar.session),
                 source=self._source(symbol),
-                reference_price=self._bars[symbol][index - 1].close if index else None,
-                volume=None if bar.volume is None else Decimal(bar.volume),
+                reference_price=self._quoted(symbol, self._bars[symbol][index - 1])
+                if index
+                else None,
+                volume=self._volume(symbol, bar),
             )
         return PriceSnapshot(session=session, prices=prices, missing=tuple(missing))
+
+    def _quoted(self, symbol: str, bar: DailyBar) -> Decimal:
+        return as_quoted(bar.close, shares_since(self._snapshot.histories[symbol], bar.session))
+
+    def _volume(self, symbol: str, bar: DailyBar) -> Decimal | None:
+        """Shares of the bar's day; whole ones, for so they were traded."""
+        if bar.volume is None:
+            return None
+        ratio = shares_since(self._snapshot.histories[symbol], bar.session)
+        return Decimal(round(bar.volume / ratio))
 
     def _source(self, symbol: str) -> str:
         history = self._snapshot.histories[symbol]

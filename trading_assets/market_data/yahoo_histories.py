@@ -19,14 +19,13 @@ import msgspec
 
 from trading_assets.atomic_file import replace_file
 from trading_assets.errors import InputError
+from trading_assets.market_data.yahoo_events import CashDividend, ShareSplit
 from trading_assets.model.money import plain
 
 MIN_ROWS = Decimal("0.8")
 """Of the sessions between its first and last bar, the fraction that a history must have."""
 PENCE_FACTOR = (Decimal(50), Decimal(200))
 """A price that is so many times the one before, or one such part of it, changed its unit."""
-RECENT_BARS = 10
-"""Of how many last bars a split is told."""
 
 
 class DailyBar(msgspec.Struct, frozen=True):
@@ -40,14 +39,21 @@ class DailyBar(msgspec.Struct, frozen=True):
 
 
 class DailyHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """One symbol's bars, ascending, as they were known at `taken_at` (UTC); `currency` by ISO 4217,
-    `split_sessions` those at whose open it split."""
+    """One symbol's bars, ascending, as they were known at `taken_at` (UTC); `currency` by ISO 4217.
+
+    All numbers are in the shares of `taken_at`: closes and dividends of before a split are divided
+    by it. `last_trade_at` (UTC) is None where Yahoo does not say; `unread_events` are what it told
+    and nobody can book.
+    """
 
     symbol: str
     currency: str
     taken_at: dt.datetime
     bars: tuple[DailyBar, ...]
-    split_sessions: tuple[dt.date, ...] = ()
+    splits: tuple[ShareSplit, ...] = ()
+    dividends: tuple[CashDividend, ...] = ()
+    last_trade_at: dt.datetime | None = None
+    unread_events: tuple[str, ...] = ()
 
 
 class HistoryFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,8 +78,9 @@ def history_findings(
     """What is wrong with a history, for a portfolio in `currency`: nothing when empty.
 
     `sessions` are the calendar's, ascending; `last_due` is the last one whose bar must be there,
-    None where none is. A close that is more than `max_jump` (a fraction) away from the one before,
-    without a split, is told; one that is away by the factor of pence and pounds makes it unusable.
+    None where none is. A close that is more than `max_jump` (a fraction) away from the one before
+    is told; one that is away by the factor of pence and pounds makes it unusable, and so does a
+    split by which earlier closes were not divided.
     """
     bars = history.bars
     if not bars:
@@ -87,7 +94,6 @@ def history_findings(
         found.append(_finding(history, "last_date", message))
     found += _rows(history, sessions)
     found += _jumps(history, max_jump)
-    found += _splits(history)
     return tuple(found)
 
 
@@ -105,33 +111,36 @@ def _rows(history: DailyHistory, sessions: Sequence[dt.date]) -> list[HistoryFin
 
 def _jumps(history: DailyHistory, max_jump: Decimal) -> list[HistoryFinding]:
     found = []
+    splits = {split.session: split for split in history.splits}
     for before, bar in zip(history.bars, history.bars[1:], strict=False):
         ratio = bar.close / before.close
-        if abs(ratio - 1) <= max_jump or bar.session in history.split_sessions:
+        split = splits.get(bar.session)
+        if split is not None and _is_undivided(ratio, split):
+            message = (
+                f"it split on {split.session}, {split.new_shares} for {split.old_shares}, and the "
+                f"close before is still in old shares: from {plain(before.close)} to "
+                f"{plain(bar.close)}"
+            )
+            found.append(_finding(history, "split", message, is_usable=False))
+            continue
+        if abs(ratio - 1) <= max_jump:
             continue
         low, high = PENCE_FACTOR
         unit = low <= ratio <= high or low <= 1 / ratio <= high
         message = (
-            f"from {plain(before.close)} to {plain(bar.close)} on {bar.session} without a split"
+            f"from {plain(before.close)} to {plain(bar.close)} on {bar.session}"
+            + ("" if split is not None else " without a split")
             + (": pence and pounds are mixed" if unit else "")
         )
         found.append(_finding(history, "jump", message, is_usable=not unit))
     return found
 
 
-def _splits(history: DailyHistory) -> list[HistoryFinding]:
-    """Splits of the last sessions, of which a book that holds the symbol must be told."""
-    recent = {bar.session for bar in history.bars[-RECENT_BARS:]}
-    return [
-        _finding(
-            history,
-            "split",
-            f"it split on {session}, and closes from before are in new shares already; the book "
-            "learns of it from the file of corporate actions alone",
-        )
-        for session in history.split_sessions
-        if session in recent
-    ]
+def _is_undivided(ratio: Decimal, split: ShareSplit) -> bool:
+    """True where a close over the one before is nearer to what the split makes of an old share than
+    to no change at all."""
+    made = Decimal(split.old_shares) / split.new_shares
+    return abs((ratio / made).ln()) < abs(ratio.ln())
 
 
 def _finding(

@@ -2,8 +2,9 @@
 
 yfinance reports a page of HTML, an error of the server and a block alike, as JSON that cannot be
 read. The session remembers status and kind of the last answer about prices, so that the error can
-say which it was. With a relay, requests to every host go to that address instead, the host in
-front of the path: for networks that reach Yahoo through a gateway of their own.
+say which it was, and the answer, of which yfinance drops what it has no use for. With a relay,
+requests to every host go to that address instead, the host in front of the path: for networks that
+reach Yahoo through a gateway of their own.
 """
 
 from __future__ import annotations
@@ -24,11 +25,12 @@ class YahooSession(requests.Session[Any]):
         self._relay = relay
         self.status: int | None = None
         self.content_type = ""
+        self.content = b""
 
     def request(self, method: Any, url: str, *args: Any, **options: Any) -> Any:
         """As curl_cffi's, by way of the relay; about prices it is remembered."""
         if PRICES_PATH in url:
-            self.status, self.content_type = None, ""
+            self.status, self.content_type, self.content = None, "", b""
         if self._relay is not None:
             parts = urlsplit(url)
             query = f"?{parts.query}" if parts.query else ""
@@ -39,4 +41,5 @@ class YahooSession(requests.Session[Any]):
         if PRICES_PATH in url:
             self.status = response.status_code
             self.content_type = str(response.headers.get("Content-Type", ""))
+            self.content = bytes(response.content)
         return response
