@@ -57,7 +57,7 @@ def adjusted_closes(prices: object) -> AdjustedCloses:
     name = getattr(prices, "name", "none")
     raise ConfigurationError(
         f"momentum needs adjusted closes of a year and more, and the price source ({name}) has "
-        "none. Use `prices: {kind: files}` or `{kind: yahoo}`."
+        "none. Use a file, `prices: {kind: yahoo}` or `{kind: alpaca}`."
     )
 
 

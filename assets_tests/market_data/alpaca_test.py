@@ -22,6 +22,7 @@ from trading_assets.errors import PricesUnknownError
 from trading_assets.market_data.alpaca import AlpacaMarketData, BarQuery
 from trading_assets.market_data.alpaca_prices import AlpacaPriceSource
 from trading_assets.market_data.bar_cache import BarCache
+from trading_assets.market_data.base import AdjustedCloses
 from trading_assets.model.account import Unknown
 from trading_assets.model.arrival import MarketQuote
 from trading_assets.model.instrument import LatestPrice
@@ -406,3 +407,38 @@ def test_prices_that_cannot_be_had_stop_whoever_needs_them(alpaca: AlpacaStandIn
     alpaca.faults.add(Fault("status", "GET", "/v2/stocks/bars", status=504, times=9))
     with pytest.raises(PricesUnknownError, match="HTTP 504"):
         source(alpaca).before(MONDAY, ["AAPL"])
+
+
+def test_momentum_is_told_by_adjusted_closes_that_no_later_dividend_changes(
+    alpaca: AlpacaStandIn,
+) -> None:
+    # A share of Thursday's is two of Friday's, which pays 2 of 100 on Friday: 200 are 98 then.
+    add_days(alpaca, "AAPL", thursday="200", friday="99", monday="95")
+    alpaca.account.market.split("AAPL", midnight(FRIDAY), Decimal(2))
+    alpaca.account.market.dividend("AAPL", midnight(FRIDAY), Decimal("0.98"))
+    add_days(alpaca, "MSFT", friday="400")
+    found = source(alpaca).adjusted_pair("AAPL", THURSDAY, FRIDAY)
+    assert found is not None
+    assert (found.start_session, found.end_session) == (THURSDAY, FRIDAY)
+    assert [found.start_close, found.end_close] == [98, 99]
+    # On Monday another 5 of 100 are paid: all bars of before change, what was earned does not.
+    alpaca.account.market.dividend("AAPL", midnight(MONDAY), Decimal("0.95"))
+    assert source(alpaca).adjusted_pair("AAPL", THURSDAY, FRIDAY) == found
+
+
+def test_momentum_asks_for_all_symbols_at_once_and_has_none_of_what_is_too_old(
+    alpaca: AlpacaStandIn,
+) -> None:
+    add_days(alpaca, "AAPL", thursday="200", friday="210")
+    add_days(alpaca, "MSFT", friday="400")
+    prices = source(alpaca)
+    assert prices.adjusted_pair("AAPL", THURSDAY, FRIDAY) is not None
+    assert prices.adjusted_pair("MSFT", THURSDAY, FRIDAY) is None
+    assert len(asked_for_bars(alpaca)) == 3
+    assert isinstance(prices, AdjustedCloses)
+
+
+def test_momentum_does_not_rank_what_alpaca_could_not_say(alpaca: AlpacaStandIn) -> None:
+    alpaca.faults.add(Fault("status", "GET", "/v2/stocks/bars", status=502, times=9))
+    with pytest.raises(PricesUnknownError, match="Alpaca could not say"):
+        source(alpaca).adjusted_pair("AAPL", THURSDAY, FRIDAY)

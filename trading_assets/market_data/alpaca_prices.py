@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import TypeVar
@@ -19,10 +19,12 @@ from trading_assets.market_data.alpaca import (
     AlpacaMarketData,
     BarQuery,
 )
+from trading_assets.market_data.base import ADJUSTED_CLOSE_AGE_SESSIONS
 from trading_assets.market_data.corporate_actions import CorporateActions
 from trading_assets.model.account import Answer, Unknown
-from trading_assets.model.instrument import LatestPrice, Price, PriceSnapshot
+from trading_assets.model.instrument import AdjustedPair, LatestPrice, Price, PriceSnapshot
 from trading_assets.model.market_events import PriceAdjustment, PriceBar
+from trading_assets.model.money import rounded_price
 from trading_assets.settings import AlpacaPrices
 
 T = TypeVar("T")
@@ -53,6 +55,7 @@ class AlpacaPriceSource:
         self._sessions = tuple(sessions)
         self._symbols = tuple(sorted(set(symbols)))
         self._used = hashlib.sha256()
+        self._pairs: dict[tuple[dt.date, dt.date], dict[str, AdjustedPair]] = {}
 
     @property
     def name(self) -> str:
@@ -119,6 +122,56 @@ class AlpacaPriceSource:
             prices=prices,
             missing=tuple(symbol for symbol in names if symbol not in prices),
         )
+
+    def adjusted_pair(self, symbol: str, start: dt.date, end: dt.date) -> AdjustedPair | None:
+        """See `AdjustedCloses`. The first to ask has all symbols of the portfolio asked for.
+
+        Alpaca adjusts for all that happened until it is asked; the first close is told in shares of
+        the second, whose close is as it was quoted, so that neither changes with a later dividend.
+        """
+        if (start, end) not in self._pairs:
+            self._pairs[start, end] = self._adjusted_pairs(start, end, {*self.symbols, symbol})
+        return self._pairs[start, end].get(symbol)
+
+    def _adjusted_pairs(
+        self, start: dt.date, end: dt.date, symbols: Iterable[str]
+    ) -> dict[str, AdjustedPair]:
+        names = tuple(sorted(symbols))
+        firsts = self._recent(start, names, PriceAdjustment.ALL)
+        lasts = self._recent(end, names, PriceAdjustment.ALL)
+        quoted = self._recent(end, names, PriceAdjustment.RAW)
+        return {
+            symbol: AdjustedPair(
+                start_session=self._sessions[self._place(firsts[symbol])],
+                start_close=rounded_price(
+                    firsts[symbol].close * quoted[symbol].close / lasts[symbol].close
+                ),
+                end_session=self._sessions[self._place(quoted[symbol])],
+                end_close=quoted[symbol].close,
+            )
+            for symbol in names
+            if symbol in firsts and symbol in lasts and symbol in quoted
+        }
+
+    def _recent(
+        self, session: dt.date, symbols: tuple[str, ...], adjustment: PriceAdjustment
+    ) -> dict[str, PriceBar]:
+        """The latest bar of each symbol on or before a session, unless it is too old."""
+        place = bisect_right(self._sessions, session) - 1
+        if place < 0:
+            return {}
+        first = self._sessions[max(place - ADJUSTED_CLOSE_AGE_SESSIONS, 0)]
+        query = BarQuery(
+            symbols=symbols,
+            timeframe=DAY,
+            start=_midnight(first),
+            end=_midnight(self._sessions[place] + dt.timedelta(days=1)),
+            adjustment=adjustment,
+        )
+        found = _answered(self._data.bars(query)).bars
+        for bars in found.values():
+            self._used.update(msgspec.json.encode(bars[-1]))
+        return {symbol: bars[-1] for symbol, bars in found.items()}
 
     def _snapshot(
         self, session: dt.date, symbols: Iterable[str], end: int, *, own: bool
