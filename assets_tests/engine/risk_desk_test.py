@@ -120,6 +120,20 @@ def test_volatility_target_halves_what_is_twice_as_volatile() -> None:
     assert early.desk.rejections == {"VOLATILITY_UNKNOWN": 1}
 
 
+def test_the_volatility_of_weekly_bars_is_that_of_52_a_year() -> None:
+    rows: list[Row] = [(x, x, x, x) for x in (100.0, 110.0, 99.0, 100.0)]
+    sizing = {"method": "volatility_target", "annual_volatility": "0.1", "lookback_bars": 2}
+    weekly = run(
+        rows,
+        {2: [opening()]},
+        timeframe=parse_timeframe("1Week"),
+        minutes=7 * 24 * 60,
+        risk={"id": "p", "sizing": sizing},
+    )
+    expected = int(1_000_000 * 0.1 / (np.sqrt(0.02) * np.sqrt(52)) / 99)
+    assert [fill.shares for fill in fills(weekly)] == [expected]
+
+
 def test_kelly_waits_for_trades_and_then_stakes_by_what_they_earned() -> None:
     rows: list[Row] = [(x, x, x, x) for x in (100.0, 100.0, 110.0, 100.0, 95.0, 100.0, 100.0)]
     sizing = {"method": "kelly", "min_trades": 2, "max_weight": 1, "fraction": 1}

@@ -137,3 +137,46 @@ def test_answers_of_a_market_data_source_become_columns() -> None:
     assert columns.volume[0] == 500
     assert np.isnan(columns.volume[1])
     assert str(columns.timeframe) == "1Min"
+
+
+def spaced(folder: Path, start: str, step: np.timedelta64, count: int = 30) -> Path:
+    """Bars of AAA a step apart."""
+    times = np.datetime64(start, "s") + np.arange(count) * step.astype("m8[s]")
+    rows = "\n".join(f"AAA,{time},10" for time in times)
+    (folder / "spaced.csv").write_text(f"symbol,time,close\n{rows}\n")
+    return folder / "spaced.csv"
+
+
+HOUR, DAY = np.timedelta64(1, "h"), np.timedelta64(1, "D")
+
+
+@pytest.mark.parametrize(
+    ("step", "timeframe", "found"),
+    [
+        (DAY, "1Hour", "longer"),
+        (HOUR, "1Day", "shorter"),
+        (HOUR, "4Hour", "shorter"),
+        (DAY, "1Week", "shorter"),
+        (7 * DAY, "1Day", "longer"),
+        (7 * DAY, "1Month", "shorter"),
+        (30 * DAY, "1Week", "longer"),
+    ],
+)
+def test_bars_that_are_not_of_the_timeframe_are_refused(
+    tmp_path: Path, step: np.timedelta64, timeframe: str, found: str
+) -> None:
+    """Days taken for hours would trade and be annualised as hours."""
+    path = spaced(tmp_path, "2024-01-01", step)
+    with pytest.raises(InputError, match=f"bars of {timeframe} are asked for; these are {found}"):
+        read_bars(path, timeframe=parse_timeframe(timeframe))
+
+
+@pytest.mark.parametrize(
+    ("step", "timeframe"),
+    [(HOUR, "1Hour"), (2 * HOUR, "1Hour"), (DAY, "1Day"), (7 * DAY, "1Week"), (31 * DAY, "1Month")],
+)
+def test_gaps_between_bars_are_no_other_timeframe(
+    tmp_path: Path, step: np.timedelta64, timeframe: str
+) -> None:
+    path = spaced(tmp_path, "2024-01-01", step)
+    assert len(read_bars(path, timeframe=parse_timeframe(timeframe))[0]) == 30

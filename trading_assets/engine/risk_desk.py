@@ -60,7 +60,6 @@ from trading_assets.risk.sizing import (
 from trading_assets.risk.stops import Stops, stops_at_entry
 from trading_assets.risk.volatility import annual_volatility, risk_parity_weights
 
-SESSIONS_PER_YEAR = 252
 _TRIPPED = "the circuit breaker has tripped"
 
 
@@ -267,7 +266,7 @@ class RiskDesk:
         if returns is None:
             return None
         sessions = np.unique(self._market.sessions[max(place - count + 1, 0) : place + 1]).size
-        return annual_volatility(returns, SESSIONS_PER_YEAR * count / sessions)
+        return annual_volatility(returns, self._market.timeframe.in_a_year * count / sessions)
 
     def _parity_weight(self, order: WorkingOrder) -> float | None:
         """The symbol's weight among all symbols that have a full lookback of bars."""

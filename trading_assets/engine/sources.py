@@ -27,7 +27,7 @@ import numpy as np
 from trading_assets.data_files import portable_name
 from trading_assets.engine.bars import PRICES, BarColumns, bar_columns
 from trading_assets.engine.clock import DAY_NANOSECONDS, Integers, nanoseconds_of
-from trading_assets.engine.timeframe import DAILY, Timeframe, parse_timeframe
+from trading_assets.engine.timeframe import DAILY, Timeframe, TimeUnit, parse_timeframe
 from trading_assets.errors import InputError
 from trading_assets.model.market_events import PriceBar
 
@@ -102,6 +102,7 @@ def _of_symbol(
             rule="the period must have bars of every symbol",
             remedy="Choose another period, or remove the symbol",
         )
+    _require_length(f"{name}, {symbol}", starts[low:high], timeframe)
     prices = ["close"] if "open" not in columns else PRICES
     volume, vwap = columns.get("volume"), columns.get("vwap")
     return bar_columns(
@@ -113,6 +114,39 @@ def _of_symbol(
         timeframe=timeframe,
         source=name,
     )
+
+
+def _require_length(name: str, starts: Integers, timeframe: Timeframe) -> None:
+    """InputError for bars that are plainly shorter or longer than the timeframe they are said to
+    be of: hours made of days would trade, and be annualised, as what they are not."""
+    if len(starts) < 3:
+        return
+    shortest, longest = _apart(timeframe)
+    apart = float(np.median(np.diff(starts)))
+    if shortest <= apart < longest:
+        return
+    remedies = {
+        "shorter": f"Name their length as data.source_timeframe, and {timeframe} is made of them",
+        "longer": "Give shorter bars, or choose the timeframe that these are of",
+    }
+    found = "shorter" if apart < shortest else "longer"
+    raise InputError(
+        file=name,
+        value=f"{len(starts)} bars, mostly {dt.timedelta(microseconds=apart / 1000)} apart",
+        rule=f"bars of {timeframe} are asked for; these are {found}",
+        remedy=remedies[found],
+    )
+
+
+def _apart(timeframe: Timeframe) -> tuple[int, int]:
+    """Nanoseconds that most bars of a timeframe are apart: at least the first, less than the
+    second. Weeks and months may be named after any of their days."""
+    if timeframe.nanoseconds is not None:
+        return timeframe.nanoseconds, DAY_NANOSECONDS
+    least, most = {TimeUnit.DAY: (1, 5), TimeUnit.WEEK: (4, 25), TimeUnit.MONTH: (20, 80)}[
+        timeframe.unit
+    ]
+    return least * timeframe.count * DAY_NANOSECONDS, most * timeframe.count * DAY_NANOSECONDS
 
 
 def _read(path: Path, table: str) -> Arrow:
