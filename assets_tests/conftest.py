@@ -8,6 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import settings
+
+# How long an example takes says how loaded the machine is, not whether the code is right.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 SERVER = "TRADING_ASSETS_TEST_POSTGRES_URL"
 

@@ -55,6 +55,14 @@ def test_columns_of_unequal_length_are_refused() -> None:
         daily("AAA", ["2024-01-02"], [1.0, 2.0])
 
 
+def test_columns_of_a_table_of_prices_are_not_copied() -> None:
+    days = np.arange(3) * np.timedelta64(1, "D") + np.datetime64("2024-01-01")
+    table = np.array([[10.0, 20.0], [11.0, 21.0], [12.0, 22.0]])
+    second = bar_columns("B", days, [table[:, 1]])
+    assert second.close.tolist() == [20, 21, 22]
+    assert all(np.shares_memory(table, one) for one in (second.open, second.low, second.close))
+
+
 def test_a_symbol_without_a_bar_has_no_row_there() -> None:
     full = daily("AAA", ["2024-01-02", "2024-01-03", "2024-01-04"], [1.0, 2.0, 3.0])
     gap = daily("BBB", ["2024-01-02", "2024-01-04"], [5.0, 6.0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -36,6 +37,16 @@ def test_the_session_follows_the_change_of_clocks() -> None:
     times = np.array([utc("2024-03-09T04:30:00"), utc("2024-03-11T04:30:00")])
     days = session_days(times, MINUTE, "America/New_York")
     assert [date_of(int(day)) for day in days] == [dt.date(2024, 3, 8), dt.date(2024, 3, 11)]
+
+
+def test_sessions_of_many_minutes_are_those_of_each_by_itself() -> None:
+    """March and April of 2024 in Kathmandu (UTC+5:45), 87,840 minutes: as its clocks show."""
+    first = utc("2024-03-01T00:00:00")
+    times = first + np.arange(61 * 1440) * 60_000_000_000
+    found = session_days(times, MINUTE, "Asia/Kathmandu")
+    for place in (0, 1094, 1095, 65_534, 65_535, 65_536, 65_537, len(times) - 1):
+        shown = moment(int(times[place])).astimezone(ZoneInfo("Asia/Kathmandu"))
+        assert date_of(int(found[place])) == shown.date()
 
 
 def test_a_daily_bar_is_of_the_date_it_is_written_with_in_every_time_zone() -> None:

@@ -559,6 +559,45 @@ def test_rebalancing_by_the_array_trades_what_single_orders_trade(
     assert np.array_equal(np.delete(found[0], 3, axis=1), np.delete(found[1], 3, axis=1))
 
 
+@pytest.mark.parametrize("fill_price", ["close", "next_open"])
+def test_an_account_whose_fills_are_not_kept_ends_as_one_that_keeps_them(fill_price: str) -> None:
+    table = np.random.default_rng(7).normal(0, 0.1, (80, 6))
+    kept, forgot = (
+        Engine(
+            random_market(11),
+            [StrategySlot("w", Weights(table))],
+            rules(matching={"fill_price": fill_price}, commission={"bps": 1}),
+            keep_round_trips=False,
+            keep_fills=keep_fills,
+        )
+        for keep_fills in (True, False)
+    )
+    for engine in (kept, forgot):
+        engine.run()
+    assert forgot.account.cash == kept.account.cash
+    assert forgot.account.held.tolist() == kept.account.held.tolist()
+    assert forgot.account.fill_count == kept.account.fill_count == len(kept.account.fills()) > 15
+    assert not forgot.account.fill_rows
+    with pytest.raises(ConfigurationError, match="keep_fills=True"):
+        forgot.account.fills()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"keep_orders": True}, {"keep_round_trips": True}, {"rules": {"debit_rate": "0.05"}}],
+)
+def test_what_is_made_from_fills_is_refused_without_them(asked: dict[str, Any]) -> None:
+    financing = asked.pop("rules", {})
+    with pytest.raises(ConfigurationError, match="keep_fills=False"):
+        Engine(
+            market(bars([FLAT] * 3)),
+            [StrategySlot("w", Weights(np.zeros((3, 1))))],
+            rules(financing=financing),
+            keep_fills=False,
+            **{"keep_round_trips": False} | asked,
+        )
+
+
 def test_a_monthly_strategy_is_asked_on_the_first_bar_of_each_month() -> None:
     strategy = Weights(np.full((9, 1), 0.5), Frequency.MONTH)
     engine = Engine(market(bars([FLAT] * 45)), [StrategySlot("w", strategy)], plain())

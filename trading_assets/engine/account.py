@@ -14,6 +14,7 @@ import numpy as np
 
 from trading_assets.engine.clock import Floats, Integers
 from trading_assets.engine.scaled import Scale
+from trading_assets.errors import ConfigurationError
 
 FILL_FIELDS = (
     "place",
@@ -44,9 +45,14 @@ NO_ONE = -1
 
 
 class Account:
-    """What is held, by strategy and in all; arrays are in the order of the market's symbols."""
+    """What is held, by strategy and in all; arrays are in the order of the market's symbols.
 
-    def __init__(self, scale: Scale, strategies: int, symbols: int, cash: int) -> None:
+    Without `keep_fills` they are counted, and forgotten once they are booked.
+    """
+
+    def __init__(
+        self, scale: Scale, strategies: int, symbols: int, cash: int, *, keep_fills: bool = True
+    ) -> None:
         self.scale = scale
         self.initial_cash = cash
         self.cash = cash
@@ -63,19 +69,22 @@ class Account:
         )
         self._one_strategy = strategies == 1
         self._whole = scale.share_decimals == 0
+        self.keeps_fills = keep_fills
         self.fill_rows = array("q")
+        self.fill_count = 0
+        """Fills so far."""
         self.transfer_rows = array("q")
         self.commission = 0
         self.traded = 0
         """Σ |value| of all fills, money units."""
 
-    @property
-    def fill_count(self) -> int:
-        """Fills so far."""
-        return len(self.fill_rows) // FIELD_COUNT
-
     def fills(self, first: int = 0) -> Integers:
-        """Rows of fills from number `first` on, shape (fills, fields of FILL_FIELDS); a copy."""
+        """Rows of fills from number `first` on, shape (fills, fields of FILL_FIELDS); a copy.
+        ConfigurationError where they were not kept."""
+        if not self.keeps_fills:
+            raise ConfigurationError(
+                "the fills of this backtest were not kept. Run it with keep_fills=True."
+            )
         return np.array(self.fill_rows[first * FIELD_COUNT :], dtype=np.int64).reshape(
             -1, FIELD_COUNT
         )
@@ -93,9 +102,11 @@ class Account:
         is_maker: int,
     ) -> None:
         """Book one fill; the arguments are the fields of FILL_FIELDS."""
-        self.fill_rows.extend(
-            (place, strategy, symbol, order, shares, price, value, commission, is_maker)
-        )
+        if self.keeps_fills:
+            self.fill_rows.extend(
+                (place, strategy, symbol, order, shares, price, value, commission, is_maker)
+            )
+        self.fill_count += 1
         held = self.held.item(symbol) + shares
         self.held[symbol] = held
         self.held_shares[symbol] = held if self._whole else held / self.scale.share_unit
@@ -109,7 +120,9 @@ class Account:
         """Book many fills of one strategy, each of another symbol; shape (fills, fields)."""
         if not len(rows):
             return
-        self.fill_rows.frombytes(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
+        if self.keeps_fills:
+            self.fill_rows.frombytes(np.ascontiguousarray(rows, dtype=np.int64).tobytes())
+        self.fill_count += len(rows)
         symbols, shares = rows[:, 2], rows[:, 4]
         self.held[symbols] += shares
         self.held_shares[symbols] = self.held[symbols] / self.scale.share_unit
@@ -143,7 +156,7 @@ class Account:
     @property
     def version(self) -> int:
         """A number that changes with every booking."""
-        return len(self.fill_rows) + len(self.transfer_rows)
+        return self.fill_count + len(self.transfer_rows)
 
     def equity_estimate(self, marks: Floats) -> float:
         """Cash, dividends owed and shares at `marks` (price per share by symbol), as a float in

@@ -19,19 +19,22 @@ from trading_assets.strategies.base import OrderIntent, Signal
 
 _POSITIVE = ("price", "stop_loss_price", "take_profit_price", "limit_price", "stop_price")
 _FINITE = ("weight", "quantity", "confidence")
+_WISHES = (Signal, OrderIntent)
 _REMEDY = "Let it answer signals only once it knows this number."
 
 
 def signals_of(answer: Any, strategy: str) -> list[Signal | OrderIntent]:
     """The signals and orders of an answer; ConfigurationError where it is no list of such."""
-    if isinstance(answer, Signal | OrderIntent) or not isinstance(answer, Iterable):
+    # To ask whether something is iterable takes longer than all else here.
+    is_list = type(answer) is list or type(answer) is tuple
+    if not is_list and (isinstance(answer, _WISHES) or not isinstance(answer, Iterable)):
         raise ConfigurationError(
             f"strategy {strategy} answers {_short(answer)}: an answer is a list of signals and "
             "orders, TargetWeights, or None. Return [open_long(symbol)], in brackets."
         )
     found: list[Signal | OrderIntent] = []
     for one in answer:
-        if not isinstance(one, Signal | OrderIntent):
+        if not isinstance(one, _WISHES):
             raise ConfigurationError(
                 f"strategy {strategy} answers {_short(one)} among its signals: each must be a "
                 "Signal or an OrderIntent. Make it by open_long, close_long, open_short, "

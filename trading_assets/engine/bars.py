@@ -80,24 +80,27 @@ def bar_columns(
     """Checked columns of one symbol.
 
     `starts` are times (nanoseconds UTC, or anything that numpy makes a datetime64 of), `prices` the
-    four columns open, high, low, close, or closes alone. InputError, naming `source`, row (1 is the
-    first bar) and rule, where times do not ascend, a price is not positive and finite, high or low
-    does not enclose open and close, or a volume is negative.
+    four columns open, high, low, close, or closes alone. Arrays of numbers are not copied, also
+    where they are parts of larger ones. InputError, naming `source`, row (1 is the first bar) and
+    rule, where times do not ascend, a price is not positive and finite, high or low does not
+    enclose open and close, or a volume is negative.
     """
     times = np.asarray(starts)
     if times.dtype.kind != "i":
         times = times.astype("datetime64[ns]").astype(np.int64)
     times = times.astype(np.int64, copy=False)
-    columns = [np.ascontiguousarray(column, dtype=np.float64) for column in prices]
+    columns = [np.asarray(column, dtype=np.float64) for column in prices]
     if len(columns) == 1:
         columns *= 4
     shares = (
-        np.full(len(times), np.nan)
+        np.broadcast_to(np.nan, len(times))
         if volume is None
-        else np.ascontiguousarray(volume, dtype=np.float64)
+        else np.asarray(volume, dtype=np.float64)
     )
-    weighted = None if vwap is None else np.ascontiguousarray(vwap, dtype=np.float64)
-    _check(symbol, source, times, columns, shares, weighted)
+    weighted = None if vwap is None else np.asarray(vwap, dtype=np.float64)
+    # A column that is part of a larger array is gone through once, not at each question.
+    gathered = {id(column): np.ascontiguousarray(column) for column in columns}
+    _check(symbol, source, times, [gathered[id(one)] for one in columns], shares, weighted)
     opens, highs, lows, closes = columns
     return BarColumns(symbol, timeframe, times, opens, highs, lows, closes, shares, weighted)
 
@@ -139,17 +142,21 @@ def _check(
             "bars must ascend in time, each time once",
             "Sort the bars and remove the ones that are there twice",
         )
+    opens, highs, lows, closes = columns
     for name, column in zip(PRICES, columns, strict=True):
-        # NaN is not above 0 either.
+        if column is closes and name != "close":
+            continue
+        # NaN is not above 0 either. Whether all are good is asked without an array of answers.
+        if len(column) and column.min() > 0 and column.max() < np.inf:
+            continue
         require(
             (column > 0) & (column < np.inf),
             column,
             f"{name} must be a positive number",
             "Correct the price, or remove the bar: a missing bar is handled, a wrong one is not",
         )
-    opens, highs, lows, closes = columns
     if highs is not closes:
-        enclosed = (highs >= np.maximum(opens, closes)) & (lows <= np.minimum(opens, closes))
+        enclosed = (highs >= opens) & (highs >= closes) & (lows <= opens) & (lows <= closes)
         require(
             enclosed,
             closes,
@@ -249,7 +256,9 @@ def aligned(columns: Sequence[BarColumns], time_zone: str = "America/New_York") 
             remedy="Resample the bars to one timeframe, and give each symbol once",
         )
     first = columns[0].starts
-    if all(np.array_equal(column.starts, first) for column in columns[1:]):
+    if all(
+        column.starts is first or np.array_equal(column.starts, first) for column in columns[1:]
+    ):
         timeline = first
     else:
         timeline = first

@@ -19,6 +19,7 @@ import msgspec
 import numpy as np
 
 from trading_assets.atomic_file import replace_file
+from trading_assets.engine.account import FIELD_COUNT
 from trading_assets.engine.bars import Market
 from trading_assets.engine.book import Booked
 from trading_assets.engine.chunks import FIELDS, seen
@@ -243,6 +244,7 @@ def _restore_account(engine: Engine, kept: Checkpoint) -> None:
     account.held[:] = np.array(kept.held, dtype=np.int64).sum(axis=0)
     account.held_shares[:] = account.held / account.scale.share_unit
     account.fill_rows = array("q", kept.fills)
+    account.fill_count = len(account.fill_rows) // FIELD_COUNT
     account.transfer_rows = array("q", kept.transfers)
 
 

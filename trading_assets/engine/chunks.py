@@ -41,6 +41,7 @@ class Chunk:
     def __init__(self, market: Market) -> None:
         self.market = market
         self.first = self.last = 0
+        self._has_factors = any(column.factor is not None for column in market.columns)
         self._blocks: dict[str, Floats] = {}
         self._raw: dict[str, Floats] = {}
         self._marks: Floats | None = None
@@ -86,7 +87,10 @@ class Chunk:
         bar. Must not be changed."""
         known = self._blocks.get(field)
         if known is None:
-            known = self._blocks[field] = self._block(field, raw=False)
+            # What has no factor is seen as it is traded: one block for both.
+            is_raw = field == "volume" or not self._has_factors
+            known = self.raw(field) if is_raw else self._block(field, raw=False)
+            self._blocks[field] = known
         return known
 
     def raw(self, field: str) -> Floats:

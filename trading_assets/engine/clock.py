@@ -17,6 +17,7 @@ Integers = npt.NDArray[np.int64]
 
 DAY_NANOSECONDS = 86_400 * NANOSECONDS
 _HOUR_NANOSECONDS = 3600 * NANOSECONDS
+_PLACES_AT_ONCE = 65_536
 _EPOCH_ORDINAL = dt.date(1970, 1, 1).toordinal()
 
 
@@ -31,8 +32,8 @@ class Frequency(StrEnum):
 
 
 def session_days(timeline: Integers, timeframe: Timeframe, time_zone: str) -> npt.NDArray[np.int32]:
-    """Session of each time as days since 1970-01-01: the date of an intraday bar's start in
-    `time_zone` (IANA name), the date of a longer bar as it is written."""
+    """Session of each of ascending times as days since 1970-01-01: the date of an intraday bar's
+    start in `time_zone` (IANA name), the date of a longer bar as it is written."""
     if not timeframe.is_intraday:
         return (timeline // DAY_NANOSECONDS).astype(np.int32)
     try:
@@ -41,15 +42,25 @@ def session_days(timeline: Integers, timeframe: Timeframe, time_zone: str) -> np
         raise ConfigurationError(
             f"time zone {time_zone!r} is not known. Use an IANA name such as America/New_York."
         ) from error
+    days = np.empty(len(timeline), dtype=np.int32)
+    # By parts, or the arrays on the way there would be several times as large as the timeline.
+    for first in range(0, len(timeline), _PLACES_AT_ONCE):
+        part = timeline[first : first + _PLACES_AT_ONCE]
+        days[first : first + len(part)] = (part + _shifts(part, zone)) // DAY_NANOSECONDS
+    return days
+
+
+def _shifts(times: Integers, zone: ZoneInfo) -> Integers:
+    """What the clocks of a time zone are ahead of UTC at ascending times, nanoseconds."""
     # Clocks change on the hour, so one look-up for each hour that has a bar is enough.
-    hours, place = np.unique(timeline // _HOUR_NANOSECONDS, return_inverse=True)
-    offsets = np.empty(len(hours), dtype=np.int64)
-    for index, hour in enumerate(hours.tolist()):
-        moment = dt.datetime.fromtimestamp(hour * 3600, dt.UTC).astimezone(zone)
-        shift = moment.utcoffset()
+    hours = times // _HOUR_NANOSECONDS
+    starts = np.flatnonzero(np.append(True, hours[1:] != hours[:-1]))
+    shifts = np.empty(len(starts), dtype=np.int64)
+    for index, hour in enumerate(hours[starts].tolist()):
+        shift = dt.datetime.fromtimestamp(hour * 3600, dt.UTC).astimezone(zone).utcoffset()
         assert shift is not None
-        offsets[index] = int(shift.total_seconds()) * NANOSECONDS
-    return ((timeline + offsets[place]) // DAY_NANOSECONDS).astype(np.int32)
+        shifts[index] = int(shift.total_seconds()) * NANOSECONDS
+    return np.repeat(shifts, np.diff(starts, append=len(times)))
 
 
 def first_of_each(sessions: npt.NDArray[np.int32], frequency: Frequency) -> npt.NDArray[np.bool_]:

@@ -283,8 +283,10 @@ class Desk:
             stake = self._stake(strategy, place)
             quantity = target_shares(size, stake, price, 0, self.exchange.commission, self._scale)
         order = self._new(strategy, symbol, signal, place, sign, quantity, "open")
-        order.stop_loss = self._raw(symbol, signal.stop_loss_price, place)
-        order.take_profit = self._raw(symbol, signal.take_profit_price, place)
+        if signal.stop_loss_price is not None:
+            order.stop_loss = self._raw(symbol, signal.stop_loss_price, place)
+        if signal.take_profit_price is not None:
+            order.take_profit = self._raw(symbol, signal.take_profit_price, place)
         now = self.account.by_strategy.item(strategy, symbol)
         refusal = self._sized_by_risk(order, signal, price) or self._refusal(order, price, now)
         if refusal:
@@ -435,14 +437,16 @@ class Desk:
         """Why an order that opens may not be sent; empty where it may."""
         if order.quantity <= 0:
             return QUANTITY_TOO_SMALL
-        # 0 where the order is at the market of a symbol that has had no bar.
-        entry = order.limit or order.stop or (price_units(price) if price > 0 else 0)
-        if not entry:
+        named = order.limit or order.stop
+        # Not above 0 where the order is at the market of a symbol that has had no bar.
+        if not named and not price > 0:
             return NO_PRICE
-        if order.stop_loss and (entry - order.stop_loss) * order.sign <= 0:
-            return STOP_ON_WRONG_SIDE
-        if order.take_profit and (order.take_profit - entry) * order.sign <= 0:
-            return TAKE_PROFIT_ON_WRONG_SIDE
+        if order.stop_loss or order.take_profit:
+            entry = named or price_units(price)
+            if order.stop_loss and (entry - order.stop_loss) * order.sign <= 0:
+                return STOP_ON_WRONG_SIDE
+            if order.take_profit and (order.take_profit - entry) * order.sign <= 0:
+                return TAKE_PROFIT_ON_WRONG_SIDE
         if order.sign < 0 and not self._allow_short:
             return SHORT_NOT_ALLOWED
         if not self._capital.covers(order, price, held):

@@ -154,6 +154,11 @@ class Engine:
 
     `first_place` is where signals begin to be acted on: bars before it are the warm-up. The prices
     of the market are what orders trade at and shares are worth; with `actions` they must be raw.
+
+    Memory is that of the data and of what is asked to be kept: `keep_orders` every order and
+    signal, `keep_round_trips` what each closed, `keep_fills` what traded (72 bytes each), which
+    results, checkpoints, charges and corporate actions are made from. Without it the account is all
+    that is left; ConfigurationError where something else needs them.
     """
 
     def __init__(
@@ -166,6 +171,7 @@ class Engine:
         first_place: int = 0,
         keep_orders: bool = False,
         keep_round_trips: bool = True,
+        keep_fills: bool = True,
     ) -> None:
         if not slots or len({slot.id for slot in slots}) < len(slots):
             raise ConfigurationError(
@@ -181,7 +187,7 @@ class Engine:
         self.symbol_index = {symbol: index for index, symbol in enumerate(market.symbols)}
         scale = Scale(rules.account.quantity_decimals, rules.account.money_decimals)
         cash = scale.money_of(rules.account.initial_capital)
-        self.account = Account(scale, len(slots), len(market.columns), cash)
+        self.account = Account(scale, len(slots), len(market.columns), cash, keep_fills=keep_fills)
         self.records = OrderRecords() if keep_orders else None
         log = None if self.records is None else self.records.note
         self.exchange = Exchange(market, self.account, rules, log)
@@ -214,6 +220,13 @@ class Engine:
             market, self.account, self.book, rules.financing, rules.account.currency, first_place
         )
         self.opening = Opening(financing, self.corporate)
+        if not keep_fills and (
+            keep_orders or keep_round_trips or self.opening.next_place < len(market)
+        ):
+            raise ConfigurationError(
+                "keep_fills=False: orders, round trips, corporate actions and financing need the "
+                "fills. Keep them, or leave all of these out."
+            )
         self._contexts = [EngineContext(self, index) for index in range(len(slots))]
         self._watchers = self._bar_watchers()
         self._due, self._asked = self._cross_sections()
