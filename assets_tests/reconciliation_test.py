@@ -501,6 +501,16 @@ def test_a_foreign_trade_before_planning_is_not_counted_twice() -> None:
     assert report.unexplained == ()
 
 
+def test_a_position_sold_by_hand_before_planning_is_at_its_target_of_nothing() -> None:
+    """7 held since Friday are sold by hand; the plan that is then made has no line for them."""
+    report = reconcile(
+        told(plan((), ()), [fill("-7", "100")], {"SPY": "100"}, opening=[fill("7", "100")])
+    )
+    assert parts(report, "target_vs_final") == {}
+    assert parts(report, "book_continuity") == {"foreign_trade": Decimal(-7)}
+    assert report.unexplained == ()
+
+
 def test_an_adjustment_is_named_with_its_value() -> None:
     change = Adjustment(
         symbol="SPY",

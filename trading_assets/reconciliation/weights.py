@@ -77,8 +77,8 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def quantity_when_planned(self) -> Decimal:
-        """Signed shares that the plan started from."""
-        return self.opening_quantity if self.line is None else self.line.current_quantity
+        """Signed shares that the plan started from: a plan has a line for everything held."""
+        return ZERO if self.line is None else self.line.current_quantity
 
     @property
     def plan_price(self) -> Decimal | None:
