@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import exchange_calendars
 
 NEW_YORK = ZoneInfo("America/New_York")
+MORNING_JOB = dt.timedelta(hours=2, minutes=30)
 FIRST, LAST = dt.date(2023, 1, 1), dt.date(2026, 12, 31)
 
 
@@ -68,6 +69,12 @@ class BrokerClock:
     def today(self) -> dt.date:
         """Date in New York."""
         return self.now.astimezone(NEW_YORK).date()
+
+    @property
+    def restated_through(self) -> dt.date:
+        """The date whose morning job (02:30 in New York) ran last."""
+        local = self.now.astimezone(NEW_YORK)
+        return (local - MORNING_JOB).date()
 
     @property
     def is_open(self) -> bool:

@@ -66,17 +66,20 @@ class ExecutingAccount(AccountState):
 
     def advance_to(self, moment: dt.datetime | str) -> None:
         """Moves the clock (a time in New York where it is text); opens and closes on the way
-        happen: queued orders go out at the open, day orders expire at the close."""
+        happen: queued orders go out at the open, day orders expire at the close. Average costs are
+        restated in the morning."""
         until = new_york(moment) if isinstance(moment, str) else moment
         with self.lock:
             assert until >= self.clock.now, "the clock does not go back"
             while (turn := self.clock.next_turn(until)) is not None:
                 self.clock.now = turn[0]
+                self.holdings.restate(self.clock.restated_through)
                 if turn[1] == "open":
                     self._open_session()
                 else:
                     self._close_session()
             self.clock.now = max(until, self.clock.now)
+            self.holdings.restate(self.clock.restated_through)
 
     def settle(self, order: BrokerOrder) -> None:
         """What happens after the answer: routed, then rejected or executed as far as it can be."""
@@ -136,7 +139,8 @@ class ExecutingAccount(AccountState):
         order.filled += shares
         order.value += shares * price
         order.filled_at = at
-        self.holdings.book_fill(order.symbol, shares if order.is_buy else -shares, price)
+        signed = shares if order.is_buy else -shares
+        self.holdings.book_fill(order.symbol, signed, price, self.clock.today)
         done = order.filled == order.quantity
         if done:
             order.status = "filled"

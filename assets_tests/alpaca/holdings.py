@@ -11,7 +11,8 @@ from decimal import Decimal, localcontext
 class BrokerPosition:
     """Signed shares and their signed cost in USD; the average entry price is cost / shares.
 
-    A sale takes cost out in proportion (weighted average).
+    During the day a sale takes cost out in proportion (weighted average); `Holdings.restate` is the
+    next morning.
     """
 
     quantity: Decimal = Decimal(0)
@@ -41,9 +42,27 @@ class Holdings:
     cash: Decimal
     positions: dict[str, BrokerPosition] = field(default_factory=dict)
     closing_equity: dict[dt.date, Decimal] = field(default_factory=dict)
+    traded: dict[str, list[tuple[dt.date, Decimal, Decimal]]] = field(default_factory=dict)
+    """By symbol: day, signed shares and price of what a position came from, oldest first."""
+    restated_on: dt.date = dt.date.min
 
-    def book_fill(self, symbol: str, signed: Decimal, price: Decimal) -> None:
+    def restate(self, day: dt.date) -> None:
+        """The morning of `day`: costs become those of compressed FIFO.
+
+        Each day's purchases are one lot at their average, and so are its sales; the two queues are
+        matched from the front, and what is left of the longer one is the position.
+        """
+        if day <= self.restated_on:
+            return
+        self.restated_on = day
+        self.traded = {name: told for name, told in self.traded.items() if name in self.positions}
+        with localcontext(prec=50):
+            for symbol, trades in self.traded.items():
+                self.positions[symbol].cost = _left_of(trades)
+
+    def book_fill(self, symbol: str, signed: Decimal, price: Decimal, day: dt.date) -> None:
         """Books signed shares at a price: cash moves by exactly shares x price."""
+        self.traded.setdefault(symbol, []).append((day, signed, price))
         position = self.positions.setdefault(symbol, BrokerPosition())
         position.book(signed, price)
         self.cash -= signed * price
@@ -60,3 +79,22 @@ class Holdings:
         position = self.positions.get(symbol)
         if position is not None:
             position.quantity *= new_per_old
+            self.traded[symbol] = [
+                (day, signed * new_per_old, price / new_per_old)
+                for day, signed, price in self.traded[symbol]
+            ]
+
+
+def _left_of(trades: list[tuple[dt.date, Decimal, Decimal]]) -> Decimal:
+    queues: dict[bool, dict[dt.date, tuple[Decimal, Decimal]]] = {True: {}, False: {}}
+    for day, signed, price in trades:
+        quantity, cost = queues[signed > 0].get(day, (Decimal(0), Decimal(0)))
+        queues[signed > 0][day] = (quantity + signed, cost + signed * price)
+    side = sum(signed for _, signed, _ in trades) > 0
+    matched = sum((abs(quantity) for quantity, _ in queues[not side].values()), Decimal(0))
+    left = Decimal(0)
+    for quantity, cost in queues[side].values():
+        gone = min(matched, abs(quantity))
+        matched -= gone
+        left += cost * (abs(quantity) - gone) / abs(quantity)
+    return left

@@ -38,6 +38,7 @@ from trading_assets.brokers.base import BrokerCapabilities
 from trading_assets.model.account import (
     AccountStatement,
     Answer,
+    AverageCostMethod,
     BrokerOrder,
     BrokerPosition,
     CashActivity,
@@ -76,6 +77,7 @@ class AlpacaBroker:
             orders_per_commit=1,
             lookup_delay_seconds=lookup_delay_seconds,
             order_rules=ALPACA,
+            average_cost_method=AverageCostMethod.COMPRESSED_FIFO,
         )
 
     def __repr__(self) -> str:
@@ -146,11 +148,17 @@ class AlpacaBroker:
         return Known({each.symbol: each.quantity for each in found.value if each.quantity})
 
     def average_costs(self) -> Answer[dict[str, Decimal] | None]:
-        """Average cost per share of each position."""
+        """Average cost per share of each position of which Alpaca states it."""
         found = self.position_details()
         if isinstance(found, Unknown):
             return found
-        return Known({each.symbol: each.average_cost for each in found.value if each.quantity})
+        return Known(
+            {
+                each.symbol: each.average_cost
+                for each in found.value
+                if each.quantity and each.average_cost is not None
+            }
+        )
 
     # Orders
 
@@ -406,7 +414,7 @@ class _PositionRow(msgspec.Struct, frozen=True):
     symbol: str
     qty: Decimal
     side: str
-    avg_entry_price: Decimal
+    avg_entry_price: Decimal | None = None
     market_value: Decimal | None = None
 
 

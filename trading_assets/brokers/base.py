@@ -30,6 +30,7 @@ import msgspec
 from trading_assets.model.account import (
     AccountStatement,
     Answer,
+    AverageCostMethod,
     BrokerOrder,
     CashActivity,
     Execution,
@@ -54,6 +55,7 @@ class BrokerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     `lookup_delay_seconds`: how long an order that is not found may still turn up.
     `order_rules`: what orders it accepts.
     `missed_executions`: why some may never be told, and what helps; empty where all are.
+    `average_cost_method`: how it keeps average costs, None where that is not documented.
     """
 
     is_real: bool
@@ -62,6 +64,7 @@ class BrokerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     lookup_delay_seconds: float
     order_rules: BrokerRules = PERMISSIVE
     missed_executions: str = ""
+    average_cost_method: AverageCostMethod | None = None
 
     @property
     def answers_may_wait(self) -> bool:
@@ -130,7 +133,8 @@ class Broker(Protocol):
         ...
 
     def average_costs(self) -> Answer[dict[str, Decimal] | None]:
-        """Average cost per share of each position, positive; None where the broker keeps none."""
+        """Average cost per share of each position, positive, without those of which it is not
+        known; None where the broker keeps none."""
         ...
 
 

@@ -202,7 +202,8 @@ class IbkrBroker:
         found = self.position_details()
         if isinstance(found, Unknown):
             return found
-        return Known({each.symbol: each.average_cost for each in found.value})
+        costs = {each.symbol: each.average_cost for each in found.value}
+        return Known({symbol: cost for symbol, cost in costs.items() if cost is not None})
 
     def traits(self, symbols: Iterable[str]) -> Answer[dict[str, InstrumentTraits]]:
         """What can be traded at all: a symbol without a contract, or with another one than was

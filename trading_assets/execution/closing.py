@@ -105,6 +105,7 @@ def _stated(broker: Broker) -> BrokerStatement:
         positions=dict(sorted(broker.positions().require().items())),
         cash=account.cash,
         average_costs=broker.average_costs().require(),
+        average_cost_method=broker.capabilities.average_cost_method,
     )
 
 
@@ -131,17 +132,21 @@ def statement_as_of(
         ):
             continue
         positions, cash = dict(stated.positions), stated.cash
+        costs = stated.average_costs
         later = [fill for fill in fills if fill.execution_id not in booked]
         for fill in later:
             signed = fill.side.sign * fill.quantity
             positions[fill.symbol] = positions.get(fill.symbol, ZERO) - signed
             cash += signed * fill.price + fill.commission
+        traded = {fill.symbol for fill in later}
         cash -= sum((activity.amount for activity in activities), ZERO)
         return replace(
             stated,
             positions={name: held for name, held in sorted(positions.items()) if held},
             cash=money(cash),
-            # What a later trade did to them cannot be taken out again.
-            average_costs=None if later else stated.average_costs,
+            # What a later trade did to one cannot be taken out again.
+            average_costs=None
+            if costs is None
+            else {name: cost for name, cost in costs.items() if name not in traded},
         )
     raise BrokerUnknownError("the account moves while it is read. Run the session again.")

@@ -9,6 +9,7 @@ from decimal import Decimal
 import msgspec
 
 from trading_assets.ledger.activity import BookClose, SessionActivity
+from trading_assets.ledger.broker_costs import BrokerCost, BrokerCosts, CostHolding
 from trading_assets.ledger.fold import Ledger, LedgerState
 from trading_assets.ledger.orders import OrderBook, OrderBookState, OrderState
 from trading_assets.ledger.strategies import StrategyBooks
@@ -24,8 +25,9 @@ class ClosedSession(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the book holds of one closed session.
 
     `previous` is the book at the close before, None for the first session; `lots` are those open
-    at the close, `cost_bases` their signed money by symbol and `round_trips` what was closed in the
-    session, in order. `strategies` are the books of the strategies at the close,
+    at the close, `cost_bases` their signed money by symbol, `broker_costs` what the broker must
+    state instead by its own method (none where that is not known) and `round_trips` what was closed
+    in the session, in order. `strategies` are the books of the strategies at the close,
     `previous_strategies` those at the close before; `currency` is the portfolio's. `sequence` and
     `hash` are those of the SessionClosed record: the head of the book when the session was
     complete.
@@ -41,6 +43,7 @@ class ClosedSession(msgspec.Struct, frozen=True, kw_only=True):
     lots: tuple[Lot, ...]
     round_trips: tuple[RoundTrip, ...]
     cost_bases: dict[str, Decimal]
+    broker_costs: dict[str, BrokerCost]
     previous_strategies: StrategyClose | None
     strategies: StrategyClose
     closed: SessionClosed
@@ -60,6 +63,7 @@ class FoldState(msgspec.Struct, frozen=True, kw_only=True):
     ledger: LedgerState
     orders: OrderBookState
     strategies: StrategyState
+    broker_costs: dict[str, CostHolding]
     planned: SessionPlanned | None
     round_trips: tuple[RoundTrip, ...]
 
@@ -79,6 +83,7 @@ class BookFold:
         self.ledger = Ledger(accounting, currency, self._round_trips.append)
         self.orders = OrderBook()
         self.strategies = StrategyBooks(shares or {})
+        self.broker_costs = BrokerCosts()
         self.planned: SessionPlanned | None = None
 
     def apply(self, record: EventRecord) -> ClosedSession | None:
@@ -92,6 +97,7 @@ class BookFold:
         self.ledger.apply(record)
         self.strategies.follow(event, self.ledger)
         if not isinstance(event, SessionClosed):
+            self.broker_costs.follow(record.session, event, self.ledger)
             return None
         return self._close(record, event)
 
@@ -101,6 +107,7 @@ class BookFold:
             ledger=self.ledger.state(),
             orders=self.orders.state(),
             strategies=self.strategies.state(),
+            broker_costs=self.broker_costs.state(),
             planned=self.planned,
             round_trips=tuple(self._round_trips),
         )
@@ -115,6 +122,7 @@ class BookFold:
         )
         fold.orders = OrderBook.from_state(state.orders)
         fold.strategies = StrategyBooks.from_state(state.strategies)
+        fold.broker_costs = BrokerCosts(state.broker_costs)
         fold.planned = state.planned
         return fold
 
@@ -136,6 +144,7 @@ class BookFold:
             lots=tuple(lot for name in close.positions for lot in self.ledger.lots(name)),
             round_trips=tuple(self._round_trips),
             cost_bases=self.ledger.cost_bases,
+            broker_costs=self.broker_costs.close(record.session, closed, self.ledger),
             previous_strategies=self.strategies.previous_close,
             strategies=strategies,
             closed=closed,

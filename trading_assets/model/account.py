@@ -55,13 +55,21 @@ class AccountStatement(msgspec.Struct, frozen=True, kw_only=True):
     restriction: str = ""
 
 
+class AverageCostMethod(StrEnum):
+    """How a broker keeps the average cost that it states, where that is documented."""
+
+    COMPRESSED_FIFO = "compressed_fifo"
+    """Each trading day's purchases are one lot, the oldest lot is sold first; on the day itself a
+    sale takes the average of everything held (`ledger/broker_costs.py`)."""
+
+
 class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """A position as the broker keeps it: signed shares, average cost per share and signed market
-    value (money), None where it has no price for it."""
+    """A position as the broker keeps it: signed shares, average cost per share (None where it does
+    not say) and signed market value (money), None where it has no price for it."""
 
     symbol: str
     quantity: Decimal
-    average_cost: Decimal
+    average_cost: Decimal | None
     market_value: Decimal | None
 
 

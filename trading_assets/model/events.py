@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
+from trading_assets.model.account import AverageCostMethod
 from trading_assets.model.annotation_events import PostTradeAnnotation, PreTradeAnnotation
 from trading_assets.model.cash_events import (
     Adjustment,
@@ -96,8 +97,12 @@ class BrokerStatement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
         dict[Name, NotNegative] | None,
         Meta(
             description="Average cost per share by symbol, as the broker keeps it; null where it "
-            "does not state it."
+            "does not state it, without the symbols of which it is not known."
         ),
+    ] = None
+    average_cost_method: Annotated[
+        AverageCostMethod | None,
+        Meta(description="How the broker keeps it; null where that is not documented."),
     ] = None
 
 

@@ -149,7 +149,8 @@ class GapCause(StrEnum):
     PRICE_MOVE = "price_move"
     FEE = "fee"
     FOREIGN_TRADE = "foreign_trade"
-    # Not a difference but a comparison that cannot be made (weights of an equity of 0).
+    # Not a difference but a comparison that cannot be made (weights of an equity of 0, costs that
+    # only the broker knows).
     UNDEFINED = "undefined"
     UNEXPLAINED = "unexplained"
 

@@ -46,7 +46,7 @@ class _Compared(NamedTuple):
 
 def unexplained_gaps(session: ClosedSession, *, sent: bool = True) -> tuple[Gap, ...]:
     """What `reconcile` finds that no cause accounts for, without the rows by instrument."""
-    gaps = _compared(session, sent).gaps
+    gaps = (*_compared(session, sent).gaps, *compare_average_costs(session))
     return tuple(gap for gap in gaps if gap.cause is GapCause.UNEXPLAINED)
 
 
@@ -87,11 +87,12 @@ def reconcile(session: ClosedSession, *, sent: bool = True) -> ReconciliationRep
     """
     states, plan_ids, holdings, equities, gaps = _compared(session, sent)
     statement = session.closed.statement
+    costs = compare_average_costs(session)
     by_symbol: dict[str, list[Gap]] = {}
-    for gap in gaps:
+    # What is explained of costs says how they are kept, not what is held.
+    for gap in (*gaps, *(one for one in costs if one.cause is GapCause.UNEXPLAINED)):
         by_symbol.setdefault(gap.symbol, []).append(gap)
-    # Told beside the rest: it says how cost is kept, not what is held.
-    gaps += compare_average_costs(session)
+    gaps += costs
     filled = _filled_quantity(states[name] for name in plan_ids if name in states)
     symbols = sorted({*(holding.symbol for holding in holdings), *statement.positions})
     by_holding = {holding.symbol: holding for holding in holdings}

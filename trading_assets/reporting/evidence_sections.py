@@ -37,7 +37,7 @@ CAUSES = {
     GapCause.FEE: "Commission and fees.",
     GapCause.COST_METHOD: "Book and broker reckon the cost of a position by different methods.",
     GapCause.FOREIGN_TRADE: "A trade that no plan asked for.",
-    GapCause.UNDEFINED: "There is no equity to compare with.",
+    GapCause.UNDEFINED: "Nothing to compare with: no equity, or a cost known to the broker alone.",
     GapCause.UNEXPLAINED: "No cause is known: a break.",
 }
 """What each cause of a difference means."""
