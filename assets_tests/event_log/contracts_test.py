@@ -544,7 +544,9 @@ def test_the_schema_of_the_envelope_alone_tells_right_from_wrong_with_the_others
 
 
 @pytest.mark.parametrize("kind", PRESENT, ids=name_of)
-@settings(suppress_health_check=[HealthCheck.too_slow])  # a plan is large, the machine may be busy
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)  # a plan is large, the machine may be busy
 @given(data=st.data())
 def test_every_record_is_accepted_and_comes_back_equal(
     kind: tuple[str, int], data: st.DataObject
