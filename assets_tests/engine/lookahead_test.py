@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,29 @@ class Peeking(Strategy):
     def on_bar(self, bar, context):
         mean = context._engine.market.columns[0].close.mean()
         return (open_long(bar.symbol),) if bar.close > mean else (close_long(bar.symbol),)
+"""
+# Rarely decides, and then on the next bar alone.
+TOMORROW = """
+from trading_assets.strategies.base import Strategy, open_long
+
+class Tomorrow(Strategy):
+    def on_bar(self, bar, context):
+        column = context._engine.market.columns[0]
+        row = int((column.starts <= bar.start).sum())
+        if row % 9 == 1 and GUARD column.close[row] > bar.close:
+            return (open_long(bar.symbol),)
+"""
+READS = """
+import csv
+from pathlib import Path
+from trading_assets.strategies.base import Strategy, open_long
+
+with (Path(__file__).parent / "bars.csv").open() as file:
+    LAST = float(list(csv.DictReader(file))[-1]["close"])
+
+class Reads(Strategy):
+    def on_bar(self, bar, context):
+        return (open_long(bar.symbol),) if bar.close < LAST else None
 """
 LEVEL = """
 from trading_assets.strategies.base import Strategy, open_long, close_long
@@ -85,6 +109,44 @@ def test_a_level_on_prices_adjusted_backwards_is_found_on_raw_ones_it_is_not(
     }
     assert changed["adjusted"]
     assert changed["raw"] == ()
+
+
+def test_who_looks_one_bar_ahead_is_found_at_each_of_its_few_decisions(tmp_path: Path) -> None:
+    """Closes go 100, 101, 102 and again: after the 1st, 10th, 19th and 28th (100) they rise."""
+    peeking = TOMORROW.replace("GUARD", "row < len(column) and")
+    found = check_lookahead(settings(tmp_path, peeking), tmp_path, cuts=8)
+    assert found.decisions == 4
+    assert {str(one.end)[-2:] for one in found.changed} == {"01", "10", "19", "28"}
+    assert all(one.without_future is None for one in found.changed)
+
+
+def test_who_fails_without_the_future_is_found_by_that(tmp_path: Path) -> None:
+    peeking = TOMORROW.replace("GUARD", "")
+    found = check_lookahead(settings(tmp_path, peeking), tmp_path, cuts=8)
+    stopped = [one.without_future for one in found.changed if one.without_future]
+    assert len(stopped) == 4
+    assert all("IndexError" in one for one in stopped)
+
+
+@pytest.mark.parametrize("timeframe", ["1Week", "1Month"])
+def test_a_week_or_month_is_left_whole(tmp_path: Path, timeframe: str) -> None:
+    """A bar of which only the first day is left would be another bar, and no look-ahead."""
+    daily = settings(tmp_path, HONEST, timeframe=timeframe, source_timeframe="1Day")
+    rows = [
+        f"AAA,{dt.date(2024, 1, 1) + dt.timedelta(days=place)},{100 + place * 7 % 13}"
+        for place in range(400)
+    ]
+    (tmp_path / "bars.csv").write_text("\n".join(["symbol,date,close", *rows]))
+    found = check_lookahead(daily, tmp_path, cuts=9)
+    assert found.decisions > 9
+    assert found.changed == ()
+
+
+def test_a_file_that_a_strategy_reads_itself_is_told(tmp_path: Path) -> None:
+    found = check_lookahead(settings(tmp_path, READS), tmp_path, cuts=3)
+    assert found.changed == ()
+    assert found.files == (str(tmp_path / "bars.csv"),)
+    assert check_lookahead(settings(tmp_path, HONEST), tmp_path, cuts=3).files == ()
 
 
 def test_more_cuts_than_sessions_are_refused(tmp_path: Path) -> None:

@@ -149,17 +149,33 @@ def test_a_risk_policy_may_be_written_out_in_the_backtest(tmp_path: Path) -> Non
         load_backtest(written(tmp_path, bad))
 
 
-def test_a_risk_policy_is_named_or_written_out_but_not_both(tmp_path: Path) -> None:
+def test_risk_policies_may_be_tried_by_name(tmp_path: Path) -> None:
     """The built-in policy invests a tenth of equity: 10 shares at the close of 10."""
-    path = written(tmp_path, FILE + "risk_policy: built_in\n")
-    result = run_backtest(load_backtest(path), tmp_path)
-    assert result.engine.account.held.tolist() == [10]
-    own = "risk: {id: own, sizing: {method: fixed_quantity, quantity: 1}}\n"
-    both = f"risk_policy: built_in\n{own}"
-    with pytest.raises(ConfigurationError, match="not both"):
-        load_backtest(written(tmp_path, FILE + both))
-    with pytest.raises(ConfigurationError, match="'nothing' is not there"):
-        run_backtest(load_backtest(written(tmp_path, FILE + "risk_policy: nothing\n")), tmp_path)
+    for part in ("backtests", "risk"):
+        (tmp_path / part).mkdir()
+    three = "id: three\nsizing: {method: fixed_quantity, quantity: 3}\n"
+    (tmp_path / "risk" / "three.yaml").write_text(three)
+    text = FILE + "sweep:\n  risk: [built_in, three]\n  position_size: [0.1]\n"
+    written(tmp_path, FILE)
+    variants = load_backtest(written(tmp_path / "backtests", text)).variants()
+    assert {
+        name: run_backtest(one, tmp_path).engine.account.held.tolist()
+        for name, one in variants.items()
+    } == {"risk=built_in;position_size=0.1": [10], "risk=three;position_size=0.1": [3]}
+
+
+def test_what_is_tried_of_two_strategies_is_told_apart(tmp_path: Path) -> None:
+    two = FILE.replace(
+        "strategies:\n",
+        "strategies:\n  - {id: other, strategy: sma_cross, parameters: {fast: 2}}\n",
+    )
+    text = two + (
+        "sweep:\n  strategies.hold.parameters.fast: [1]\n  strategies.other.parameters.fast: [2]\n"
+        "  slippage.bps: [3]\n  commission.bps: [4]\n  account.initial_capital: [5]\n"
+    )
+    assert list(load_backtest(written(tmp_path, text)).variants()) == [
+        "hold.fast=1;other.fast=2;slippage.bps=3;commission.bps=4;initial_capital=5"
+    ]
 
 
 def test_the_strategy_of_the_readme_runs(tmp_path: Path) -> None:

@@ -1,14 +1,18 @@
 """The look-ahead guard: does a strategy decide the same when the future is not there?
 
-The backtest is run over all of its data and once more over data that ends earlier, for several
-ends. What the strategies answered up to there must be the same, answer by answer. A strategy that
-uses a later bar, an average over the whole period, or a file that was made from it, decides
-otherwise on truncated data, and each such decision is reported.
+The backtest is run over all of its data and once more over data that ends earlier, for many ends.
+What the strategies answered up to there must be the same, answer by answer. A strategy that uses a
+later bar, an average over the whole period, or a file that was made from it, decides otherwise on
+truncated data, and each such decision is reported. Who looks one bar ahead is found by what is
+decided at the last bar that is left, so half of the ends are sessions in which something was
+decided; the others are spread over the period, for what is only decided without the future.
 
 Prices are truncated before they are adjusted, so that adjustments by later corporate actions show
 too: prices adjusted backwards change with every later dividend, and a strategy that compares them
 with a fixed level decides otherwise. What cannot be seen is a strategy that reads the future from
-somewhere that the end of the data does not reach, and would read it again on truncated data.
+somewhere that the end of the data does not reach, and would read it again on truncated data: the
+files that strategies opened themselves are told (those opened by Python; libraries in C open files
+unseen).
 """
 
 from __future__ import annotations
@@ -19,10 +23,13 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
-from trading_assets.engine.clock import iso
+from trading_assets.engine.bars import BarColumns
+from trading_assets.engine.clock import date_of, iso, nanoseconds_of
 from trading_assets.engine.loop import Engine
-from trading_assets.engine.preparation import prepared
+from trading_assets.engine.opened_files import files_opened
+from trading_assets.engine.preparation import market_of, prepared, source_bars
 from trading_assets.engine.settings import BacktestSettings
 from trading_assets.errors import ConfigurationError
 from trading_assets.strategies.base import Answer, TargetWeights
@@ -30,10 +37,12 @@ from trading_assets.strategies.base import Answer, TargetWeights
 _WEIGHT_DIGITS = 9
 
 
-class Decision(msgspec.Struct, frozen=True, order=True):
-    """What a strategy answered after a bar: the bar's time, and its signals as text."""
+class Decision(msgspec.Struct, frozen=True):
+    """What a strategy answered after a bar: the bar's time and session (days since 1970-01-01),
+    and its signals as text."""
 
     time: str
+    session: int
     strategy: str
     answer: str
 
@@ -49,54 +58,91 @@ class ChangedDecision(msgspec.Struct, frozen=True):
 
 
 class LookaheadReport(msgspec.Struct, frozen=True):
-    """What the guard found: `decisions` of the whole run, the ends that were tried, and what
-    changed, by end and time."""
+    """What the guard found: `decisions` of the whole run, the ends that were tried, what changed,
+    by end and time, and the `files` that strategies read, whose end is not the data's."""
 
     decisions: int
     ends: tuple[dt.date, ...]
     changed: tuple[ChangedDecision, ...]
+    files: tuple[str, ...] = ()
 
 
-def check_lookahead(settings: BacktestSettings, folder: Path, cuts: int = 5) -> LookaheadReport:
-    """Compare the decisions of a backtest with those on data that ends at `cuts` sessions, spread
-    evenly over the period. ConfigurationError where there are fewer sessions than cuts."""
-    engine = prepared(settings, folder)
-    whole = decisions_of(engine)
-    market, first = engine.market, engine.first_place
-    sessions = np.unique(market.sessions[first:])
+def check_lookahead(settings: BacktestSettings, folder: Path, cuts: int = 20) -> LookaheadReport:
+    """Compare the decisions of a backtest with those on data that ends at `cuts` sessions.
+    ConfigurationError where there are fewer sessions than cuts."""
+    bars = source_bars(settings.data, folder)
+    market, actions = market_of(settings.data, folder, settings.account.currency, bars)
+    with files_opened() as opened:
+        engine = prepared(settings, folder, market, actions)
+        whole = decisions_of(engine)
+    first = engine.first_place
+    sessions = np.unique(engine.market.sessions[first:])
     if cuts < 1 or len(sessions) <= cuts:
         raise ConfigurationError(
             f"{cuts} cuts of {len(sessions)} sessions: try at least one cut, and fewer than there "
             "are sessions."
         )
-    chosen = sessions[np.linspace(0, len(sessions) - 1, cuts + 2).astype(int)[1:-1]]
-    ends = [dt.date(1970, 1, 1) + dt.timedelta(days=int(day)) for day in chosen.tolist()]
-    changed: list[ChangedDecision] = []
-    for end in ends:
+    ends, changed = [], list[ChangedDecision]()
+    for place in _chosen(sessions, {one.session for one in whole}, cuts):
+        # A week's or month's bar is whole on the day before the next begins.
+        following = int(sessions[place + 1]) - 1
+        end = date_of(int(sessions[place]) if settings.data.bars.is_in_session else following)
+        ends.append(end)
+        left = [one.between(0, _rows_until(one, end)) for one in bars]
         data = settings.data.model_copy(update={"end": end})
-        truncated = prepared(settings.model_copy(update={"data": data}), folder)
-        last = int(truncated.market.timeline[-1])
-        until = iso(last, market.timeframe)
+        cut, known = market_of(
+            data, folder, settings.account.currency, [one for one in left if len(one)]
+        )
+        truncated = prepared(settings.model_copy(update={"data": data}), folder, cut, known)
+        until = iso(int(truncated.market.timeline[-1]), market.timeframe)
         changed += _differences(whole, decisions_of(truncated), end, until)
-    return LookaheadReport(len(whole), tuple(ends), tuple(changed))
+    return LookaheadReport(len(whole), tuple(ends), tuple(changed), tuple(sorted(opened)))
+
+
+def _rows_until(columns: BarColumns, end: dt.date) -> int:
+    """Number of bars that start on `end` (UTC) or before."""
+    return int(np.searchsorted(columns.starts, nanoseconds_of(end + dt.timedelta(days=1))))
+
+
+def _chosen(sessions: npt.NDArray[np.int32], decided: set[int], cuts: int) -> list[int]:
+    """Indices of the sessions to end with, ascending: half of them such as something was decided
+    in, the others spread evenly; never the last session."""
+    busy = np.flatnonzero(np.isin(sessions[:-1], sorted(decided))).tolist()
+    chosen = _spread(busy, min((cuts + 1) // 2, len(busy)))
+    quiet = [at for at in range(len(sessions) - 1) if at not in chosen]
+    return sorted([*chosen, *_spread(quiet, cuts - len(chosen))])
+
+
+def _spread(places: list[int], count: int) -> list[int]:
+    """`count` of the places, evenly, and not the outermost where there are others."""
+    if count >= len(places):
+        return places
+    return [places[at] for at in np.linspace(0, len(places) - 1, count + 2).astype(int)[1:-1]]
 
 
 def decisions_of(engine: Engine) -> list[Decision]:
-    """Run an engine and take down what its strategies answer, in order."""
+    """Run an engine and take down what its strategies answer, in order. That one of them raises is
+    the last decision."""
     found: list[Decision] = []
     desk, market = engine.desk, engine.market
     take = desk.take
+
+    def note(place: int, strategy: str, text: str) -> None:
+        time = iso(int(market.timeline[place]), market.timeframe)
+        found.append(Decision(time, int(market.sessions[place]), strategy, text))
 
     def noted(strategy: int, answer: Answer, place: int) -> None:
         kept = answer if answer is None or isinstance(answer, TargetWeights) else list(answer)
         text = _text(kept)
         if text:
-            time = iso(int(market.timeline[place]), market.timeframe)
-            found.append(Decision(time, engine.slots[strategy].id, text))
+            note(place, engine.slots[strategy].id, text)
         take(strategy, kept, place)
 
     desk.take = noted  # type: ignore[method-assign]
-    engine.run()
+    try:
+        engine.run()
+    except ConfigurationError as error:
+        note(engine.place, "", f"stops: {error}")
     return found
 
 

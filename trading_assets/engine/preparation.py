@@ -29,7 +29,6 @@ from trading_assets.errors import ConfigurationError, InputError
 from trading_assets.market_data.corporate_actions import read_corporate_actions
 from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.model.policies import ReportPolicy
-from trading_assets.risk_policy_files import risk_policy
 from trading_assets.settings import FileCorporateActions
 from trading_assets.strategies.loading import load_strategy
 
@@ -48,20 +47,33 @@ def load_market(
     Bars before `start` are there too, for the warm-up. Paths are relative to `folder`; bars that
     are fetched are kept in `cache`, by default `state/bars` there.
     """
+    return market_of(data, folder, currency, source_bars(data, folder, warm_up_bars, cache))
+
+
+def source_bars(
+    data: DataSettings, folder: Path, warm_up_bars: int = 0, cache: Path | None = None
+) -> list[BarColumns]:
+    """The bars of a backtest as their source has them; arguments as of `load_market`."""
     if data.path is None:
         from trading_assets.engine.alpaca_bars import alpaca_bars
 
         kept = folder / "state" / "bars" if cache is None else cache
-        found_bars = alpaca_bars(data, warm_up_bars, kept)
-    else:
-        found_bars = read_bars(
-            folder / data.path,
-            data.symbols,
-            timeframe=data.source,
-            last=data.end,
-            table=data.table,
-        )
-    columns = [resampled(one, data.bars, data.time_zone) for one in found_bars]
+        return alpaca_bars(data, warm_up_bars, kept)
+    return read_bars(
+        folder / data.path,
+        data.symbols,
+        timeframe=data.source,
+        last=data.end,
+        table=data.table,
+    )
+
+
+def market_of(
+    data: DataSettings, folder: Path, currency: str, bars: Sequence[BarColumns]
+) -> tuple[Market, list[CorporateAction]]:
+    """The market of a source's bars: resampled, adjusted and on one timeline, with its corporate
+    actions."""
+    columns = [resampled(one, data.bars, data.time_zone) for one in bars]
     actions: Sequence[CorporateAction] = ()
     if data.corporate_actions is not None:
         days = np.unique(
@@ -168,14 +180,10 @@ def prepared(
             )
         begin = max(0, first - warm_up)
         market, first = market.since(begin), first - begin
-    rules = settings.rules
-    if settings.risk_policy is not None:
-        policy = risk_policy(settings.risk_policy, folder / "risk")
-        rules = rules.model_copy(update={"risk": policy})
     return Engine(
         market,
         slots,
-        rules,
+        settings.rules,
         actions=actions,
         first_place=first,
         keep_orders=settings.keep_orders,

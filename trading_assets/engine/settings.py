@@ -9,13 +9,13 @@ from __future__ import annotations
 import copy
 import datetime as dt
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from trading_assets.engine.rules import BacktestRules
 from trading_assets.engine.timeframe import Timeframe, parse_timeframe
@@ -112,23 +112,17 @@ class BacktestReportSettings(Policy):
 class BacktestSettings(BacktestRules):
     """A whole backtest. `sweep` maps dotted keys of the file (`strategies.trend.parameters.fast`,
     with strategies by id) to the values that are tried, all with all. `keep_orders` keeps every
-    order and its events, which a replay of the run needs. `risk_policy` names a policy of
-    data/risk/ (or `built_in`) in place of one that is written out under `risk`."""
+    order and its events, which a replay of the run needs."""
 
     title: str = ""
     data: DataSettings
     strategies: Annotated[tuple[StrategySettings, ...], Field(min_length=1)]
-    risk_policy: Identifier | None = None
     benchmark: str | None = None
     report: BacktestReportSettings = BacktestReportSettings()
     sweep: dict[str, Annotated[list[Any], Field(min_length=1)]] = Field(default_factory=dict)
     keep_orders: bool = False
-
-    @model_validator(mode="after")
-    def _one_policy(self) -> BacktestSettings:
-        if self.risk is not None and self.risk_policy is not None:
-            raise ValueError("give either risk or risk_policy, not both")
-        return self
+    _risk_policies: Path | None = PrivateAttr(default=None)
+    """The folder of the policies that `risk` may name; known of a backtest that is a file."""
 
     @property
     def rules(self) -> BacktestRules:
@@ -148,11 +142,11 @@ class BacktestSettings(BacktestRules):
                 f"the sweep has {len(combinations)} combinations, at most {_COMBINATIONS_MAX} are "
                 "run. Try fewer values."
             )
+        labels = _labels(self.sweep)
         found = {}
         for values in combinations:
-            chosen = dict(zip(self.sweep, values, strict=True))
-            name = ";".join(f"{key.rsplit('.', 1)[-1]}={value}" for key, value in chosen.items())
-            found[name] = self.changed(chosen)
+            name = ";".join(f"{label}={value}" for label, value in zip(labels, values, strict=True))
+            found[name] = self.changed(dict(zip(self.sweep, values, strict=True)))
         return found
 
     def changed(self, values: Mapping[str, Any]) -> BacktestSettings:
@@ -162,9 +156,36 @@ class BacktestSettings(BacktestRules):
         for key, value in values.items():
             _set(content, key, value)
         try:
-            return BacktestSettings.model_validate(content)
+            return _validated(content, self._risk_policies)
         except ValidationError as error:
             raise ConfigurationError(f"sweep of {', '.join(values)}: {error}") from error
+
+
+def _validated(content: Any, risk_policies: Path | None) -> BacktestSettings:
+    context = None if risk_policies is None else _context(risk_policies)
+    settings = BacktestSettings.model_validate(content, context=context)
+    settings._risk_policies = risk_policies
+    return settings
+
+
+def _context(risk_policies: Path) -> dict[str, Any]:
+    """What validating a backtest's file needs to know: its risk policies by name."""
+    return {"risk_policy": lambda name: risk_policy(name, risk_policies)}
+
+
+def _labels(keys: Iterable[str]) -> list[str]:
+    """Each dotted key by its last part, or by as many as it takes to tell it from the others."""
+    found = []
+    for key in keys:
+        parts = [part for part in key.split(".") if part not in ("strategies", "parameters")]
+        others = [f".{other}" for other in keys if other != key]
+        label = parts.pop()
+        while parts and any(
+            other.replace(".parameters.", ".").endswith(f".{label}") for other in others
+        ):
+            label = f"{parts.pop()}.{label}"
+        found.append(label)
+    return found
 
 
 def _set(content: dict[str, Any], key: str, value: Any) -> None:
@@ -188,12 +209,11 @@ def load_backtest(path: Path) -> BacktestSettings:
     """The backtest in the file at `path`; ConfigurationError that lists every wrong key, or names
     the risk policies there are in the folder `risk` beside that of backtests."""
     policies = path.resolve().parent.parent / "risk"
-    return read_settings(
-        path,
-        BacktestSettings,
-        example="data/backtests/",
-        context={"risk_policy": lambda name: risk_policy(name, policies)},
+    settings = read_settings(
+        path, BacktestSettings, example="data/backtests/", context=_context(policies)
     )
+    settings._risk_policies = policies
+    return settings
 
 
 def backtest_files(folder: Path) -> dict[str, Path]:

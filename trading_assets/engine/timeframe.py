@@ -48,6 +48,11 @@ class Timeframe(msgspec.Struct, frozen=True):
         return self.unit in _SECONDS
 
     @property
+    def is_in_session(self) -> bool:
+        """True for bars of up to a day: no session after a bar's own belongs to it."""
+        return self.is_intraday or self.unit is TimeUnit.DAY
+
+    @property
     def nanoseconds(self) -> int | None:
         """Length of an intraday bar; None for one that is made of sessions."""
         seconds = _SECONDS.get(self.unit)
