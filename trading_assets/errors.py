@@ -169,7 +169,7 @@ class SubmissionRefusedError(TradingAssetsError):
     """A guard forbids sending orders; `code` says which."""
 
     def __init__(self, code: str, message: str) -> None:
-        self.code = code
+        self.code, self.message = code, message
         super().__init__(f"{code}: {message}")
 
 

@@ -14,7 +14,7 @@ from trading_assets.command_options import open_portfolio, portfolio_option, rep
 from trading_assets.execution.book import Book
 from trading_assets.execution.interventions import Intervention, accept_break, discard_plan
 from trading_assets.model.money import plain
-from trading_assets.settings import directories
+from trading_assets.settings import directories, live_account
 
 REASON = click.option(
     "--reason", required=True, metavar="TEXT", help="Why, in a sentence; it stays in the book."
@@ -69,6 +69,7 @@ def _opened(portfolio: str, reason: str) -> Iterator[tuple[Intervention, Book, B
         calendar=TradingCalendar(settings.sessions),
         now=dt.datetime.now(dt.UTC),
         reason=reason,
+        live_account=live_account(),
     )
     with (
         brokers.open(settings) as broker,

@@ -21,6 +21,7 @@ from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BookLockedError
 from trading_assets.event_log.store import EventLog, event_log_to_read, open_event_log
+from trading_assets.execution.guard import SIMULATED_ACCOUNT
 from trading_assets.execution.halt import is_halted
 from trading_assets.execution.session import Surroundings
 from trading_assets.ibkr_accounts import gateway_name, open_ibkr
@@ -102,7 +103,7 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         with self._only_submitter(settings.id, settings.id):
             broker = SimulatedBroker(
                 folder / f"{settings.id}.sqlite",
-                account_number=f"SIM-{settings.id}",
+                account_number=f"{SIMULATED_ACCOUNT}{settings.id}",
                 currency=settings.currency,
                 simulation=settings.simulation,
                 fees=settings.commission,

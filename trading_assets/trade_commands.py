@@ -22,6 +22,7 @@ from trading_assets.errors import SessionNotReadyError
 from trading_assets.event_log.store import event_log_to_read
 from trading_assets.execution.annotating import read_annotations
 from trading_assets.execution.book import Book
+from trading_assets.execution.readiness import require_account
 from trading_assets.execution.settling import settle
 from trading_assets.model.money import plain
 from trading_assets.reconciliation.manual_matching import (
@@ -30,7 +31,7 @@ from trading_assets.reconciliation.manual_matching import (
     open_questions,
     trade_list,
 )
-from trading_assets.settings import Directories, PortfolioSettings, directories
+from trading_assets.settings import Directories, PortfolioSettings, directories, live_account
 
 
 class TradeListView(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +139,7 @@ def settle_order(portfolio: str, client_order_id: str, reason: str) -> None:
     books = BookResource(folder=str(places.books))
     with brokers.open(settings) as broker, books.open(settings) as log:
         book = Book(log, settings)
+        require_account(settings, book, broker, live_account())
         found = settle(book, broker, client_order_id, reason, dt.datetime.now(dt.UTC))
     if found:
         click.echo(f"{client_order_id} is at the broker. Run the session: it is adopted.")

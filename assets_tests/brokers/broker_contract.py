@@ -74,6 +74,8 @@ def case_01_a_new_account_is_flat_and_says_so(bench: Bench) -> None:
     assert broker.account().require().cash == 100_000
     assert broker.account().require().currency == "USD"
     assert broker.account().require().account_number
+    told = broker.clock().require()
+    assert told is None or told.now.utcoffset() == dt.timedelta(0)
     assert broker.positions().require() == {}
     assert broker.open_orders().require() == ()
     assert broker.fills_since(ALWAYS).require() == ()

@@ -607,3 +607,10 @@ def test_an_order_of_another_run_does_not_say_what_it_does_to_the_position(
         assert (found(broker, "a").request, found(broker, "a").states_effect) == (short, True)
     with opened(gateway) as broker:
         assert not found(broker, "a").states_effect
+
+
+def test_the_gateways_clock_is_utc(broker: IbkrBroker, account: GatewayAccount) -> None:
+    told = broker.clock().require()
+    assert told is not None
+    assert told.now == account.now
+    assert told.is_open is None

@@ -8,12 +8,15 @@ import msgspec
 import pytest
 
 from trading_assets.errors import SubmissionRefusedError
-from trading_assets.execution.guard import SubmissionRequest, authorize
+from trading_assets.execution.guard import SubmissionRequest, authorize, authorize_account
+from trading_assets.model.account import MarketClock
 from trading_assets.settings import Mode
 
 MONDAY = dt.date(2024, 3, 4)
 FRIDAY = dt.date(2024, 3, 1)
 NUMBER = "U7654321"
+NOON = dt.datetime(2024, 3, 4, 17, tzinfo=dt.UTC)
+SECOND = dt.timedelta(seconds=1)
 
 SIMULATED = SubmissionRequest(
     portfolio="alpha",
@@ -24,6 +27,7 @@ SIMULATED = SubmissionRequest(
     halted=False,
     live_account=None,
     broker_account="SIM-alpha",
+    now=NOON,
 )
 LIVE = SubmissionRequest(
     portfolio="alpha",
@@ -34,6 +38,8 @@ LIVE = SubmissionRequest(
     halted=False,
     live_account=NUMBER,
     broker_account=NUMBER,
+    now=NOON,
+    broker_clock=MarketClock(now=NOON, is_open=True),
 )
 PAPER = msgspec.structs.replace(LIVE, mode=Mode.PAPER, live_account=None)
 DRY = msgspec.structs.replace(SIMULATED, mode=Mode.DRY)
@@ -132,3 +138,55 @@ def test_an_account_that_the_broker_restricts_gets_no_order(request_: Submission
     refused = refusal_of(request_, restriction="account is ACCOUNT_CLOSED")
     assert refused.code == "ACCOUNT_RESTRICTED"
     assert "account is ACCOUNT_CLOSED" in str(refused)
+
+
+def clock(seconds: int, **fields: object) -> MarketClock:
+    """The broker's clock, so many seconds ahead of this machine's."""
+    return msgspec.structs.replace(MarketClock(now=NOON + seconds * SECOND), **fields)
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(-31, "31 s ahead of"), (600, "600 s behind")])
+def test_a_wrong_clock_sends_nothing(seconds: int, told: str) -> None:
+    refused = refusal_of(PAPER, broker_clock=clock(seconds))
+    assert refused.code == "CLOCK_ERROR"
+    assert told in str(refused)
+
+
+@pytest.mark.parametrize("seconds", [-30, 0, 30])
+def test_a_clock_that_is_right_within_half_a_minute_is_right(seconds: int) -> None:
+    authorize(msgspec.structs.replace(PAPER, broker_clock=clock(seconds)))
+
+
+def test_a_market_that_is_closed_against_the_calendar_is_sent_nothing() -> None:
+    """A day of mourning that no calendar knew of; half a minute before an open is early enough."""
+    tomorrow = NOON + dt.timedelta(days=1)
+    shut = clock(0, is_open=False, next_open=tomorrow)
+    assert refusal_of(PAPER, broker_clock=shut).code == "MARKET_CLOSED"
+    about_to_open = clock(0, is_open=False, next_open=NOON + 30 * SECOND)
+    authorize(msgspec.structs.replace(PAPER, broker_clock=about_to_open))
+
+
+@pytest.mark.parametrize(
+    ("mode", "live_account", "book_account", "code"),
+    [
+        (Mode.PAPER, None, "PA1111", "ACCOUNT_CHANGED"),
+        (Mode.LIVE, NUMBER, "PA1111", "ACCOUNT_CHANGED"),
+        (Mode.LIVE, None, None, "LIVE_ACCOUNT_NOT_SET"),
+        (Mode.LIVE, "U1111111", None, "LIVE_ACCOUNT_MISMATCH"),
+    ],
+)
+def test_a_book_is_of_one_account(
+    mode: Mode, live_account: str | None, book_account: str | None, code: str
+) -> None:
+    with pytest.raises(SubmissionRefusedError) as refused:
+        authorize_account("alpha", mode, live_account, NUMBER, book_account)
+    assert refused.value.code == code
+    assert NUMBER not in str(refused.value)
+
+
+@pytest.mark.parametrize("book_account", [None, NUMBER, "SIM-alpha"])
+def test_a_book_goes_on_with_its_account_and_from_a_dry_run_to_a_real_one(
+    book_account: str | None,
+) -> None:
+    authorize_account("alpha", Mode.PAPER, None, NUMBER, book_account)
+    authorize_account("alpha", Mode.LIVE, NUMBER, NUMBER, book_account)

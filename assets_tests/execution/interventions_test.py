@@ -12,7 +12,7 @@ from assets_tests.execution.small_portfolio import CALENDAR, MONDAY, TUESDAY, WE
 from trading_assets.errors import BrokerUnknownError, ConfigurationError
 from trading_assets.execution.interventions import Intervention, accept_break, discard_plan
 from trading_assets.execution.session import SessionStatus
-from trading_assets.model.account import AccountStatement, Answer, Execution
+from trading_assets.model.account import AccountStatement, Answer
 from trading_assets.model.cash_events import Adjustment
 from trading_assets.model.order import Side
 from trading_assets.reconciliation import reconcile
@@ -74,11 +74,13 @@ def test_an_account_that_moves_while_it_is_read_is_not_adjusted(
     live.broker._positions["AAA"] += 5
     live.enter(TUESDAY)
     live.now = new_york(TUESDAY, "09:00")
-    state, traded = live.broker.account, list[Execution]()
+    state, asked_for = live.broker.account, list[str]()
 
     def account() -> Answer[AccountStatement]:
-        if not traded:
-            traded.append(live.broker.place_by_hand("AAA", Side.BUY, Decimal(20)))
+        asked_for.append("account")
+        # The first time it is asked whose it is, the second time what it holds.
+        if len(asked_for) == 2:
+            live.broker.place_by_hand("AAA", Side.BUY, Decimal(20))
         return state()
 
     monkeypatch.setattr(live.broker, "account", account)

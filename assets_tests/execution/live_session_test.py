@@ -301,13 +301,31 @@ def test_a_plan_that_was_not_sent_on_its_day_is_closed_without_sending(live: Liv
 
 
 def test_a_session_that_was_missed_altogether_is_closed_with_a_refused_plan(live: LiveDesk) -> None:
-    outcome = live.run(new_york(TUESDAY, "08:00"))
+    live.close(MONDAY)
+    outcome = live.run(new_york(WEDNESDAY, "08:00"), {"AAA": "0.2"}, session=TUESDAY)
     assert outcome.status is SessionStatus.CLOSED
     assert outcome.plan is not None
     assert [refusal.code for refusal in outcome.plan.refusals] == ["SESSION_OVER"]
-    assert set(live.causes()) == {("AAA", "plan_refused"), ("BBB", "plan_refused")}
-    live.close(TUESDAY)
+    assert set(live.causes(TUESDAY)) == {("AAA", "plan_refused"), ("BBB", "plan_refused")}
     assert live.held() == shares(AAA=50, BBB=60)
+
+
+def test_an_account_is_taken_over_in_the_present_session_alone(live: LiveDesk) -> None:
+    """What it holds now is of no session before, and a later one would leave days out."""
+    for session in (MONDAY, WEDNESDAY):
+        with pytest.raises(SessionNotReadyError, match=f"not in {session}. Begin with {TUESDAY}"):
+            live.run(new_york(TUESDAY, "08:00"), session=session)
+    assert live.desk.log.head().sequence == 0
+    live.enter(TUESDAY)
+    assert live.run(new_york(TUESDAY, "08:00"), session=TUESDAY).status is SessionStatus.PLANNED
+
+
+def test_on_the_evening_before_an_account_is_taken_over_in_the_session_to_come(
+    live: LiveDesk,
+) -> None:
+    live.enter(TUESDAY)
+    evening = new_york(MONDAY, "20:00")
+    assert live.run(evening, session=TUESDAY).status is SessionStatus.PLANNED
 
 
 def test_a_half_sent_session_is_finished_later_from_what_the_broker_has(live: LiveDesk) -> None:
@@ -471,7 +489,7 @@ def test_a_recorded_plan_is_kept_when_prices_change_and_a_refused_one_is_made_an
 def test_a_book_begins_with_what_the_account_holds(live: LiveDesk) -> None:
     live.broker.place_by_hand("AAA", Side.BUY, Decimal(20))
     live.broker.costs = {"AAA": Decimal("95.50")}
-    outcome = live.run(new_york(TUESDAY, "08:00"))
+    outcome = live.run(new_york(MONDAY, "16:20"))
     assert outcome.closed is not None
     assert live.held() == shares(AAA=20)
     assert live.desk.book.cash == Decimal(8000)

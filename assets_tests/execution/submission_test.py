@@ -25,6 +25,7 @@ from trading_assets.model.account import (
     CashActivity,
     Execution,
     Known,
+    MarketClock,
     Unknown,
 )
 from trading_assets.model.events import NewEvent
@@ -117,6 +118,9 @@ class ScriptedBroker:
         return answer
 
     def account(self) -> Answer[AccountStatement]:
+        raise NotImplementedError
+
+    def clock(self) -> Answer[MarketClock | None]:
         raise NotImplementedError
 
     def positions(self) -> Answer[dict[str, Decimal]]:

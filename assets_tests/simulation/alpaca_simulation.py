@@ -317,16 +317,27 @@ def _live_through(folder: Path, story: Story, alpaca: AlpacaStandIn, random: Ran
                 continue
             for _ in range(1 if len(story.days) == 1 else random.choice((1, 1, 2, 3))):
                 fatal = random.randint(1, 40) if random.random() < 0.5 else 0
-                due = MONDAY if session == TUESDAY and not _is_closed(folder, story) else session
+                due = MONDAY if session == TUESDAY and _is_open(folder, story) else session
                 came = run_once(folder, story, alpaca, due, fatal)
                 story.happened.append(f"{session} {clock} run of {due:%a} kill {fatal}: {came}")
                 story.outcomes[came.split(":")[0]] += 1
 
 
-def _is_closed(folder: Path, story: Story) -> bool:
+def _is_open(folder: Path, story: Story) -> bool:
+    """True where the book begins with Monday, and Monday is not closed."""
     log = open_event_log(folder / "books", story.settings.id)
     try:
-        return any(place.session == MONDAY for place in log.places("session_closed"))
+        closed = any(place.session == MONDAY for place in log.places("session_closed"))
+    finally:
+        log.close()
+    return _begun(folder, story) == MONDAY and not closed
+
+
+def _begun(folder: Path, story: Story) -> dt.date | None:
+    """The session in which the account was taken over; None for a book without a record."""
+    log = open_event_log(folder / "books", story.settings.id)
+    try:
+        return next((record.session for record in log.records(up_to=1)), None)
     finally:
         log.close()
 
@@ -382,6 +393,12 @@ def _finish(folder: Path, story: Story, alpaca: AlpacaStandIn) -> None:
     for order in list(alpaca.account.orders.values()):
         if order.status == "pending_cancel":
             alpaca.account.confirm_cancel(order)
+    if _begun(folder, story) is None:
+        # An account is taken over in the present session alone.
+        run_once(folder, story, alpaca, story.days[-1])
+    begun = _begun(folder, story)
+    assert begun is not None
+    story.days = tuple(session for session in story.days if session >= begun)
     alpaca.account.advance_to("2024-06-05 08:00")
     for session in story.days:
         for _ in range(LAST_ATTEMPTS):

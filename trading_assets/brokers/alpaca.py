@@ -33,6 +33,7 @@ from trading_assets.brokers.alpaca_orders import (
     order_fields,
     refused_order,
 )
+from trading_assets.brokers.alpaca_reference import AlpacaReference
 from trading_assets.brokers.alpaca_stream import TradeUpdateFeed
 from trading_assets.brokers.base import BrokerCapabilities
 from trading_assets.model.account import (
@@ -44,6 +45,7 @@ from trading_assets.model.account import (
     CashActivity,
     Execution,
     Known,
+    MarketClock,
     Unknown,
 )
 from trading_assets.model.arrival import MarketQuote
@@ -115,12 +117,16 @@ class AlpacaBroker:
                 account_number=row.account_number,
                 currency=row.currency,
                 cash=row.cash,
-                as_of=dt.datetime.now(dt.UTC),
                 equity=row.equity,
                 buying_power=row.buying_power,
                 restriction=restriction,
             )
         )
+
+    def clock(self) -> Answer[MarketClock | None]:
+        """The broker's clock, and whether New York is open by it."""
+        told = AlpacaReference(self._api).clock()
+        return told if isinstance(told, Unknown) else Known(told.value)
 
     def position_details(self) -> Answer[tuple[BrokerPosition, ...]]:
         """Every position with its average cost, sorted by symbol; empty when flat."""

@@ -17,21 +17,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from trading_assets.alpaca_api.client import AlpacaApi
-from trading_assets.model.account import Answer, Known, Unknown
+from trading_assets.model.account import Answer, Known, MarketClock, Unknown
 from trading_assets.model.corporate_actions import CorporateAction, Dividend, Split
 
 NEW_YORK = ZoneInfo("America/New_York")
 CURRENCY = "USD"
 _ANNOUNCEMENT_DAYS = 90
-
-
-class MarketClock(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker's clock; moments are UTC."""
-
-    now: dt.datetime
-    is_open: bool
-    next_open: dt.datetime
-    next_close: dt.datetime
 
 
 class MarketSession(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 | method                  | answers                                  | when it cannot know    |
 |-------------------------|------------------------------------------|------------------------|
 | `account`               | cash and account number                  | `Unknown`              |
+| `clock`                 | its own time, or None                    | `Unknown`              |
 | `positions`             | signed shares by symbol, empty when flat | `Unknown`, never empty |
 | `open_orders`           | orders still working                     | `Unknown`, never empty |
 | `order_by_client_id`    | the order, or None when there is none    | `Unknown`              |
@@ -34,6 +35,7 @@ from trading_assets.model.account import (
     BrokerOrder,
     CashActivity,
     Execution,
+    MarketClock,
 )
 from trading_assets.model.arrival import MarketQuote
 from trading_assets.model.money import ZERO
@@ -95,6 +97,10 @@ class Broker(Protocol):
 
     def account(self) -> Answer[AccountStatement]:
         """Cash and account number, now."""
+        ...
+
+    def clock(self) -> Answer[MarketClock | None]:
+        """The broker's own time; None where it tells none."""
         ...
 
     def positions(self) -> Answer[dict[str, Decimal]]:

@@ -42,6 +42,7 @@ from trading_assets.model.account import (
     CashActivity,
     Execution,
     Known,
+    MarketClock,
     Unknown,
 )
 from trading_assets.model.arrival import MarketQuote
@@ -128,11 +129,15 @@ class IbkrBroker:
                 account_number=self._connection.account_number,
                 currency=self._currency,
                 cash=Decimal(values.get(("CashBalance", self._currency), "0")),
-                as_of=dt.datetime.now(dt.UTC),
                 equity=None if equity is None else Decimal(equity),
                 buying_power=None if power is None else Decimal(power),
             )
         )
+
+    def clock(self) -> Answer[MarketClock | None]:
+        """The gateway's clock, to the second; which market is open it does not say."""
+        told = self._market_data.server_time()
+        return told if isinstance(told, Unknown) else Known(MarketClock(now=told.value))
 
     def cash_by_currency(self) -> Answer[dict[str, Decimal]]:
         """Cash of each currency, money of that currency; negative where it is borrowed."""

@@ -53,6 +53,7 @@ from trading_assets.model.account import (
     CashActivity,
     Execution,
     Known,
+    MarketClock,
     Unknown,
 )
 from trading_assets.model.corporate_actions import CorporateAction
@@ -116,16 +117,16 @@ class SimulatedBroker:
     # The account
 
     def account(self) -> Answer[AccountStatement]:
-        """Cash, as of the last execution."""
-        start = dt.datetime.min.replace(tzinfo=dt.UTC)
+        """Cash after the last execution."""
         return Known(
             AccountStatement(
-                account_number=self.account_number,
-                currency=self.currency,
-                cash=self._cash,
-                as_of=self._executions[-1].executed_at if self._executions else start,
+                account_number=self.account_number, currency=self.currency, cash=self._cash
             )
         )
+
+    def clock(self) -> Answer[MarketClock | None]:
+        """None: it knows the time of its session only."""
+        return Known(None)
 
     def positions(self) -> Answer[dict[str, Decimal]]:
         """Signed shares by symbol, without zeros."""

@@ -20,6 +20,7 @@ from trading_assets.execution.cash_activities import CashActivityBooking
 from trading_assets.execution.closing import booked_executions, statement_as_of
 from trading_assets.execution.fills import FillBooking
 from trading_assets.execution.opening import break_name, discard_name, unreconciled
+from trading_assets.execution.readiness import require_account
 from trading_assets.model.cash_events import Adjustment
 from trading_assets.model.events import BrokerStatement, NewEvent
 from trading_assets.model.money import ZERO
@@ -31,12 +32,14 @@ SOURCE = "person"
 
 
 class Intervention(msgspec.Struct, frozen=True, kw_only=True):
-    """Who intervenes in which book, when, and why."""
+    """Who intervenes in which book, when, and why; `live_account` is the account number that the
+    environment allows for live trading."""
 
     settings: PortfolioSettings
     calendar: TradingCalendar
     now: dt.datetime
     reason: str
+    live_account: str | None = None
 
 
 def accept_break(asked: Intervention, book: Book, broker: Broker) -> tuple[Adjustment, ...]:
@@ -47,9 +50,10 @@ def accept_break(asked: Intervention, book: Book, broker: Broker) -> tuple[Adjus
     session's close belongs to the next one and stays out. Positions that come are booked at the
     broker's average cost, those that go at the last mark. Raises ConfigurationError for a portfolio
     that is not at a real broker, without a reason, and where there is no break; BrokerUnknownError
-    where the account moves while it is read.
+    where the account moves while it is read, SubmissionRefusedError where it is not the book's.
     """
     session = _open_session(asked, book)
+    require_account(asked.settings, book, broker, asked.live_account)
     _book_what_happened(asked, book, broker, session)
     known = book.sequence
     statement = _statement(asked, book, broker, session)

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import datetime as dt
 
+from trading_assets.brokers.base import Broker
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import ConfigurationError, SessionNotReadyError
 from trading_assets.execution.book import Book
+from trading_assets.execution.guard import authorize_account
 from trading_assets.execution.session_parts import SessionInputs, Surroundings
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.settings import PortfolioSettings
 
 
 def require_ready(
-    settings: PortfolioSettings, calendar: TradingCalendar, book: Book, session: dt.date
+    settings: PortfolioSettings,
+    calendar: TradingCalendar,
+    book: Book,
+    session: dt.date,
+    now: dt.datetime,
 ) -> None:
-    """SessionNotReadyError where an earlier session is not closed, ConfigurationError where the
-    book begins or goes on with sessions of other settings."""
+    """SessionNotReadyError where an earlier session is not closed, or a real account would be taken
+    over in a session that is not the present one; ConfigurationError where the book begins or goes
+    on with sessions of other settings."""
     first, through = book.first_session, book.closed_through
     if settings.mode.is_real and through is None:
-        # A real account is taken over in whichever session is run first.
-        if first not in (None, session):
+        if first is None:
+            _require_present(settings, calendar, session, now)
+        elif first != session:
             raise SessionNotReadyError(
                 f"{settings.id}: {session} cannot be planned, the book begins with {first}, which "
                 f"is not closed. Materialise {first} first."
@@ -49,6 +57,41 @@ def require_ready(
             f"{settings.id}: {session} cannot be planned, the book is closed through "
             f"{through or 'no session yet'}. Materialise {first_open} first."
         )
+
+
+def _require_present(
+    settings: PortfolioSettings, calendar: TradingCalendar, session: dt.date, now: dt.datetime
+) -> None:
+    """A book of a real account begins with what it holds now, which is of no other session."""
+    following = next((one for one in calendar.sessions if calendar.closes_at(one) > now), None)
+    if session not in (calendar.current(now), following):
+        raise SessionNotReadyError(
+            f"{settings.id}: an account is taken over in the present session, not in {session}. "
+            + (f"Begin with {following}." if following else "There is none: extend `sessions`.")
+        )
+
+
+def require_account(
+    settings: PortfolioSettings, book: Book, broker: Broker, live_account: str | None
+) -> None:
+    """SubmissionRefusedError where the broker's account is not the one that the book is of, or not
+    the one that the environment names for live trading: nothing of it may be booked."""
+    if settings.mode.is_real:
+        authorize_account(
+            settings.id,
+            settings.mode,
+            live_account,
+            broker.account().require().account_number,
+            account_of(book),
+        )
+
+
+def account_of(book: Book) -> str | None:
+    """The number of the account that the book is of, None where none is recorded yet."""
+    last = book.last_closed
+    if last is not None:
+        return last.closed.statement.account_number
+    return next((record.correlation_id for record in book.log.records(up_to=1)), None) or None
 
 
 def require_market_data(

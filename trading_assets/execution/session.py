@@ -6,7 +6,8 @@ of which may be asked for again.
 Choice: there is no state but the book. `SessionRunner.run` looks at what is recorded and goes on
 from there; a first run, a recovery and a re-run are the same code. In order:
 
- 1. Ready? Every earlier session is closed, otherwise the error names the one to run first.
+ 1. Ready? Every earlier session is closed, otherwise the error names the one to run first. At a
+    real broker the account is the one that the book is of.
  2. Recorded already with the same inputs: nothing to do. With other inputs: a simulated portfolio
     is restated from this session on; a real one keeps what it did.
  3. Corporate actions that take effect at the open are booked, orders that they make wrong canceled
@@ -40,16 +41,11 @@ import msgspec
 from trading_assets.brokers.base import Broker
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.calendar import TradingCalendar
-from trading_assets.errors import (
-    SubmissionRefusedError,
-)
+from trading_assets.errors import SubmissionRefusedError
 from trading_assets.execution.arrival import arrivals
 from trading_assets.execution.book import Book
 from trading_assets.execution.cash_activities import CashActivityBooking
-from trading_assets.execution.closing import (
-    closing_marks,
-    ending_of,
-)
+from trading_assets.execution.closing import closing_marks, ending_of
 from trading_assets.execution.corporate_actions import (
     book_actions,
     concerning,
@@ -69,6 +65,7 @@ from trading_assets.execution.opening import (
     was_decided,
 )
 from trading_assets.execution.readiness import (
+    require_account,
     require_closes,
     require_market_data,
     require_ready,
@@ -160,29 +157,38 @@ class SessionRunner:
 
     def _run(self, inputs: SessionInputs, *, stop_after_plan: bool) -> SessionOutcome:
         session = self.calendar.require(inputs.session)
-        require_ready(self.settings, self.calendar, self.book, session)
+        now = self.surroundings.now()
+        require_ready(self.settings, self.calendar, self.book, session, now)
         done = self._already_done(inputs)
         if done is not None:
             return done
-        self._enter(inputs)
-        stage = self.market.stage(session)
-        blocked = None if self.book.orders(session) else self._opening_break(session)
-        if blocked is not None:
-            return blocked
-        plan = self._plan(inputs, stage)
-        if stop_after_plan or not (stage.may_send or stage.may_close):
-            return SessionOutcome(session=session, status=SessionStatus.PLANNED, plan=plan)
+        plan = None
         try:
+            require_account(self.settings, self.book, self.broker, self.surroundings.live_account)
+            self._enter(inputs)
+            stage = self.market.stage(session)
+            blocked = None if self.book.orders(session) else self._opening_break(session)
+            if blocked is not None:
+                return blocked
+            plan = self._plan(inputs, stage)
+            if stop_after_plan or not (stage.may_send or stage.may_close):
+                return SessionOutcome(session=session, status=SessionStatus.PLANNED, plan=plan)
             if stage.may_send:
                 if plan.refusals:
-                    return self._blocked(plan, plan.refusals[0].code, plan.refusals[0].message)
+                    raise SubmissionRefusedError(plan.refusals[0].code, plan.refusals[0].message)
                 self._require_current_plan(plan)
                 self._trade(plan)
             if not stage.may_close:
                 return SessionOutcome(session=session, status=SessionStatus.WORKING, plan=plan)
             self._close(plan, inputs)
         except SubmissionRefusedError as refusal:
-            return self._blocked(plan, refusal.code, str(refusal))
+            return SessionOutcome(
+                session=session,
+                status=SessionStatus.BLOCKED,
+                plan=plan,
+                block_code=refusal.code,
+                block_message=refusal.message,
+            )
         return SessionOutcome(
             session=session,
             status=SessionStatus.CLOSED,
@@ -395,15 +401,6 @@ class SessionRunner:
                 "give up the plan (`trading_assets book discard-plan`), then run it again.",
             )
 
-    def _blocked(self, plan: OrderPlan, code: str, message: str) -> SessionOutcome:
-        return SessionOutcome(
-            session=plan.session,
-            status=SessionStatus.BLOCKED,
-            plan=plan,
-            block_code=code,
-            block_message=message,
-        )
-
     # Execution
 
     def _trade(self, plan: OrderPlan) -> None:
@@ -494,6 +491,8 @@ class SessionRunner:
                 live_account=self.surroundings.live_account,
                 broker_account=account.account_number,
                 restriction=account.restriction,
+                now=moment,
+                broker_clock=self.broker.clock().require(),
             )
         )
 

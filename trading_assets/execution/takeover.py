@@ -15,6 +15,7 @@ from decimal import Decimal
 from trading_assets.brokers.base import Broker
 from trading_assets.errors import BrokerUnknownError, ConfigurationError
 from trading_assets.execution.book import Book
+from trading_assets.execution.guard import hidden
 from trading_assets.model.cash_events import Adjustment, CashFlow, CashFlowKind
 from trading_assets.model.events import AnyEvent, NewEvent
 from trading_assets.model.money import ZERO, money
@@ -30,7 +31,7 @@ def take_over(
     book: Book, broker: Broker, session: dt.date, now: Callable[[], dt.datetime], currency: str
 ) -> None:
     """Record, in an empty book, the account's cash and positions as what it begins with, dated by
-    what moved the account last.
+    what moved the account last, correlated by the account's number.
 
     Raises BrokerUnknownError where the account moves while it is read, or a position's cost is not
     known; ConfigurationError where there is nothing, or money of another currency.
@@ -47,7 +48,7 @@ def take_over(
     again = broker.account().require()
     if moved or again.cash != account.cash:
         raise BrokerUnknownError(
-            f"account {_hidden(account.account_number)} moved while it was taken over. Nothing "
+            f"account {hidden(account.account_number)} moved while it was taken over. Nothing "
             "was booked; run the session again."
         )
     if account.currency != currency:
@@ -66,7 +67,14 @@ def take_over(
     ]
     book.record(
         [
-            NewEvent(key=key, session=session, occurred_at=latest, source=SOURCE, event=event)
+            NewEvent(
+                key=key,
+                session=session,
+                occurred_at=latest,
+                source=SOURCE,
+                event=event,
+                correlation_id=account.account_number,
+            )
             for key, event in events
         ]
     )
@@ -91,7 +99,3 @@ def _position(symbol: str, quantity: Decimal, cost: Decimal, currency: str) -> A
         currency=currency,
         reason=TAKEN_OVER,
     )
-
-
-def _hidden(account_number: str) -> str:
-    return f"…{account_number[-4:]}"

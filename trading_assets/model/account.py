@@ -49,7 +49,6 @@ class AccountStatement(msgspec.Struct, frozen=True, kw_only=True):
     account_number: str
     currency: str
     cash: Decimal
-    as_of: dt.datetime
     equity: Decimal | None = None
     buying_power: Decimal | None = None
     restriction: str = ""
@@ -61,6 +60,15 @@ class AverageCostMethod(StrEnum):
     COMPRESSED_FIFO = "compressed_fifo"
     """Each trading day's purchases are one lot, the oldest lot is sold first; on the day itself a
     sale takes the average of everything held (`ledger/broker_costs.py`)."""
+
+
+class MarketClock(msgspec.Struct, frozen=True, kw_only=True):
+    """The broker's own clock, UTC, and whether its market is open; None where it does not say."""
+
+    now: dt.datetime
+    is_open: bool | None = None
+    next_open: dt.datetime | None = None
+    next_close: dt.datetime | None = None
 
 
 class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True):

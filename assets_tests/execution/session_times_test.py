@@ -1,4 +1,4 @@
-"""Orders that outlive their session's close at Alpaca: printed late, or kept for the next open."""
+"""Orders and the clock at Alpaca: printed after the close, kept for the next open, or not sent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,16 +80,26 @@ def test_somebody_elses_trade_after_the_close_stays_out_of_the_session(
     assert desk.book.positions == {"AAA": Decimal(53)}
 
 
+def on_its_way_at_the_close(alpaca: AlpacaStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The market closes between the last look at the clock and the arrival of an order."""
+    accept = alpaca.account.submit
+    alpaca.account.advance_to("2024-06-03 15:59:50")
+
+    def arrive(body: Any, foreign: bool = False) -> Any:
+        alpaca.account.advance_to("2024-06-03 16:00:01")
+        return accept(body, foreign)
+
+    monkeypatch.setattr(alpaca.account, "submit", arrive)
+
+
 def test_an_order_that_came_after_the_close_does_not_trade_in_the_next_session(
-    alpaca: AlpacaStandIn, tmp_path: Path
+    alpaca: AlpacaStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It was on its way for a minute: Alpaca keeps it for the next open, which is canceled."""
+    """Alpaca keeps it for the next open, before which it is canceled."""
     desk = AlpacaDesk(tmp_path, alpaca)
-    alpaca.account.advance_to("2024-06-03 16:00:30")
-    desk.clock_error = dt.timedelta(minutes=-1)
+    on_its_way_at_the_close(alpaca, monkeypatch)
     desk.run(HALF, PRICES)
     assert [order.status for order in alpaca.account.orders.values()] == ["accepted"]
-    desk.clock_error = dt.timedelta()
     alpaca.account.advance_to("2024-06-03 16:20")
     outcome = close(desk, MONDAY)
     assert [order.status for order in alpaca.account.orders.values()] == ["canceled"]
@@ -98,14 +109,12 @@ def test_an_order_that_came_after_the_close_does_not_trade_in_the_next_session(
 
 
 def test_what_it_traded_in_the_next_session_is_booked_once_where_nobody_was_there_to_cancel(
-    alpaca: AlpacaStandIn, tmp_path: Path
+    alpaca: AlpacaStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The evening's run was missed: 50 shares at Tuesday's open are Monday's order."""
     desk = AlpacaDesk(tmp_path, alpaca)
-    alpaca.account.advance_to("2024-06-03 16:00:30")
-    desk.clock_error = dt.timedelta(minutes=-1)
+    on_its_way_at_the_close(alpaca, monkeypatch)
     desk.run(HALF, PRICES)
-    desk.clock_error = dt.timedelta()
     executed(alpaca, "2024-06-04 09:30:01")
     close(desk, MONDAY)
     assert desk.book.positions == {"AAA": Decimal(50)}
@@ -114,6 +123,19 @@ def test_what_it_traded_in_the_next_session_is_booked_once_where_nobody_was_ther
         close(desk, session)
     assert (desk.book.positions, desk.book.cash) == ({"AAA": Decimal(50)}, Decimal(5000))
     assert alpaca_positions(alpaca) == {"AAA": Decimal(50)}
+
+
+@pytest.mark.parametrize(("minutes", "word"), [(-10, "behind"), (10, "ahead of")])
+def test_with_a_wrong_clock_nothing_is_sent(
+    alpaca: AlpacaStandIn, tmp_path: Path, minutes: int, word: str
+) -> None:
+    desk = AlpacaDesk(tmp_path, alpaca)
+    alpaca.account.advance_to("2024-06-03 12:00")
+    desk.clock_error = dt.timedelta(minutes=minutes)
+    outcome = desk.run(HALF, PRICES)
+    assert outcome.block_code == "CLOCK_ERROR"
+    assert f"600 s {word} the broker's" in outcome.block_message
+    assert alpaca.account.orders == {}
 
 
 def alpaca_positions(alpaca: AlpacaStandIn) -> dict[str, Decimal]:
