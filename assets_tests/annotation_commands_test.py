@@ -156,7 +156,8 @@ def test_at_a_terminal_what_no_option_gives_is_asked_for(cabinet: Cabinet) -> No
     )
     os.close(theirs)
     # The only trade, then the two texts that no option gave; an empty answer is asked for again.
-    os.write(ours, b"7\n1\n\nIt trends.\nAt noon.\n")
+    # Then the price, which may be left out but not be nonsense.
+    os.write(ours, b"7\n1\n\nIt trends.\nAt noon.\ncheap\n41.25\n")
     output, _ = process.communicate(timeout=60)
     os.close(ours)
     assert process.returncode == 0, output
@@ -166,3 +167,5 @@ def test_at_a_terminal_what_no_option_gives_is_asked_for(cabinet: Cabinet) -> No
     assert found["pre_trade"]["thesis"] == "It trends."
     assert found["pre_trade"]["intended_entry"] == "At noon."
     assert found["pre_trade"]["size_rationale"] == "A third."
+    assert "'cheap' is not a price above 0" in output
+    assert found["pre_trade"]["intended_price"] == "41.25"

@@ -95,7 +95,10 @@ def pre_trade(
     """Say why a trade is made. What no option gives is asked for at a terminal."""
     with _book(portfolio) as log:
         trade_id = _trade(log, trade)
+        asked = None in texts.values()
         answers = _answers(texts)
+        if asked and intended_price is None:
+            intended_price = _asked_price()
         annotation = PreTradeAnnotation(
             trade_id=trade_id, author=author, intended_price=intended_price, **answers
         )
@@ -225,6 +228,17 @@ def _answers(texts: dict[str, str | None]) -> dict[str, str]:
         name: click.prompt(name.replace("_", " ").capitalize()) if text is None else text
         for name, text in texts.items()
     }
+
+
+def _asked_price() -> Decimal | None:
+    """Asked where texts are: without it there is no slippage against the decision."""
+
+    def price(value: str) -> Decimal | None:
+        return Price().convert(value, None, None) if value else None
+
+    return click.prompt(
+        "Intended price (empty for none)", default="", show_default=False, value_proc=price
+    )
 
 
 def _require_terminal(options: list[str]) -> None:

@@ -27,6 +27,8 @@ from trading_assets.reporting.monthly_content import (
     AccountLine,
     CorrectionLine,
     CostSummary,
+    EquityStatement,
+    InstrumentLine,
     KeyFigure,
     MonthlyContent,
     PerformanceRow,
@@ -121,9 +123,34 @@ def test_slippage_against_each_intended_price_and_undefined_where_nobody_intende
     month: MonthlyContent, changed: Changed
 ) -> None:
     text = text_of(month)
-    assert "Decision price All 0 60 n/a n/a n/a n/a 0" in text
-    assert "Plan price Buys 34 2 +4.2 \u22121.5 12.0 +143.17 0" in text
+    assert "Decision price All 0 60 n/a n/a n/a n/a 60.00 0" in text
+    assert "Plan price Buys 34 2 +4.2 \u22121.5 12.0 +143.17 34.00 0" in text
+    assert "Outliers: beyond 50 bps, either way." in text_of(changed(outlier_bps=Decimal(50)))
     assert "No trade of this month has an intended price." in text_of(changed(slippage=()))
+
+
+def test_instruments_stand_with_what_they_earned_and_add_up_to_the_statement(
+    changed: Changed,
+) -> None:
+    """Interest belongs to none of them; beyond the largest 40 the others are one line."""
+    statement = EquityStatement(
+        opening_equity=Decimal(1000),
+        flows=Decimal(0),
+        pnl=Decimal("40.50"),
+        fees=Decimal(1),
+        closing_equity=Decimal("1039.50"),
+        interest=Decimal("0.50"),
+    )
+    lines = tuple(
+        InstrumentLine(symbol=f"S{number:02}", pnl=Decimal(amount), dividends=Decimal(1))
+        for number, amount in enumerate(["60", *["1"] * 38, "-70", *["0.50"] * 24])
+    )
+    text = text_of(changed(statement=statement, instruments=lines))
+    assert "S00 \u2013 +60.00 0.00 +1.00 0.00" in text
+    assert "S39 \u2013 \u221270.00" in text
+    assert "24 others +12.00 0.00 +24.00 0.00" in text
+    assert "Interest +0.50 Total +40.50 0.00 +64.00 0.00" in text
+    assert "Profit and loss by instrument" not in text_of(changed(instruments=()))
 
 
 def test_annotations_stand_with_when_they_were_written(

@@ -24,7 +24,7 @@ from trading_assets.execution.book import read_closed_sessions
 from trading_assets.ledger.annotations import ANNOTATION_TYPES
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.annotation_events import PreTradeAnnotation
-from trading_assets.model.cash_events import Adjustment
+from trading_assets.model.cash_events import Adjustment, CashFlow, CashFlowKind
 from trading_assets.model.events import EventRecord
 from trading_assets.model.order import OrderStatus, Side
 from trading_assets.model.policies import IntendedPrice
@@ -112,6 +112,16 @@ def test_a_month_of_strategies_begins_where_the_one_before_ended(
         Decimal("-98.00"),
         Decimal("9901.00"),
     )
+
+
+def test_what_instruments_earned_adds_up_to_the_statement(closed: list[ClosedSession]) -> None:
+    content = content_of(closed)
+    # 49 shares bought at 102, whose last close is 100.
+    (line,) = content.instruments
+    assert (line.symbol, line.pnl, line.commission) == ("AAA", Decimal("-98.00"), Decimal("1.00"))
+    assert line.realized_pnl == 0
+    assert content.statement is not None
+    assert line.pnl == content.statement.pnl
 
 
 def test_returns_are_chained_and_the_benchmark_runs_close_to_close(
@@ -313,6 +323,49 @@ def test_corrections_of_the_month_stand_in_its_report_with_their_reasons(
     assert (line.session, line.reason) == (TUESDAY, "found in another account")
     assert line.cash == 500
     assert facts.last_record == last
+
+
+def cash_flow(sequence: int, amount: str, currency: str = "USD") -> EventRecord:
+    kind = CashFlowKind.DEPOSIT if Decimal(amount) > 0 else CashFlowKind.WITHDRAWAL
+    return msgspec.structs.replace(
+        correction(sequence, TUESDAY, ""),
+        event_type="cash_flow",
+        event=CashFlow(
+            kind=kind, amount=Decimal(amount), currency=currency, reference=f"wire of {amount}"
+        ),
+    )
+
+
+def test_deposits_and_withdrawals_of_one_session_stand_one_by_one(
+    closed: list[ClosedSession],
+) -> None:
+    """Netted, 8,000 that came and went would be nothing. What is left of the session's flows came
+    in another currency, or by a correction."""
+    monday, tuesday, _ = closed
+    close, flows = tuesday.close, Decimal(1100)
+    moved = msgspec.structs.replace(
+        tuesday,
+        close=msgspec.structs.replace(close, cash=close.cash + flows, equity=close.equity + flows),
+        activity=msgspec.structs.replace(tuesday.activity, flows=flows),
+    )
+    first = monday.sequence + 1
+    records = [
+        cash_flow(first, "8000"),
+        cash_flow(first, "-8000"),
+        cash_flow(first, "1000", "EUR"),
+        # After Tuesday's close: of the next session, whatever it is dated.
+        cash_flow(tuesday.sequence + 1, "77"),
+    ]
+    facts = gather_month(SETTINGS, "2024-03", (MONDAY, TUESDAY), [monday, moved], records)
+    lines = [one for one in monthly_content(SETTINGS, facts).flows if one.session == TUESDAY]
+    assert [(one.kind, one.amount, one.detail) for one in lines] == [
+        ("deposit", Decimal(8000), "wire of 8000"),
+        ("withdrawal", Decimal(-8000), "wire of -8000"),
+        ("deposit", Decimal(1100), "1000 EUR"),
+    ]
+    without = gather_month(SETTINGS, "2024-03", (MONDAY, TUESDAY), [monday, moved])
+    (_, other) = monthly_content(SETTINGS, without).flows
+    assert (other.amount, other.detail) == (Decimal(1100), "corrections by people")
 
 
 @pytest.fixture(scope="module")

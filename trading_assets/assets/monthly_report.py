@@ -37,7 +37,7 @@ from trading_assets.reporting.monthly_content import (
     MonthlyContent,
     ProvenanceRow,
 )
-from trading_assets.reporting.monthly_report import RECORDED_BY_PEOPLE, MonthFacts
+from trading_assets.reporting.monthly_report import LISTED_TYPES, MonthFacts
 from trading_assets.resources import BookResource, LakeResource, MarketDataResource
 from trading_assets.settings import PortfolioSettings
 from trading_assets.signal_files import instrument_names
@@ -79,7 +79,7 @@ def build_monthly_report(graph: PortfolioGraph) -> dg.AssetsDefinition:
                 settings,
                 month,
                 read_closed_sessions(log, settings),
-                counting_records(log, RECORDED_BY_PEOPLE),
+                counting_records(log, LISTED_TYPES),
             )
             runs = _session_runs(context, graph, graph.calendar.month(month))
             stated = Stated(

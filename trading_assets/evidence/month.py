@@ -19,7 +19,7 @@ from trading_assets.reporting.monthly_content import (
     ProvenanceRow,
 )
 from trading_assets.reporting.monthly_report import (
-    RECORDED_BY_PEOPLE,
+    LISTED_TYPES,
     MonthFacts,
     gather_month,
     monthly_content,
@@ -43,7 +43,7 @@ def month_of_records(
         settings,
         month,
         sessions,
-        (record for record in counting if record.event_type in RECORDED_BY_PEOPLE),
+        (record for record in counting if record.event_type in LISTED_TYPES),
     )
 
 
@@ -51,12 +51,12 @@ def month_of_sessions(
     settings: PortfolioSettings,
     month: str,
     sessions: Iterable[ClosedSession],
-    by_people: Iterable[EventRecord],
+    listed: Iterable[EventRecord],
 ) -> MonthFacts:
     """The facts of a month (YYYY-MM) from all closed sessions, ascending, and those records of
-    RECORDED_BY_PEOPLE that count."""
+    LISTED_TYPES that count."""
     expected = TradingCalendar(settings.sessions).month(month)
-    return gather_month(settings, month, expected, sessions, by_people)
+    return gather_month(settings, month, expected, sessions, listed)
 
 
 def report_content(

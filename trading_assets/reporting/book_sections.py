@@ -8,6 +8,7 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Table, TableStyle
 
 from trading_assets.model.money import ZERO
+from trading_assets.reporting.instrument_section import instrument_part
 from trading_assets.reporting.monthly_content import MonthlyContent
 from trading_assets.reporting.number_format import (
     NOT_APPLICABLE,
@@ -35,6 +36,7 @@ def book_part(content: MonthlyContent) -> list[Flowable]:
         *_flows(content),
         *_account_lines(content),
         *_positions(content),
+        *instrument_part(content),
         *trade_part(content),
     ]
 

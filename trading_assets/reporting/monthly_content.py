@@ -136,6 +136,19 @@ class PositionLine(msgspec.Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
+class InstrumentLine(msgspec.Struct, frozen=True, kw_only=True):
+    """What an instrument earned over the month, money of the portfolio's currency: `pnl` before
+    costs, `realized_pnl` (against cost, of lots closed in the month) and `dividends` (signed) as in
+    `InstrumentResult`; `commission` is positive."""
+
+    symbol: str
+    name: str = ""
+    pnl: Decimal = ZERO
+    realized_pnl: Decimal = ZERO
+    dividends: Decimal = ZERO
+    commission: Decimal = ZERO
+
+
 class TradeLine(msgspec.Struct, frozen=True, kw_only=True):
     """One trade: an order with all its fills of a session, or a foreign fill. `quantity` in shares
     and `notional` in money are positive, `side` has the sign; `price` is the average of its fills.
@@ -290,8 +303,9 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     on every page. `prepared_from` says in a sentence what the report was computed from.
     `benchmark_name` None means that there is no benchmark: its columns and lines are left out.
     `relative_rows` compare with the benchmark; `round_trips` are what the month closed, in order.
-    `cash`, `accruals` (dividends owed to the portfolio less those it owes) and `equity` are at
-    `as_of`, the last closed session (None: no session was closed).
+    `outlier_bps` is how far from 0 slippage is an outlier. `cash`, `accruals` (dividends owed to
+    the portfolio less those it owes) and `equity` are at `as_of`, the last closed session (None: no
+    session was closed).
     `evidence` is None for a report that none was written for.
     None for `statement`, `costs` or `reconciliation` is said on the page.
     """
@@ -323,8 +337,10 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     accruals: Decimal = ZERO
     equity: Decimal | None = None
     positions: tuple[PositionLine, ...] = ()
+    instruments: tuple[InstrumentLine, ...] = ()
     trades: tuple[TradeLine, ...] = ()
     slippage: tuple[SlippageStatistics, ...] = ()
+    outlier_bps: Decimal | None = None
     annotations: tuple[AnnotationLine, ...] = ()
     round_trips: tuple[RoundTrip, ...] = ()
     round_trip_summary: RoundTripSummary | None = None

@@ -27,9 +27,9 @@ from trading_assets.ledger.annotations import (
 )
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.annotation_events import PostTradeAnnotation, PreTradeAnnotation
-from trading_assets.model.cash_events import Adjustment
+from trading_assets.model.cash_events import Adjustment, CashFlow
 from trading_assets.model.events import EventRecord
-from trading_assets.model.money import ZERO
+from trading_assets.model.money import ZERO, money, plain
 from trading_assets.model.result import DailyResult, Gap, GapCause
 from trading_assets.reconciliation import reconcile
 from trading_assets.reporting.monthly_content import (
@@ -42,6 +42,7 @@ from trading_assets.reporting.monthly_content import (
     EvidenceReference,
     FlowLine,
     GapSummary,
+    InstrumentLine,
     MonthlyContent,
     PositionLine,
     ProvenanceRow,
@@ -64,8 +65,9 @@ from trading_assets.reporting.trade_content import annotation_lines, slippage_li
 from trading_assets.settings import Mode, PortfolioSettings
 
 BASIS_POINTS = Decimal(10000)
-RECORDED_BY_PEOPLE = (*ANNOTATION_TYPES, "adjustment")
-"""Types of the records that `gather_month` wants beside the closed sessions."""
+LISTED_TYPES = (*ANNOTATION_TYPES, "adjustment", "cash_flow")
+"""Types of the records that `gather_month` wants beside the closed sessions, to list them one by
+one."""
 OLDER_CLOSES_SHOWN_MAX = 10
 
 
@@ -76,7 +78,8 @@ class MonthFacts(msgspec.Struct, frozen=True, kw_only=True):
     `closed` are the month's closed sessions whole, `gaps` what their reconciliation found.
     `expected` are the month's sessions by the calendar; `last_record` is the number of the last
     record that all this was folded from, 0 for none. `annotations` are those of the month's trades,
-    by trade; `adjustments` the month's corrections by people, with the session of each. `names`
+    by trade; `adjustments` the month's corrections by people and `cash_flows` its deposits and
+    withdrawals, with the session of each. `names`
     gives instruments' names by symbol, `provenance` rows say which inputs and runs it came from,
     `commentary` is None where nobody wrote one.
     """
@@ -89,6 +92,7 @@ class MonthFacts(msgspec.Struct, frozen=True, kw_only=True):
     last_record: int = 0
     annotations: Mapping[str, TradeAnnotations] = {}
     adjustments: tuple[tuple[dt.date, Adjustment], ...] = ()
+    cash_flows: tuple[tuple[dt.date, CashFlow], ...] = ()
     names: Mapping[str, str] = {}
     provenance: tuple[ProvenanceRow, ...] = ()
     commentary: Commentary | None = None
@@ -100,29 +104,32 @@ def gather_month(
     month: str,
     expected: Sequence[dt.date],
     sessions: Iterable[ClosedSession],
-    by_people: Iterable[EventRecord] = (),
+    listed: Iterable[EventRecord] = (),
 ) -> MonthFacts:
     """Walk `sessions` (all closed ones, ascending) up to the end of `month` (YYYY-MM).
 
-    `by_people` are the records of annotations and adjustments (RECORDED_BY_PEOPLE) that count.
-    Annotations of the month's trades are taken however late they were written, adjustments where
-    they are part of the month's closes. Names, provenance, commentary and evidence are left empty
+    `listed` are the records of LISTED_TYPES that count. Annotations of the month's trades are taken
+    however late they were written, the others where they are part of the month's closes. Names,
+    provenance, commentary and evidence are left empty
     for the caller, who knows files and runs.
     """
     results: list[DailyResult] = []
     closed: list[ClosedSession] = []
     gaps: list[Gap] = []
     last_record = 0
+    # What a close holds was recorded between the close before and itself.
+    before: dict[dt.date, int] = {}
     for session in sessions:
         if session.session.strftime("%Y-%m") > month:
             break
+        before[session.session] = last_record
         last_record = session.sequence
         results.append(daily_result(session.previous, session.activity, session.close))
         if session.session.strftime("%Y-%m") == month:
             closed.append(session)
             gaps.extend(reconcile(session, sent=settings.mode is not Mode.DRY).gaps)
     trades = {fill.client_order_id or fill.execution_id for one in closed for fill in one.fills}
-    recorded = list(by_people)
+    recorded = list(listed)
     written = [record for record in recorded if trade_of(record) in trades]
     return MonthFacts(
         month=month,
@@ -138,6 +145,13 @@ def gather_month(
             if isinstance(record.event, Adjustment)
             and f"{record.session:%Y-%m}" == month
             and record.sequence <= last_record
+        ),
+        cash_flows=tuple(
+            (one.session, record.event)
+            for one in closed
+            for record in recorded
+            if isinstance(record.event, CashFlow)
+            and before[one.session] < record.sequence <= one.sequence
         ),
     )
 
@@ -188,12 +202,14 @@ def monthly_content(settings: PortfolioSettings, facts: MonthFacts) -> MonthlyCo
         accruals=last.close.accruals if last else ZERO,
         equity=last.close.equity if last else None,
         positions=_positions(last, facts.names) if last else (),
+        instruments=_instruments(month, facts.names),
         trades=trade_lines(facts.closed, slippage, facts.annotations),
         slippage=slippage_lines(slippage, settings.judged_price, settings.slippage.outlier_bps),
+        outlier_bps=settings.slippage.outlier_bps,
         annotations=annotation_lines(slippage, facts.annotations, facts.closed),
         round_trips=tuple(trips),
         round_trip_summary=round_trip_summary(trips),
-        flows=_flows(month),
+        flows=tuple(_flows(month, facts.cash_flows, settings.currency)),
         account_lines=tuple(_account_lines(facts.closed)),
         costs=_costs(facts.closed, month, slippage),
         reconciliation=_reconciliation(facts),
@@ -280,16 +296,50 @@ def _positions(last: ClosedSession, names: Mapping[str, str]) -> tuple[PositionL
     return tuple(PositionLine(position=one, name=names.get(one.symbol, "")) for one in ordered)
 
 
-def _flows(month: Sequence[DailyResult]) -> tuple[FlowLine, ...]:
-    return tuple(
-        FlowLine(
-            session=one.session,
-            kind="deposit" if one.flows > 0 else "withdrawal",
-            amount=one.flows,
-        )
-        for one in month
-        if one.flows
-    )
+def _instruments(
+    month: Sequence[DailyResult], names: Mapping[str, str]
+) -> tuple[InstrumentLine, ...]:
+    """The instruments of the month's sessions, most earned first."""
+    found: dict[str, InstrumentLine] = {}
+    for result in month:
+        for one in result.instruments:
+            line = found.get(one.symbol) or InstrumentLine(
+                symbol=one.symbol, name=names.get(one.symbol, "")
+            )
+            found[one.symbol] = msgspec.structs.replace(
+                line,
+                pnl=line.pnl + one.pnl,
+                realized_pnl=line.realized_pnl + one.realized_pnl,
+                dividends=line.dividends + one.dividends,
+                commission=line.commission + one.commission,
+            )
+    return tuple(sorted(found.values(), key=lambda line: (-line.pnl, line.symbol)))
+
+
+def _flows(
+    month: Sequence[DailyResult], cash_flows: Sequence[tuple[dt.date, CashFlow]], currency: str
+) -> Iterator[FlowLine]:
+    """Each deposit and withdrawal by itself; what else a session's flows hold (other currencies at
+    its rate, corrections by people) as one line. They add up to the statement's."""
+    for one in month:
+        flows = [flow for session, flow in cash_flows if session == one.session]
+        own = [flow for flow in flows if flow.currency == currency]
+        for flow in own:
+            yield FlowLine(
+                session=one.session,
+                kind=flow.kind.value,
+                amount=money(flow.amount),
+                detail=flow.reference,
+            )
+        rest = one.flows - sum((money(flow.amount) for flow in own), ZERO)
+        if rest:
+            foreign = [f"{plain(f.amount)} {f.currency}" for f in flows if f.currency != currency]
+            yield FlowLine(
+                session=one.session,
+                kind="deposit" if rest > 0 else "withdrawal",
+                amount=rest,
+                detail=", ".join(foreign) or "corrections by people",
+            )
 
 
 def _costs(

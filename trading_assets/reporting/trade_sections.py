@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reportlab.platypus import Flowable
 
-from trading_assets.model.money import ZERO
+from trading_assets.model.money import ZERO, plain
 from trading_assets.model.order import Side
 from trading_assets.model.round_trip import RoundTrip
 from trading_assets.reporting.monthly_content import AnnotationLine, MonthlyContent, TradeLine
@@ -92,10 +92,15 @@ def _trades(content: MonthlyContent) -> list[Flowable]:
 
 def _trade_total(label: str, lines: list[TradeLine]) -> tuple[str, ...]:
     buys = sum(1 for line in lines if line.side is Side.BUY)
-    counts = f"{buys:,} buys, {len(lines) - buys:,} sells"
+    sells = len(lines) - buys
+    counts = f"{_counted(buys, 'buy')}, {_counted(sells, 'sell')}"
     notional = money(sum((line.notional for line in lines), ZERO))
     commission = money(sum((line.commission for line in lines), ZERO))
     return (label, counts, "", "", "", notional, commission, "", "", "", "")
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("s" if number != 1 else "")
 
 
 def _measures(line: TradeLine) -> tuple[float | None, float | None, float | None]:
@@ -116,6 +121,7 @@ def _slippage(content: MonthlyContent) -> list[Flowable]:
             fixed(line.median_bps, 1, signed=True),
             fixed(line.std_bps, 1),
             money(line.cost, signed=True) if line.count else UNDEFINED,
+            money(line.commission),
             f"{len(line.outliers):,}",
         )
         for line in content.slippage
@@ -129,11 +135,14 @@ def _slippage(content: MonthlyContent) -> list[Flowable]:
         Column("Median, bps"),
         Column("Std, bps"),
         Column(f"Cost, {content.currency}"),
+        Column("Commission"),
         Column("Outliers"),
     )
+    threshold = content.outlier_bps
+    beyond = "the threshold" if threshold is None else f"{plain(threshold)} bps"
     note = (
-        "Positive is a cost. Undefined: trades without that price. Outliers: beyond the threshold "
-        "that the portfolio's configuration sets, either way. Commission is beside it, see Trades."
+        f"Positive is a cost. Undefined: trades without that price. Outliers: beyond {beyond}, "
+        "either way. Commission, of all trades of the row, is not part of the cost."
     )
     spec = TableSpec(columns=columns, rows=tuple(rows))
     return headed(title, [data_table(spec), paragraph(note, SMALL)])
