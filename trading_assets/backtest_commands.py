@@ -234,6 +234,8 @@ def _show(console: Console, name: str, result: dict[str, Any], report: Path) -> 
             table.add_row(label, _figure(key, result["metrics"][key]))
     for halt in result["metrics"]["halts"]:
         table.add_row("Halted", halt)
+    for call in result["metrics"]["margin_calls"]:
+        table.add_row("Margin call", call)
     for code, count in result["metrics"]["rejections"].items():
         table.add_row(f"Rejected: {code}", f"{count:,}")
     console.print(table)

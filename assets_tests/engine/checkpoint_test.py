@@ -100,7 +100,15 @@ POLICY = {
 }
 
 
-def watched_engine(seed: int) -> Engine:
+LEVERED = {
+    "id": "levered",
+    "sizing": {"method": "equity_percent", "fraction": "0.7"},
+    "margin": {"maintenance_long": "0.48", "maintenance_short": "0.48"},
+    "stops": {"stop_loss": {"kind": "fixed", "distance": "0.15"}},
+}
+
+
+def watched_engine(seed: int, policy: dict[str, Any]) -> Engine:
     """Every order kept, brackets whose stops trail, groups, a split, financing, sizes by what was
     earned."""
     random = np.random.default_rng(seed)
@@ -118,11 +126,11 @@ def watched_engine(seed: int) -> Engine:
         random_market(seed),
         [StrategySlot("first", Kept(answers)), StrategySlot("second", SmaCross(2, 5))],
         rules(
-            account={"initial_capital": 100_000},
+            account={"initial_capital": 100_000 if policy is POLICY else 25_000},
             commission={"per_share": "0.01", "minimum": 1},
             slippage={"bps": 3},
             financing={"credit_rate": "0.05", "debit_rate": "0.08", "borrow_rate": "0.2"},
-            risk=POLICY,
+            risk=policy,
         ),
         actions=[Split(symbol="S1", ex_date=day(17), new_shares=3, old_shares=2)],
         keep_orders=True,
@@ -134,11 +142,12 @@ def test_with_a_risk_policy_and_kept_orders_a_stopped_run_gives_the_same_events(
 ) -> None:
     seen: Counter[str] = Counter()
     for seed in range(12):
-        whole = watched_engine(seed)
+        policy = LEVERED if seed % 3 == 2 else POLICY
+        whole = watched_engine(seed, policy)
         whole.run()
         events = list(run_events(whole))
         for stop in (1 + seed, 20 + seed):
-            stopped, gone_on = watched_engine(seed), watched_engine(seed)
+            stopped, gone_on = watched_engine(seed, policy), watched_engine(seed, policy)
             stopped.run(stop)
             write_checkpoint(stopped, tmp_path / "run.json")
             resume(gone_on, read_checkpoint(tmp_path / "run.json"))
@@ -150,7 +159,9 @@ def test_with_a_risk_policy_and_kept_orders_a_stopped_run_gives_the_same_events(
         seen.update(type(one.event).__name__ for one in events)
         seen.update(whole.desk.rejections)
         seen["halts"] += len(whole.desk.halts)
+        seen["margin calls"] += len(whole.desk.margin_calls)
     for told in (
+        "margin calls",
         "Fill",
         "OrderCanceled",
         "Split",

@@ -13,6 +13,7 @@ from trading_assets.risk.margin import (
     long_call_price,
     margin_requirement,
     margin_statement,
+    reductions,
 )
 from trading_assets.risk.policies import MarginPolicy
 
@@ -146,3 +147,80 @@ def test_spending_all_buying_power_leaves_no_excess_and_no_call(cash: int, price
     account = margin_statement(D(cash) - power, [bought], REG_T)
     assert abs(account.excess) < D("1e-12")
     assert account.call == 0
+
+
+# Reductions
+
+
+def traded(*found: tuple[MarginPosition, Decimal]) -> list[tuple[str, Decimal]]:
+    return [(one.symbol, shares) for one, shares in found]
+
+
+def test_a_call_on_a_long_sells_the_fewest_shares_that_meet_it() -> None:
+    # 2,000 at 60 with 100,000 borrowed: equity 20,000, 25 % of 120,000 are 30,000. 10,000 are
+    # called; a share sold releases 15, so 666.67 of them, in whole shares 667.
+    held = [position(2_000, 60)]
+    assert traded(*reductions(D(20_000), held, REG_T, 0)) == [("ABC", D(-667))]
+    assert traded(*reductions(D(20_000), held, REG_T, 2)) == [("ABC", D("-666.67"))]
+    assert reductions(D(30_000), held, REG_T, 0) == ()
+
+
+def test_a_call_on_a_short_buys_back() -> None:
+    # 1,000 short at 130: 30 % of 130,000 are 39,000, equity 30,000. 9,000 / 39 are 230.77.
+    assert traded(*reductions(D(30_000), [position(-1_000, 130)], REG_T, 0)) == [("ABC", D(231))]
+    # At 4 a share the rule asks for all of the value: 4,000, so 1,000 / 4 are bought back.
+    assert traded(*reductions(D(3_000), [position(-1_000, 4)], REG_T, 0)) == [("ABC", D(250))]
+
+
+def test_the_position_with_the_largest_margin_comes_first_and_all_of_it_before_the_next() -> None:
+    # 500 and 1,500 at 52: margins 6,500 and 19,500. Equity 4,000: 22,000 are called. All 1,500 give
+    # 19,500; the other 2,500 are 192.3 shares at 13.
+    small, large = MarginPosition("AAA", D(500), D(52)), MarginPosition("BBB", D(1_500), D(52))
+    found = reductions(D(4_000), [small, large], REG_T, 0)
+    assert traded(*found) == [("BBB", D(-1_500)), ("AAA", D(-193))]
+    # Of equals the one that is given first.
+    equal = MarginPosition("CCC", D(500), D(52))
+    assert traded(*reductions(D(12_999), [equal, small], REG_T, 0))[0][0] == "CCC"
+
+
+def test_without_equity_all_is_sold() -> None:
+    assert traded(*reductions(D(-1), [position(10, 60)], REG_T, 0)) == [("ABC", D(-10))]
+
+
+@given(
+    equity=st.integers(-50_000, 200_000),
+    holdings=st.lists(
+        st.tuples(
+            st.integers(-3_000, 3_000).filter(bool),
+            st.decimals("0.5", "300", places=2, allow_nan=False),
+        ),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_what_is_left_is_covered_and_one_share_less_would_not_be(
+    equity: int, holdings: list[tuple[int, Decimal]]
+) -> None:
+    held = [
+        MarginPosition(f"S{index}", D(quantity), price)
+        for index, (quantity, price) in enumerate(holdings)
+    ]
+    found = reductions(D(equity), held, REG_T, 0)
+
+    def needed(sold: dict[str, Decimal]) -> Decimal:
+        return sum(
+            (
+                margin_requirement(
+                    one.quantity + sold.get(one.symbol, D(0)), one.price, REG_T
+                ).maintenance
+                for one in held
+            ),
+            D(0),
+        )
+
+    shares = {one.symbol: change for one, change in found}
+    assert needed(shares) <= max(D(equity), D(0))
+    if found:
+        last, change = found[-1]
+        one_less = shares | {last.symbol: change - (1 if change > 0 else -1)}
+        assert needed(one_less) > equity

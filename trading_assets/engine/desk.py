@@ -31,14 +31,12 @@ from trading_assets.engine.bars import Market
 from trading_assets.engine.capital import INSUFFICIENT_CAPITAL, SHORT_NOT_ALLOWED, Capital
 from trading_assets.engine.chunks import Chunk
 from trading_assets.engine.clock import Floats, Integers
+from trading_assets.engine.intents import kind_of, time_in_force_code
 from trading_assets.engine.matching import Exchange
 from trading_assets.engine.orders import (
     IS_TERMINAL,
-    KIND_NAMES,
-    LIMIT,
     MARKET,
-    STOP,
-    STOP_LIMIT,
+    NO_SIGNAL,
     TIME_IN_FORCE_NAMES,
     OrderGroup,
     WorkingOrder,
@@ -49,7 +47,7 @@ from trading_assets.engine.scaled import price_units
 from trading_assets.engine.sizing import target_shares
 from trading_assets.errors import ConfigurationError
 from trading_assets.model.market_events import SignalAction
-from trading_assets.model.order import OrderType, Side
+from trading_assets.model.order import Side
 from trading_assets.model.round_trip import RoundTrip
 from trading_assets.strategies.base import (
     Answer,
@@ -140,6 +138,12 @@ class Desk:
         )
 
     @property
+    def margin_calls(self) -> list[str]:
+        """Session, equity and margin of each margin call."""
+        margin = None if self.risk is None else self.risk.margin
+        return [] if margin is None else [one.message for one in margin.calls]
+
+    @property
     def halts(self) -> list[str]:
         """Session and reason of each time that the risk policy's circuit breaker tripped."""
         breakers = [] if self.risk is None else self.risk.breakers
@@ -162,6 +166,13 @@ class Desk:
         """Act on an answer after the bar at `place`."""
         if answer is None:
             return
+        self._act(strategy, answer, place)
+        if self.risk is not None:
+            self.risk.meet_call(place)
+
+    def _act(
+        self, strategy: int, answer: Iterable[Signal | OrderIntent] | TargetWeights, place: int
+    ) -> None:
         if isinstance(answer, TargetWeights):
             self.signal_count += 1
             weights = self._weights(strategy, answer)
@@ -317,7 +328,8 @@ class Desk:
         working = self.exchange.by_holder.get(strategy * len(self._index) + symbol)
         if working:
             for order in working:
-                if not order.opens and order.sign == sign and order.kind == MARKET:
+                is_own = not order.opens and order.signal != NO_SIGNAL
+                if is_own and order.sign == sign and order.kind == MARKET:
                     return order
             for order in list(working):
                 self.exchange.cancel(order, place, "the position is closed by a signal")
@@ -457,7 +469,7 @@ class Desk:
         self, strategy: int, symbol: int, intent: OrderIntent, place: int
     ) -> WorkingOrder:
         sign = 1 if intent.side is Side.BUY else -1
-        kind, is_bracket = self._kind(intent)
+        kind, is_bracket = kind_of(intent)
         in_force = intent.time_in_force
         order = WorkingOrder(
             self.exchange.new_number(),
@@ -466,7 +478,7 @@ class Desk:
             sign,
             self._scale.truncated(intent.quantity),
             kind,
-            self._time_in_force if in_force is None else self._code(in_force.value),
+            self._time_in_force if in_force is None else time_in_force_code(in_force),
             place,
             limit=self._raw(symbol, intent.limit_price, place),
             stop=self._raw(symbol, intent.stop_price, place),
@@ -521,28 +533,3 @@ class Desk:
     ) -> None:
         """Take up the groups and keys of a checkpoint."""
         self._groups, self._by_key = groups, keys
-
-    @staticmethod
-    def _code(name: str) -> int:
-        if name not in TIME_IN_FORCE_NAMES:
-            raise ConfigurationError(
-                f"time in force {name!r} is not simulated. Use {', '.join(TIME_IN_FORCE_NAMES)}."
-            )
-        return TIME_IN_FORCE_NAMES.index(name)
-
-    @staticmethod
-    def _kind(intent: OrderIntent) -> tuple[int, bool]:
-        """Kind of the order (of a bracket: of its entry), and whether it is a bracket."""
-        if intent.order_type is OrderType.BRACKET:
-            return (MARKET if intent.limit_price is None else LIMIT), True
-        name = intent.order_type.value
-        if name not in KIND_NAMES:
-            raise ConfigurationError(
-                f"order type {name!r} is not simulated. Use {', '.join(KIND_NAMES)} or bracket."
-            )
-        kind = KIND_NAMES.index(name)
-        if kind in (LIMIT, STOP_LIMIT) and intent.limit_price is None:
-            raise ConfigurationError(f"a {name} order of {intent.symbol} needs a limit_price.")
-        if kind in (STOP, STOP_LIMIT) and intent.stop_price is None:
-            raise ConfigurationError(f"a {name} order of {intent.symbol} needs a stop_price.")
-        return kind, False

@@ -31,6 +31,7 @@ from trading_assets.engine.orders import (
     FILL_REST,
     KIND_NAMES,
     LIMIT,
+    NO_SIGNAL,
     REJECT,
     SIGNALED,
     TIME_IN_FORCE_NAMES,
@@ -188,6 +189,9 @@ class _Journal:
         return f"{self.engine.slots[order.strategy].id}-{order.number}"
 
     def _cause(self, order: WorkingOrder) -> str:
+        if order.signal == NO_SIGNAL:
+            when = iso(int(self.market.timeline[order.placed]), self.market.timeframe)
+            return f"margin_call/{self.market.symbols[order.symbol]}/{when}"
         return self._signal_id(order.strategy, order.symbol, order.signal)
 
     def _signal_id(self, strategy: int, symbol: int, number: int) -> str:

@@ -32,7 +32,7 @@ from trading_assets.engine.corporate import CorporateActionDesk
 from trading_assets.engine.desk import Desk
 from trading_assets.engine.financing import FinancingDesk, Opening
 from trading_assets.engine.matching import Exchange
-from trading_assets.engine.orders import IS_TERMINAL, SIGNALED, STATUSES, WorkingOrder
+from trading_assets.engine.orders import IS_TERMINAL, NO_SIGNAL, SIGNALED, STATUSES, WorkingOrder
 from trading_assets.engine.rules import BacktestRules
 from trading_assets.engine.scaled import Scale
 from trading_assets.errors import ConfigurationError, TradingAssetsError
@@ -138,7 +138,8 @@ class EngineContext:
         """Take an order back; nothing happens where it is done already."""
         exchange = self._engine.exchange
         for order in exchange.working:
-            if str(order.number) == order_id and order.strategy == self._strategy:
+            is_own = order.strategy == self._strategy and order.signal != NO_SIGNAL
+            if is_own and str(order.number) == order_id:
                 exchange.cancel(order, self._engine.place, "canceled by the strategy")
 
     def history(self, symbol: str, count: int, field: str = "close") -> Floats:

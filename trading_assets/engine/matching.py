@@ -45,6 +45,12 @@ Assumptions, each with a test of its number (assets_tests/engine/):
     before it and a fee on the value of each short at that close, for the calendar days between
     the two (ACT/360 where no other day count is named), each rounded to the account's unit of
     money.
+17. A margin account (a risk policy with `margin`) whose equity at a bar's close is below its
+    maintenance margin is called: nothing opens until it is not. Positions are reduced by market
+    orders, which trade as all do: the position with the largest maintenance margin first (of
+    equals in the order of the symbols), by the fewest shares that meet the call at that close,
+    then the next. What a bar leaves of the call is ordered anew at its close. With
+    `on_margin_call: halt` nothing is sold, and nothing opens any more.
 """
 
 from __future__ import annotations

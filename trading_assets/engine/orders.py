@@ -18,6 +18,8 @@ TRIGGERS = tuple(OrderTrigger)
 _STATUS_CODE = {status: code for code, status in enumerate(STATUSES)}
 _TRIGGER_CODE = {trigger: code for code, trigger in enumerate(TRIGGERS)}
 IMPOSSIBLE = -1
+NO_SIGNAL = 0
+"""Number of the answer of an order that no strategy asked for: a margin call's."""
 SIGNALED = -1
 """Stands for a trigger where a strategy gave a signal and no order changed."""
 
@@ -93,7 +95,7 @@ class WorkingOrder(msgspec.Struct, eq=False):
     `stop_loss` wait for the entry of a bracket to fill, `legs` is their group once it has. It meets
     bars from place `works_from` on. A `triggered` stop is a market order or a
     limit order from then on. `signal` is the number of the answer that it comes from (the intent,
-    0 for none), `key` what the order is for there, or the strategy's own idempotency key.
+    NO_SIGNAL for none), `key` what the order is for there, or the strategy's own idempotency key.
     """
 
     number: int
@@ -118,7 +120,7 @@ class WorkingOrder(msgspec.Struct, eq=False):
     group: OrderGroup | None = None
     legs: OrderGroup | None = None
     works_from: int = 0
-    signal: int = 0
+    signal: int = NO_SIGNAL
     key: str = ""
     reason: str = ""
 

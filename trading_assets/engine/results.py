@@ -365,6 +365,7 @@ class BacktestResult:
             "fills": self.engine.account.fill_count,
             "rejections": dict(self.engine.desk.rejections),
             "halts": self.engine.desk.halts,
+            "margin_calls": self.engine.desk.margin_calls,
         }
         if self.benchmark is not None:
             metrics["benchmark_return"] = self.benchmark_statistics.cumulative_return

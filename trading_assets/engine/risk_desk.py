@@ -8,7 +8,7 @@ once, and read at the row of the bar that was decided on.
     limits      on every order that opens or extends a position, target weights included. What
                 working orders will do counts as done. The rate is that of the bars' times
     margin      what an order may cost is the buying power; without it cash, as the account's rules
-                have it. Nothing is sold for a margin call: a stop or the breaker comes before it
+                have it. Calls are answered by `margin_desk.py`
     stops       legs of a bracket for signals that open and name none themselves. They are measured
                 from the close that was decided on; a trailing one follows from the entry's fill on
     breaker     sees equity at each bar's close; once tripped, orders that would open are canceled
@@ -29,6 +29,7 @@ import numpy as np
 from trading_assets.engine.bars import Market
 from trading_assets.engine.chunks import Chunk, seen
 from trading_assets.engine.clock import Floats, date_of
+from trading_assets.engine.margin_desk import MarginDesk
 from trading_assets.engine.matching import Exchange
 from trading_assets.engine.orders import GTC, MARKET, STOP, WorkingOrder
 from trading_assets.engine.risk_exposure import WorkingExposure
@@ -38,7 +39,13 @@ from trading_assets.engine.scaled import PRICE_UNIT, price_units
 from trading_assets.indicators.indicator import indicator
 from trading_assets.model.order import Side
 from trading_assets.model.round_trip import RoundTrip
-from trading_assets.risk.circuit_breaker import CircuitBreaker, EquityObserved, observe, trip_equity
+from trading_assets.risk.circuit_breaker import (
+    CircuitBreaker,
+    EquityObserved,
+    MarginCalled,
+    observe,
+    trip_equity,
+)
 from trading_assets.risk.limits import OrderRate, order_refusal
 from trading_assets.risk.policies import (
     AtrStop,
@@ -103,6 +110,12 @@ class RiskDesk:
         self._trailing: dict[int, int] = {}
         """Best price (1e-8) since the fill of each entry whose stop follows, by its number."""
         self._ranges: dict[int, Floats] = {}
+        decimals = exchange.scale.quantity_decimals
+        self.margin = (
+            None
+            if policy.margin is None
+            else MarginDesk(policy.margin, market, chunk, exchange, decimals)
+        )
         self._counted, self._tally = 0, TradeTally()
         self.breakers: list[CircuitBreaker] = []
 
@@ -114,6 +127,7 @@ class RiskDesk:
             breaker.max_daily_loss is not None
             or breaker.max_drawdown is not None
             or self._policy.limits.max_drawdown is not None
+            or self._policy.margin is not None
             or isinstance(self._policy.stops.stop_loss, TrailingStop)
         )
 
@@ -135,6 +149,8 @@ class RiskDesk:
             trailing=list(self._trailing.items()),
             sent=sent,
             sent_each=sent_each,
+            is_called=self.margin is not None and self.margin.is_called,
+            margin_calls=[] if self.margin is None else self.margin.calls,
         )
 
     def restore(self, kept: RiskState) -> None:
@@ -146,6 +162,8 @@ class RiskDesk:
         self._session, self._version, self._is_flat = kept.session, kept.version, kept.is_flat
         self._trailing = dict(kept.trailing)
         self._rate.restore(kept.sent, kept.sent_each)
+        if self.margin is not None:
+            self.margin.restore(kept.margin_calls, is_called=kept.is_called)
 
     # Before an order
 
@@ -201,6 +219,8 @@ class RiskDesk:
         place, symbol = order.placed, order.symbol
         name = self._market.columns[symbol].symbol
         found = self._breaker.refusal(name, reduces=False)
+        if found is None and self.margin is not None:
+            found = self.margin.refusal(name)
         if found is None:
             seen_by = self._exposure.seen_by(order, price, self._peak)
             found = order_refusal(*seen_by, self._limits)
@@ -303,6 +323,8 @@ class RiskDesk:
         equity = self._equity(place)
         if math.isnan(equity):
             return
+        if self.margin is not None:
+            self._see_margin(place, equity)
         if session == self._session and self._trip_at < equity <= self._peak:
             return
         self._session, self._peak = session, max(self._peak, equity)
@@ -311,11 +333,31 @@ class RiskDesk:
         self._breaker = after = observe(before, seen_now, self._breaker_policy)
         level = trip_equity(after, self._breaker_policy)
         self._trip_at = -math.inf if level is None else float(level)
+        self._note_trip(before, place)
+
+    def _note_trip(self, before: CircuitBreaker, place: int) -> None:
+        """Withdraw what would open where the breaker has just tripped."""
+        after, exchange = self._breaker, self._exchange
         if after.trip is not None and after.status is not before.status:
             self.breakers.append(after)
-            exchange = self._exchange
             for order in [one for one in exchange.working if one.opens]:
                 exchange.cancel(order, place, f"{_TRIPPED}: {after.trip.detail}")
+
+    def _see_margin(self, place: int, equity: float) -> None:
+        """Answer a margin call; one that halts is the circuit breaker's."""
+        assert self.margin is not None
+        call = self.margin.see(place, equity)
+        if call is not None and self.margin.halts:
+            before, policy = self._breaker, self._breaker_policy
+            now = observe(before, EquityObserved(call.session, exact(equity)), policy)
+            called = MarginCalled(call.equity, call.maintenance)
+            self._breaker = observe(now, called, policy)
+            self._note_trip(before, place)
+
+    def meet_call(self, place: int) -> None:
+        """After a strategy's answer: what it did may meet a margin call, or stand in its way."""
+        if self.margin is not None and self.margin.is_called:
+            self.margin.reduce(place)
 
     def _follow(self, place: int) -> None:
         """Trailing stops move with the best price since their entry filled, never back."""

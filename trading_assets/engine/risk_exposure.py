@@ -13,7 +13,6 @@ from decimal import Decimal
 
 import numpy as np
 
-from trading_assets.engine.account import FIELD_COUNT
 from trading_assets.engine.bars import Market
 from trading_assets.engine.chunks import Chunk
 from trading_assets.engine.matching import Exchange
@@ -108,7 +107,7 @@ class WorkingExposure:
             and sent.status != NEW
             and (sent.status == _FILLED or not IS_TERMINAL[sent.status])
             and changed == came
-            and booked == (FIELD_COUNT if sent.filled else 0)
+            and booked == (1 if sent.filled else 0)
             and sent.legs is None
         ):
             self._move(sent.symbol, sent.sign * sent.quantity)

@@ -63,6 +63,7 @@ class Scale:
     __slots__ = (
         "money_decimals",
         "money_unit",
+        "quantity_decimals",
         "share_decimals",
         "share_unit",
         "step",
@@ -70,6 +71,7 @@ class Scale:
     )
 
     def __init__(self, quantity_decimals: int, money_decimals: int) -> None:
+        self.quantity_decimals = quantity_decimals
         self.share_decimals = QUANTITY_DECIMALS_MAX if quantity_decimals else 0
         self.share_unit: int = 10**self.share_decimals
         self.step: int = 10 ** (self.share_decimals - quantity_decimals)

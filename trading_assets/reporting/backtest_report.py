@@ -53,6 +53,7 @@ _EXPLAINED = {
     "interest": "Received on cash less paid on borrowed cash (rates: financing).",
     "borrow_fees": "Paid for shares that were borrowed to be short (rates: financing).",
     "halts": "Session and reason of each time that the risk policy's circuit breaker tripped.",
+    "margin_calls": "Closes at which equity fell below maintenance margin, each told once.",
     "mean_holding_days": "Mean calendar days from opening to closing.",
 }
 

@@ -41,6 +41,7 @@ class BreakerTrigger(StrEnum):
     DAILY_LOSS = "daily_loss"
     DRAWDOWN = "drawdown"
     REJECTIONS = "rejections"
+    MARGIN_CALL = "margin_call"
     HALT = "halt"
     NEXT_SESSION = "next_session"
     RESUME = "resume"
@@ -51,23 +52,27 @@ TRANSITIONS: dict[BreakerStatus, dict[BreakerTrigger, BreakerStatus]] = {
         BreakerTrigger.DAILY_LOSS: BreakerStatus.PAUSED,
         BreakerTrigger.DRAWDOWN: BreakerStatus.CLOSE_ONLY,
         BreakerTrigger.REJECTIONS: BreakerStatus.HALTED,
+        BreakerTrigger.MARGIN_CALL: BreakerStatus.CLOSE_ONLY,
         BreakerTrigger.HALT: BreakerStatus.HALTED,
     },
     BreakerStatus.PAUSED: {
         BreakerTrigger.DRAWDOWN: BreakerStatus.CLOSE_ONLY,
         BreakerTrigger.REJECTIONS: BreakerStatus.HALTED,
+        BreakerTrigger.MARGIN_CALL: BreakerStatus.CLOSE_ONLY,
         BreakerTrigger.HALT: BreakerStatus.HALTED,
         BreakerTrigger.NEXT_SESSION: BreakerStatus.TRADING,
         BreakerTrigger.RESUME: BreakerStatus.TRADING,
     },
     BreakerStatus.CLOSE_ONLY: {
         BreakerTrigger.REJECTIONS: BreakerStatus.HALTED,
+        BreakerTrigger.MARGIN_CALL: BreakerStatus.CLOSE_ONLY,
         BreakerTrigger.HALT: BreakerStatus.HALTED,
         BreakerTrigger.RESUME: BreakerStatus.TRADING,
     },
     BreakerStatus.HALTED: {
         # Orders that were on their way may still be rejected, and a second person may halt.
         BreakerTrigger.REJECTIONS: BreakerStatus.HALTED,
+        BreakerTrigger.MARGIN_CALL: BreakerStatus.HALTED,
         BreakerTrigger.HALT: BreakerStatus.HALTED,
         BreakerTrigger.RESUME: BreakerStatus.TRADING,
     },
@@ -92,6 +97,13 @@ class OrderAccepted(msgspec.Struct, frozen=True, gc=False):
     """The broker took an order, which ends a row of rejections."""
 
 
+class MarginCalled(msgspec.Struct, frozen=True, gc=False):
+    """Equity is below maintenance margin (money), and the policy is to halt."""
+
+    equity: Decimal
+    maintenance: Decimal
+
+
 class Halted(msgspec.Struct, frozen=True):
     """A person stops all trading."""
 
@@ -106,7 +118,7 @@ class Resumed(msgspec.Struct, frozen=True):
     reason: str
 
 
-Observation = EquityObserved | OrderRejected | OrderAccepted | Halted | Resumed
+Observation = EquityObserved | OrderRejected | OrderAccepted | MarginCalled | Halted | Resumed
 
 
 class Trip(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +163,12 @@ def observe(
     """
     if isinstance(seen, EquityObserved):
         return _equity_seen(breaker, seen, policy)
+    if isinstance(seen, MarginCalled):
+        detail = (
+            f"margin call: equity {plain(seen.equity)} is below maintenance margin "
+            f"{plain(seen.maintenance)}"
+        )
+        return _tripped(breaker, BreakerTrigger.MARGIN_CALL, detail)
     if isinstance(seen, OrderAccepted):
         if breaker.rejections == 0:
             return breaker

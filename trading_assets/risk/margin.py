@@ -14,12 +14,13 @@ borrowed) + value of longs - value of shorts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from decimal import Decimal
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_CEILING, Decimal
 
 import msgspec
 
-from trading_assets.model.money import ONE, ZERO
+from trading_assets.model.money import ONE, ZERO, plain, quantity_step
 from trading_assets.risk.policies import MarginPolicy
 
 
@@ -55,6 +56,23 @@ class MarginStatement(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_excess: Decimal
     buying_power: Decimal
     call: Decimal
+
+
+class MarginCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A call as it began: the session, and equity, maintenance margin and what is called, money."""
+
+    session: dt.date
+    equity: Decimal
+    maintenance: Decimal
+    call: Decimal
+
+    @property
+    def message(self) -> str:
+        """Session, equity, margin and call in one line."""
+        return (
+            f"{self.session}: equity {plain(self.equity)} is below maintenance margin "
+            f"{plain(self.maintenance)}, {plain(self.call)} are called"
+        )
 
 
 def margin_requirement(
@@ -111,6 +129,33 @@ def buying_power(
     if equity < policy.minimum_equity:
         return free_cash
     return max(equity - initial, ZERO) / policy.initial_long
+
+
+def reductions(
+    equity: Decimal, positions: Sequence[MarginPosition], policy: MarginPolicy, decimals: int
+) -> tuple[tuple[MarginPosition, Decimal], ...]:
+    """What to trade so that `equity` covers maintenance margin: positions and signed shares
+    (negative for a sale) of at most `decimals` decimals, in the order in which they are traded;
+    empty where nothing is called.
+
+    The position with the largest maintenance margin comes first (of equals the one that is given
+    first). Trading at its price changes no equity, so each share releases its maintenance margin:
+    as few are traded as meet the call, all of the position where that is not enough, and then the
+    next.
+    """
+    needed = [margin_requirement(one.quantity, one.price, policy).maintenance for one in positions]
+    call = sum(needed, ZERO) - equity
+    found = []
+    ordered = sorted(zip(positions, needed, strict=True), key=lambda pair: -pair[1])
+    for position, maintenance in ordered:
+        if call <= 0 or not maintenance:
+            break
+        held = abs(position.quantity)
+        fewest = (call * held / maintenance).quantize(quantity_step(decimals), ROUND_CEILING)
+        shares = min(fewest, held)
+        found.append((position, -shares if position.quantity > 0 else shares))
+        call -= maintenance * shares / held
+    return tuple(found)
 
 
 def long_call_price(quantity: Decimal, debit: Decimal, policy: MarginPolicy) -> Decimal | None:

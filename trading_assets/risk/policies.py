@@ -7,6 +7,7 @@ equity (0.05 is 5 %), money is in the account's currency.
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -127,13 +128,22 @@ class RiskLimits(Policy):
         return self
 
 
+class MarginCallAction(StrEnum):
+    """What follows where equity is below maintenance margin: positions are reduced until it is not,
+    or nothing is opened any more until a person resumes."""
+
+    REDUCE = "reduce"
+    HALT = "halt"
+
+
 class MarginPolicy(Policy):
     """A margin account as in `margin.py`, which names the sources of the defaults.
 
     Rates are fractions of market value: `initial_long` and `initial_short` to open a position,
     `maintenance_long` and `maintenance_short` to keep it. A short below `low_price` a share needs
     all of its value and at least `low_price_minimum` a share, another at least `short_minimum` a
-    share. Without `minimum_equity` (money) nothing is lent.
+    share. Without `minimum_equity` (money) nothing is lent. `on_margin_call` is what follows where
+    equity is below maintenance margin.
     """
 
     initial_long: PositiveFraction = Decimal("0.50")
@@ -144,6 +154,7 @@ class MarginPolicy(Policy):
     low_price_minimum: NotNegative = Decimal("2.50")
     short_minimum: NotNegative = Decimal(5)
     minimum_equity: NotNegative = Decimal(2000)
+    on_margin_call: MarginCallAction = MarginCallAction.REDUCE
 
     @model_validator(mode="after")
     def _maintenance_is_lower(self) -> MarginPolicy:

@@ -26,6 +26,7 @@ class RiskCode(StrEnum):
     GROSS_LEVERAGE_LIMIT = "GROSS_LEVERAGE_LIMIT"
     NET_LEVERAGE_LIMIT = "NET_LEVERAGE_LIMIT"
     INSUFFICIENT_CAPITAL = "INSUFFICIENT_CAPITAL"
+    MARGIN_CALL = "MARGIN_CALL"
     TRADING_HALTED = "TRADING_HALTED"
 
 
@@ -81,6 +82,10 @@ _MEASURED: dict[RiskCode, tuple[str, str]] = {
     RiskCode.INSUFFICIENT_CAPITAL: (
         "capital that the order needs",
         "order fewer shares, or free capital first",
+    ),
+    RiskCode.MARGIN_CALL: (
+        "equity below maintenance margin",
+        "pay in, or reduce positions first",
     ),
     RiskCode.TRADING_HALTED: (
         "the circuit breaker has tripped",
