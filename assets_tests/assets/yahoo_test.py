@@ -167,6 +167,25 @@ def test_a_split_and_a_dividend_that_yahoo_tells_are_booked_and_a_second_run_cha
     log.close()
 
 
+def test_a_dividend_that_yahoo_tells_too_late_is_named_and_booked_when_its_session_is_run_again(
+    home: SectorHome, yahoo: YahooStandIn
+) -> None:
+    first, last = FIRST.isoformat(), LAST.isoformat()
+    assert run(home).success
+    yahoo.listed["SXLK.L"] = replace(yahoo.listed["SXLK.L"], dividends={last: "0.5"})
+    for path in home.snapshots:
+        path.unlink()
+    # A session that is closed is not run again by itself.
+    later = home.run(first, portfolio="sector_momentum")
+    assert later.success
+    again = run(home)
+    assert again.success, failures(again)
+    log = open_event_log(home.places.books, "sector_momentum")
+    booked = [record.session for record in log.records(event_types=("dividend",))]
+    log.close()
+    assert booked == [LAST]
+
+
 @pytest.mark.parametrize(
     ("changes", "kinds"),
     [

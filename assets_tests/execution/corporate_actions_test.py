@@ -31,7 +31,7 @@ from assets_tests.execution.small_portfolio import (
 from trading_assets.analytics.pnl import daily_result
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.errors import BrokerUnknownError
-from trading_assets.execution.corporate_actions import concerning
+from trading_assets.execution.corporate_actions import concerning, missed_actions
 from trading_assets.execution.session import SessionInputs, SessionStatus
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.market_data.corporate_actions import read_corporate_actions
@@ -518,3 +518,44 @@ def test_the_first_session_books_no_action(tmp_path: Path) -> None:
     settled(desk, session_inputs(MONDAY, {"AAA": "0.5"}, PRICES, actions=(ex_today,)))
     assert "split" not in event_types(desk, MONDAY)
     assert BEFORE < MONDAY < FRIDAY
+
+
+# Told too late
+
+
+def test_an_action_that_was_told_after_its_session_is_named_until_that_is_run_again(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    dividend = Dividend(
+        symbol="AAA", ex_date=TUESDAY, amount_per_share=Decimal("0.50"), currency="USD"
+    )
+    foreign = replace(dividend, symbol="ZZZ")
+    told: dict[dt.date, tuple[CorporateAction, ...]] = {}
+
+    def missed(session: dt.date) -> tuple[CorporateAction, ...]:
+        return missed_actions(desk.book, CALENDAR, session, lambda day: told.get(day, ()))
+
+    for session in (MONDAY, TUESDAY, WEDNESDAY):
+        settled(desk, session_inputs(session, {"AAA": "0.5"}, PRICES))
+        assert missed(session) == ()
+    told[TUESDAY] = (dividend, foreign)
+    # On its own session it is no miss yet; what nobody held is none at all.
+    assert missed(TUESDAY) == ()
+    assert missed(THURSDAY) == (dividend,)
+    settled(desk, session_inputs(TUESDAY, {"AAA": "0.5"}, PRICES, actions=told[TUESDAY]))
+    assert missed(THURSDAY) == ()
+    desk.close()
+
+
+def test_an_action_of_before_the_first_session_or_of_its_open_was_missed_by_nobody(
+    tmp_path: Path,
+) -> None:
+    desk = Desk(tmp_path)
+    settled(desk, session_inputs(MONDAY, {"AAA": "0.5"}, PRICES))
+    early = replace(SPLIT, ex_date=MONDAY)
+    found = missed_actions(
+        desk.book, CALENDAR, TUESDAY, lambda day: (early,) if day <= MONDAY else ()
+    )
+    assert found == ()
+    desk.close()

@@ -25,6 +25,7 @@ from trading_assets.atomic_file import flush_files
 from trading_assets.brokers.alpaca import AlpacaBroker
 from trading_assets.brokers.alpaca_stream import waiting_on
 from trading_assets.execution.book import Book
+from trading_assets.execution.corporate_actions import described, missed_actions
 from trading_assets.execution.session import (
     SessionInputs,
     SessionOutcome,
@@ -34,6 +35,7 @@ from trading_assets.execution.session import (
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.market_data.base import PriceSource
 from trading_assets.model.account import Unknown
+from trading_assets.model.corporate_actions import ex_date_of
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, plain
 from trading_assets.model.plan import OrderPlan
@@ -242,6 +244,7 @@ class SessionWork:
         assert outcome is not None
         assert outcome.plan is not None
         plan_metadata = self._plan_metadata(outcome.plan) | self._run_metadata(outcome)
+        plan_metadata |= self._missed_actions(context, outcome.session)
         yield self._materialized("order_plan", outcome.session, plan_metadata)
         if outcome.closed is not None:
             closed = outcome.closed
@@ -404,6 +407,19 @@ class SessionWork:
             found["api"] = dg.MetadataValue.json(used)
             found["foreign_orders"] = self._foreign_orders()
         return found
+
+    def _missed_actions(self, context: dg.AssetExecutionContext, session: dt.date) -> Metadata:
+        """Warn of corporate actions that were told after their sessions were closed."""
+        runner = self.runner
+        missed = missed_actions(runner.book, runner.calendar, session, self.source.actions.of)
+        if not missed:
+            return {}
+        told = "; ".join(map(described, missed))
+        remedy = "Compare the account with the book."
+        if not self.graph.settings.mode.is_real:
+            remedy = f"Run it again from {ex_date_of(missed[0])}: the book is restated from there."
+        context.log.warning(f"Corporate actions came too late and are not booked: {told}. {remedy}")
+        return {"missed_corporate_actions": told}
 
     def _foreign_orders(self) -> str:
         """Orders that are open at the broker and that nobody here intended."""

@@ -4,7 +4,7 @@ stop before them."""
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
@@ -21,10 +21,12 @@ from trading_assets.model.corporate_actions import (
     SymbolChange,
     ex_date_of,
 )
-from trading_assets.model.events import AnyEvent, NewEvent
+from trading_assets.model.events import AnyEvent, NewEvent, SessionClosed
 from trading_assets.model.money import plain
 
 SOURCE = "corporate_actions"
+MISSED_SESSIONS = 10
+"""How many sessions back it is looked whether an action was told too late to be booked."""
 CORPORATE_ACTION_TYPES = tuple(str(kind.__struct_config__.tag) for kind in CorporateAction.__args__)
 
 
@@ -98,6 +100,56 @@ def unrecorded_actions(
     return tuple(action for action in due if action not in recorded)
 
 
+def missed_actions(
+    book: Book,
+    calendar: TradingCalendar,
+    session: dt.date,
+    actions_of: Callable[[dt.date], Iterable[CorporateAction]],
+) -> tuple[CorporateAction, ...]:
+    """Actions of closed sessions before `session`, the last MISSED_SESSIONS of them, that concern
+    what was held at their open and are not booked: the source told them too late.
+
+    A simulated portfolio is restated when such a session is run again. In a real one what is
+    missing is a difference to the account, or its broker tells it in another way.
+    """
+    before = [one for one in calendar.sessions if one < session][-MISSED_SESSIONS:]
+    due = {one: found for one in before if (found := tuple(actions_of(one)))}
+    if not due:
+        return ()
+    opened_after = calendar.previous(min(due))
+    closes = book.log.places("session_closed", up_to=book.sequence)
+    first = next((place for place in closes if place.session == opened_after), None)
+    records = book.log.records(
+        after=0 if first is None else first.sequence - 1,
+        up_to=book.sequence,
+        event_types=("session_closed", *CORPORATE_ACTION_TYPES),
+    )
+    held: dict[dt.date, set[str]] = {}
+    booked: set[tuple[type, str, dt.date]] = set()
+    for record in still_counting(records, restatements_of(book.log, book.sequence)):
+        event = record.event
+        if isinstance(event, SessionClosed):
+            held[record.session] = set(event.statement.positions)
+        elif isinstance(event, CorporateAction):
+            booked.add(_identity(event))
+    return tuple(
+        action
+        for one, found in due.items()
+        if one in held
+        for action in concerning(found, held.get(calendar.previous(one) or dt.date.min, ()))
+        if _identity(action) not in booked
+    )
+
+
+def _identity(action: CorporateAction) -> tuple[type, str, dt.date]:
+    return type(action), action.symbol, ex_date_of(action)
+
+
+def described(action: CorporateAction) -> str:
+    """An action in a few words."""
+    return f"{_kind(action).replace('_', ' ')} of {action.symbol}, {ex_date_of(action)}"
+
+
 def _kind(action: CorporateAction) -> str:
     return str(type(action).__struct_config__.tag)
 
@@ -119,7 +171,7 @@ def _outdated_orders(
 def _ended(broker: Broker, order: OrderState, action: CorporateAction) -> AnyEvent:
     """Cancel an order at the broker, where it is not over there already; the fact to record."""
     name = order.client_order_id
-    what = f"{_kind(action)} of {action.symbol}, {ex_date_of(action)}"
+    what = described(action)
     found = broker.cancel(name).require()
     event = ended_as(found, f"canceled before {what}")
     if event is None or found.filled_quantity != order.filled_quantity:
