@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
 from assets_tests.engine.scripted import (
     FIRST_DAY,
@@ -52,9 +53,14 @@ def policy(**parts: Any) -> dict[str, Any]:
     return {"id": "tried", "sizing": TENTH, "limits": UNBOUND} | parts
 
 
-def tried(rows: Sequence[Row], answers: dict[int, Any], **parts: Any) -> Engine:
+def tried(
+    rows: Sequence[Row],
+    answers: dict[int, Any],
+    matching: dict[str, Any] | None = None,
+    **parts: Any,
+) -> Engine:
     """A million of capital, no costs, market orders at the next open."""
-    return run(rows, answers, risk=policy(**parts))
+    return run(rows, answers, risk=policy(**parts), matching=matching or {})
 
 
 # Sizing
@@ -238,7 +244,7 @@ def test_a_fixed_stop_of_the_policy_closes_the_position() -> None:
     assert fills(found) == [traded(1, 1000, "100"), traded(3, -1000, "95")]
 
 
-def test_a_trailing_stop_follows_the_high_water_mark_and_a_gap_fills_at_the_open() -> None:
+def test_18_a_trailing_stop_follows_the_high_water_mark_and_a_gap_fills_at_the_open() -> None:
     rows: list[Row] = [
         (100, 100, 100, 100),
         (100, 100, 100, 100),  # bought at 100: stop at 90
@@ -251,7 +257,7 @@ def test_a_trailing_stop_follows_the_high_water_mark_and_a_gap_fills_at_the_open
     assert fills(found) == [traded(1, 1000, "100"), traded(4, -1000, "105")]
 
 
-def test_a_bar_is_judged_by_the_trailing_stop_before_it() -> None:
+def test_18_a_bar_is_judged_by_the_trailing_stop_before_it() -> None:
     rows: list[Row] = [
         (100, 100, 100, 100),
         (100, 100, 100, 100),
@@ -263,7 +269,7 @@ def test_a_bar_is_judged_by_the_trailing_stop_before_it() -> None:
     assert fills(found) == [traded(1, 1000, "100"), traded(3, -1000, "117")]
 
 
-def test_a_trailing_stop_of_a_short_follows_down() -> None:
+def test_18_a_trailing_stop_of_a_short_follows_down() -> None:
     rows: list[Row] = [
         (100, 100, 100, 100),
         (100, 100, 100, 100),
@@ -273,6 +279,60 @@ def test_a_trailing_stop_of_a_short_follows_down() -> None:
     stops = {"stop_loss": {"kind": "trailing", "distance": "0.10"}}
     found = tried(rows, {0: [short()]}, stops=stops)
     assert fills(found) == [traded(1, -1000, "100"), traded(3, 1000, "88")]
+
+
+def test_18_of_a_bar_in_which_its_entry_filled_after_the_open_only_the_close_counts() -> None:
+    rows: list[Row] = [
+        (100, 100, 100, 100),
+        (100, 130, 95, 110),  # bought at its close: 130 was before, the stop is at 99
+        (110, 110, 100, 105),  # not hit: at 117 it would have been
+        (105, 105, 98, 98),
+    ]
+    stops = {"stop_loss": {"kind": "trailing", "distance": "0.10"}}
+    entry = opening(quantity=1000)
+    found = tried(rows, {0: [entry]}, stops=stops, matching={"fill_price": "next_close"})
+    assert fills(found) == [traded(1, 1000, "110"), traded(3, -1000, "99")]
+
+
+def stopped_out(rows: Sequence[Row], sign: int, distance: float) -> tuple[int, float] | None:
+    """Place and price at which a stop that trails a position entered at the open of the second bar
+    is hit, bar by bar: judged first, then moved."""
+    best = rows[0][3]
+    stop = best * (1 - sign * distance)
+    for place, (opened, high, low, *_) in enumerate(rows[1:], start=1):
+        worst, reached = (low, high) if sign > 0 else (high, low)
+        if sign * (opened - stop) <= 0:
+            return place, opened
+        if sign * (worst - stop) <= 0:
+            return place, stop
+        if place == 1 or sign * (reached - best) > 0:
+            best = reached
+            stop = max(stop * sign, best * (1 - sign * distance) * sign) * sign
+    return None
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_18_over_random_bars_it_is_hit_where_bar_by_bar_it_would_be(sign: int) -> None:
+    hit = 0
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        closes = 100 * np.exp(np.cumsum(random.normal(0, 0.02, 60)))
+        opens = closes * np.exp(random.normal(0, 0.01, 60))
+        rows: list[Row] = [
+            (o, max(o, c) * 1.004, min(o, c) * 0.996, c)
+            for o, c in zip(opens.round(2).tolist(), closes.round(2).tolist(), strict=True)
+        ]
+        stops = {"stop_loss": {"kind": "trailing", "distance": "0.07"}}
+        wish = opening(quantity=10) if sign > 0 else short(quantity=10)
+        found = fills(tried(rows, {0: [wish]}, stops=stops))
+        expected = stopped_out(rows, sign, 0.07)
+        if expected is None:
+            assert len(found) == 1
+        else:
+            hit += 1
+            assert found[1].place == expected[0]
+            assert float(found[1].price) == pytest.approx(expected[1], abs=2e-8)
+    assert hit > 20
 
 
 def test_a_trailing_stop_goes_on_in_the_shares_of_after_a_split() -> None:

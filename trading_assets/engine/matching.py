@@ -51,6 +51,9 @@ Assumptions, each with a test of its number (assets_tests/engine/):
     equals in the order of the symbols), by the fewest shares that meet the call at that close,
     then the next. What a bar leaves of the call is ordered anew at its close. With
     `on_margin_call: halt` nothing is sold, and nothing opens any more.
+18. A trailing stop is judged by a bar as it stood before the bar, and follows the bar's best price
+    after it, never back. Of a bar in which its entry filled after the open only the close is
+    known to have come after that.
 """
 
 from __future__ import annotations

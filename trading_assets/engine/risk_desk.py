@@ -64,7 +64,7 @@ from trading_assets.risk.sizing import (
     exact,
     position_quantity,
 )
-from trading_assets.risk.stops import Stops, stops_at_entry
+from trading_assets.risk.stops import Stops, stops_at_entry, trailing_stop
 from trading_assets.risk.volatility import annual_volatility, risk_parity_weights
 
 _TRIPPED = "the circuit breaker has tripped"
@@ -364,7 +364,7 @@ class RiskDesk:
         rule = self._policy.stops.stop_loss
         if not isinstance(rule, TrailingStop):
             return
-        keep = 1.0 - float(rule.distance), 1.0 + float(rule.distance)
+        distance = float(rule.distance)
         working = self._exchange.working
         if len(self._trailing) > 2 * len(working) + 64:
             alive = {one.number if one.opens else _entry_of(one) for one in working}
@@ -378,10 +378,10 @@ class RiskDesk:
             if row < 0:
                 continue
             column = self._market.columns[leg.symbol]
-            best, kept = self._trailing[entry.number], keep[entry.sign < 0]
-            if best and (int(best * kept) - leg.stop) * entry.sign > 1:
+            best = self._trailing[entry.number]
+            if best and (trailing_stop(best, entry.sign, distance) - leg.stop) * entry.sign > 1:
                 # A stop is never worse than it was, unless a split has changed what a share is.
-                best = self._trailing[entry.number] = int(leg.stop / kept)
+                best = self._trailing[entry.number] = int(leg.stop / (1.0 - entry.sign * distance))
             if not best and not self._filled_at_open(entry):
                 # Where in its bar the entry filled is unknown: only the close came after it.
                 extreme = column.close.item(row)
@@ -390,7 +390,7 @@ class RiskDesk:
             reached = price_units(extreme)
             if not best or (reached - best) * entry.sign > 0:
                 self._trailing[entry.number] = best = reached
-                level = int(best * kept)
+                level = trailing_stop(best, entry.sign, distance)
                 if (level - leg.stop) * entry.sign > 0:
                     leg.stop = level
 

@@ -1,8 +1,9 @@
-"""Stops of one position: where they stand, how they follow, whether a bar hits them.
+"""Stops of one position: where they stand at entry, and where one that follows the price does.
 
-Within a bar nobody knows whether its high or its low came first. So a bar is judged by the stop as
-it stood before the bar, and only then does the stop follow the bar's best price: `hit` first,
-`followed` after it. The other order would let a stop profit from a high that came after the low.
+They are orders: whether a bar reaches them, and what they trade at, is the exchange's to say
+(`engine/matching.py` in a backtest). Within a bar nobody knows whether its high or its low came
+first. So a bar is judged by the stop as it stood before the bar, and only then does a trailing stop
+follow the bar's best price. The other order would let it profit from a high after the low.
 
 Prices are positive money per share, in whole or fractional cents as they come; ticks are the
 broker's.
@@ -22,14 +23,12 @@ from trading_assets.risk.sizing import SizingCode, SizingRefusal, exact
 
 
 class Stops(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The stops of one position entered by `side`; None where there is none.
+    """The stops of one position; None where there is none.
 
-    `best` is the best price since entry (highest of a long, lowest of a short), `trail` the
-    fraction that the stop-loss keeps from it, None where it does not follow.
+    `trail` is the fraction that the stop-loss keeps from the best price since entry (highest of a
+    long, lowest of a short), None where it does not follow.
     """
 
-    side: Side
-    best: Decimal
     stop_loss: Decimal | None
     take_profit: Decimal | None
     trail: Decimal | None
@@ -69,8 +68,6 @@ def stops_at_entry(
     profit = policy.take_profit
     target = None if profit is None else entry_price * (ONE + sign * profit)
     return Stops(
-        side=side,
-        best=entry_price,
         stop_loss=stop_loss,
         # A short cannot gain more than all of its price.
         take_profit=None if target is None or target <= 0 else target,
@@ -78,42 +75,7 @@ def stops_at_entry(
     )
 
 
-def followed(stops: Stops, high: Decimal, low: Decimal) -> Stops:
-    """`stops` after a bar with this `high` and `low`: a trailing stop moves with a better price and
-    never back; anything else stays as it is."""
-    if stops.trail is None:
-        return stops
-    best = high if stops.side is Side.BUY else low
-    sign = stops.side.sign
-    if sign * (best - stops.best) <= 0:
-        return stops
-    return msgspec.structs.replace(stops, best=best, stop_loss=best * (ONE - sign * stops.trail))
-
-
-class StopHit(msgspec.Struct, frozen=True):
-    """A stop that a bar reached: `reason` is "stop_loss" or "take_profit", `price` what it is
-    executed at."""
-
-    reason: str
-    price: Decimal
-
-
-def hit(stops: Stops, open_price: Decimal, high: Decimal, low: Decimal) -> StopHit | None:
-    """What a bar does to a position with `stops`; None where it reaches neither.
-
-    A bar that opens beyond the stop-loss executes at its open, worse than the stop; one that opens
-    beyond the take-profit at its open too, better than the target. Where a bar reaches both, the
-    loss is assumed to have come first.
-    """
-    sign = stops.side.sign
-    worst, best = (low, high) if stops.side is Side.BUY else (high, low)
-    stop, target = stops.stop_loss, stops.take_profit
-    if stop is not None and sign * (open_price - stop) <= 0:
-        return StopHit("stop_loss", open_price)
-    if target is not None and sign * (open_price - target) >= 0:
-        return StopHit("take_profit", open_price)
-    if stop is not None and sign * (worst - stop) <= 0:
-        return StopHit("stop_loss", stop)
-    if target is not None and sign * (best - target) >= 0:
-        return StopHit("take_profit", target)
-    return None
+def trailing_stop(best: int, sign: int, distance: float) -> int:
+    """Where a stop stands that keeps `distance` (a fraction) from the `best` price since entry, in
+    the unit of `best`, cut to whole ones; `sign` +1 of a long, -1 of a short."""
+    return int(best * (1.0 - sign * distance))
