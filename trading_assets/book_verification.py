@@ -44,7 +44,7 @@ from trading_assets.reporting.projections import (
     strategy_position_table,
 )
 from trading_assets.reporting.round_trip_rows import round_trip_table
-from trading_assets.reporting.slippage_rows import booked_slippage, slippage_table
+from trading_assets.reporting.slippage_rows import booked_slippage, slippage_columns, slippage_table
 from trading_assets.settings import Directories, Mode, PortfolioSettings
 
 ROW_NAMES = ("client_order_id", "view", "strategy_id", "symbol", "cause", "execution_id", "lot_id")
@@ -287,7 +287,9 @@ def tables_of(
         "round_trips": round_trip_table(closed.round_trips),
         "strategy_pnl": strategy_pnl_table(strategies),
         "strategy_positions": strategy_position_table(strategies),
-        "slippage": slippage_table(booked_slippage(closed, settings, annotations)),
+        "slippage": slippage_table(
+            slippage_columns(booked_slippage(closed, settings, annotations))
+        ),
     }
 
 

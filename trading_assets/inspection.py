@@ -37,7 +37,7 @@ from trading_assets.reconciliation import reconcile, summary_text
 from trading_assets.reconciliation.manual_matching import trade_list
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import read_prices
-from trading_assets.reporting.slippage_rows import booked_slippage
+from trading_assets.reporting.slippage_rows import booked_slippage, slippage_columns
 from trading_assets.settings import Directories, Mode, PortfolioSettings
 from trading_assets.signal_sources import open_signals
 
@@ -210,7 +210,7 @@ def write_session_files(
     exports.reconciliation(report, summary)
     exports.pnl(daily_result(closed.previous, closed.activity, close))
     exports.strategies(strategy_session(closed))
-    exports.slippage(booked_slippage(closed, settings, annotations))
+    exports.slippage(slippage_columns(booked_slippage(closed, settings, annotations)))
     return exports.folder
 
 

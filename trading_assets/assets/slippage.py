@@ -24,7 +24,7 @@ from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.money import plain
 from trading_assets.model.policies import IntendedPrice
 from trading_assets.reporting.exports import SessionExports
-from trading_assets.reporting.slippage_rows import booked_slippage, slippage_table
+from trading_assets.reporting.slippage_rows import booked_slippage, slippage_columns, slippage_table
 from trading_assets.resources import BookResource, LakeResource
 
 SHOWN_TRADES = 10
@@ -64,9 +64,10 @@ def build_slippage(graph: PortfolioGraph) -> dg.AssetsDefinition:
         sessions = sessions_of(context)
         for closed in closed_sessions_of(books, settings, sessions, "slippage"):
             trades = booked_slippage(closed, settings, annotations)
-            table = slippage_table(trades)
+            columns = slippage_columns(trades)
+            table = slippage_table(columns)
             store.write("slippage", closed.session, table)
-            SessionExports(lake.exports, settings.id, closed.session).slippage(trades)
+            SessionExports(lake.exports, settings.id, closed.session).slippage(columns)
             found += trades
             yield check.add(_finding(closed, trades, intended, float(outlier_bps)))
         flush_files()

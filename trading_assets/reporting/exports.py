@@ -13,8 +13,8 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any, cast
 
-from trading_assets.analytics.slippage import TradeSlippage
 from trading_assets.analytics.strategy_pnl import StrategySession
 from trading_assets.atomic_file import replace_file
 from trading_assets.lake import DATE, EXACT, TEXT, make_table, parquet_bytes
@@ -33,7 +33,6 @@ from trading_assets.reconciliation.manual_matching import TradeListLine
 from trading_assets.reconciliation.planned import PLANNED_VS_FILLED
 from trading_assets.reconciliation.weights import TARGET_VS_FINAL
 from trading_assets.reporting.execution_rows import execution_rows
-from trading_assets.reporting.slippage_rows import SLIPPAGE_COLUMNS, slippage_table
 
 TARGET_COLUMNS = {
     "trade_date": DATE,
@@ -409,49 +408,56 @@ class SessionExports:
         ]
         self._write(f"strategy_positions_{self.day}.csv", STRATEGY_POSITION_COLUMNS, held)
 
-    def slippage(self, trades: Sequence[TradeSlippage]) -> None:
-        """slippage_YYYYMMDD.csv, one row for each trade; columns of an intended price that is not
-        known are empty. No file without a trade."""
-        if not trades:
-            return
-        names = list(SLIPPAGE_COLUMNS)
-        columns = slippage_table(trades).to_pydict()
-        rows: list[Row] = list(zip(*(columns[name] for name in names), strict=True))
-        self._write(f"slippage_{self.day}.csv", names, rows)
+    def slippage(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        """slippage_YYYYMMDD.csv, one row for each trade, of what `slippage_columns` gives; columns
+        of an intended price that is not known are empty. No file without a trade."""
+        rows: list[Row] = list(zip(*columns.values(), strict=True))
+        if rows:
+            self._write(f"slippage_{self.day}.csv", list(columns), rows)
 
     def _write(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
         replace_file(self.folder / name, csv_text([columns, *rows]).encode())
 
 
 def csv_text(rows: Sequence[Row]) -> str:
-    """Rows (at least two cells each) as CSV with LF line ends: numbers plain, None empty.
+    """Rows (of equal length, at least two cells each) as CSV with LF line ends: numbers plain, None
+    empty.
 
     Ten thousand cells a session hardly ever need quotes. So they are joined, and only where the
     result has a comma, line end or quote that joining did not put there, the csv module, which
-    takes twice as long, writes them again.
+    takes twice as long, writes them again. A table's cells are put into words column by column,
+    for most columns hold one kind.
     """
-    lines = [
-        [
-            plain(cell)
-            if type(cell) is Decimal
-            else cell
-            if type(cell) is str
-            else ""
-            if cell is None
-            else cell.isoformat()
-            if isinstance(cell, dt.date)
-            else str(cell)
-            for cell in row
-        ]
-        for row in rows
-    ]
-    text = "\n".join([",".join(line) for line in lines]) + "\n"
+    lines = [*zip(*map(_words, zip(*rows[:1], strict=True)), strict=True)]
+    lines += zip(*map(_words, zip(*rows[1:], strict=True)), strict=True)
+    text = "\n".join(map(",".join, lines)) + "\n"
     joined = text.count(",") == sum(map(len, lines)) - len(lines)
     if joined and text.count("\n") == len(lines) and '"' not in text and "\r" not in text:
         return text
     quoted = io.StringIO()
     csv.writer(quoted, lineterminator="\n").writerows(lines)
     return quoted.getvalue()
+
+
+def _words(column: tuple[object, ...]) -> Iterable[str]:
+    """A column's cells as text."""
+    kinds = set(map(type, column))
+    if kinds == {str}:
+        return cast("tuple[str, ...]", column)
+    if kinds == {Decimal}:
+        return map(plain, cast("tuple[Decimal, ...]", column))
+    if kinds == {dt.date}:
+        written = {day: str(day) for day in set(column)}
+        return map(written.__getitem__, column)
+    return map(_word, column)
+
+
+def _word(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, Decimal):
+        return plain(cell)
+    return cell.isoformat() if isinstance(cell, dt.date) else str(cell)
 
 
 def forget_exports_from(root: Path, portfolio: str, session: dt.date) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
+from typing import Any
 
 import pyarrow as pa
 
@@ -51,16 +52,21 @@ def booked_slippage(
     return session_slippage(closed, annotations, arrival)
 
 
-def slippage_table(trades: Sequence[TradeSlippage]) -> pa.Table:
-    """One row for each trade."""
-    arrays = [
-        pa.array(list(map(attrgetter(name), trades)), kind) for name, kind in TRADE_COLUMNS.items()
-    ]
+def slippage_columns(trades: Sequence[TradeSlippage]) -> dict[str, list[Any]]:
+    """The values of `SLIPPAGE_COLUMNS`, one for each trade; None where a price is not known."""
+    columns: dict[str, list[Any]] = {
+        name: list(map(attrgetter(name), trades)) for name in TRADE_COLUMNS
+    }
     for intended in INTENDED:
         found: list[Slippage | None] = list(map(attrgetter(intended), trades))
-        arrays += [
-            pa.array([None if one is None else getattr(one, measure) for one in found], kind)
-            for measure, kind in MEASURES.items()
-        ]
-    arrays.append(pa.array([trade.arrival_basis for trade in trades], TEXT))
+        for measure in MEASURES:
+            values = [None if one is None else getattr(one, measure) for one in found]
+            columns[f"{intended}_{measure.removeprefix('intended_')}"] = values
+    columns["arrival_basis"] = [trade.arrival_basis for trade in trades]
+    return columns
+
+
+def slippage_table(columns: Mapping[str, list[Any]]) -> pa.Table:
+    """One row for each trade, of what `slippage_columns` gives."""
+    arrays = [pa.array(columns[name], kind) for name, kind in SLIPPAGE_COLUMNS.items()]
     return pa.Table.from_arrays(arrays, schema=pa.schema(list(SLIPPAGE_COLUMNS.items())))
