@@ -29,7 +29,9 @@ class Trader:
     """A TradingClient whose retries are off, and the few calls that most tests make."""
 
     def __init__(self, alpaca: AlpacaStandIn) -> None:
-        self.client = TradingClient(alpaca.api_key, alpaca.secret_key, url_override=alpaca.base_url)
+        self.client = TradingClient(
+            alpaca.api_key, alpaca.secret_key, url_override=alpaca.trading_url
+        )
         self.client._retry = 0
         self._numbers = itertools.count(1)
 

@@ -1,17 +1,14 @@
 """What alpaca-py asks and what the stand-in answers, against the public OpenAPI description.
-
-The description is not part of the project: TRADING_ASSETS_REFERENCE names the directory that holds
-`alpaca-trading-openapi.json`, or it is looked for in `../shared/reference` beside the project.
+Here the stand-in's own record of both is judged, in `validating_proxy_test.py` what was on the
+wire.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,35 +30,19 @@ from alpaca.trading.requests import (
     TakeProfitRequest,
 )
 from openapi_core import OpenAPI
-from openapi_core.exceptions import OpenAPIError
-from openapi_core.testing import MockRequest, MockResponse
 
 from assets_tests.alpaca.account import BrokerAccount
 from assets_tests.alpaca.clients import Trader, refusal
+from assets_tests.alpaca.description import Exchange, faults_of, public_description
 from assets_tests.alpaca.gateway import RateLimit, RequestRecord
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from assets_tests.alpaca.trading_endpoints import TradingEndpoints
-
-NAME = "alpaca-trading-openapi.json"
-BESIDE = Path(__file__).parents[2].parent / "shared" / "reference"
-HOST = "https://paper-api.alpaca.markets"
 
 
 @pytest.fixture(scope="module")
 def description() -> OpenAPI:
     """The public description of the trading API."""
-    path = Path(os.environ.get("TRADING_ASSETS_REFERENCE", BESIDE)) / NAME
-    if not path.exists():
-        pytest.skip(
-            f"{NAME} is not at {path.parent}: set TRADING_ASSETS_REFERENCE to its directory"
-        )
-    described = json.loads(path.read_text())
-    # Of one type's activities it says `oneOf` two schemas that a fill satisfies both; of all
-    # activities, in the same words, `anyOf`.
-    get = described["paths"]["/v2/account/activities/{activity_type}"]["get"]
-    rows = get["responses"]["200"]["content"]["application/json"]["schema"]["items"]
-    rows["anyOf"] = rows.pop("oneOf")
-    return OpenAPI.from_dict(described)
+    return public_description()
 
 
 @pytest.fixture
@@ -73,32 +54,13 @@ def margin() -> Iterator[AlpacaStandIn]:
         yield running
 
 
-def faults_of(description: OpenAPI, record: RequestRecord) -> list[str]:
+def recorded_faults(description: OpenAPI, record: RequestRecord) -> list[str]:
     """What in a request and its answer is not as described."""
-    headers = {"APCA-API-KEY-ID": "key", "APCA-API-SECRET-KEY": "secret"}
-    request = MockRequest(
-        HOST,
-        record.method.lower(),
-        record.path,
-        args=record.query,
-        headers=headers,
-        data=record.raw or None,
+    answer = b"" if record.status == 204 else json.dumps(record.answer).encode()
+    return faults_of(
+        description,
+        Exchange(record.method, record.path, record.query, record.raw, record.status or 0, answer),
     )
-    body = b"" if record.status == 204 else json.dumps(record.answer).encode()
-    response = MockResponse(body, status_code=record.status or 0)
-    found = []
-    for what in ("request", "answer"):
-        try:
-            if what == "request":
-                description.validate_request(request)
-            else:
-                description.validate_response(request, response)
-        except OpenAPIError as error:
-            causes = getattr(error.__cause__, "schema_errors", None) or [error.__cause__]
-            reasons = "; ".join(str(cause).splitlines()[0] for cause in causes)
-            place = f"{record.method} {record.path} {record.status}"
-            found.append(f"{what} of {place}: {error}: {reasons}")
-    return found
 
 
 def read_everything(trader: Trader) -> None:
@@ -208,7 +170,7 @@ def test_every_request_and_answer_is_as_described(
     found = [
         fault
         for record in margin.requests
-        for fault in faults_of(description, record)
+        for fault in recorded_faults(description, record)
         if not (record in too_long and fault.startswith("request"))
     ]
     assert found == [], "\n".join(found)
@@ -222,7 +184,7 @@ def test_rate_limited_answers_are_as_described(description: OpenAPI) -> None:
     with running_alpaca(rate_limit=RateLimit(0)) as alpaca:
         assert refusal(Trader(alpaca).account)[0] == 429
 
-        assert faults_of(description, alpaca.requests[0]) == []
+        assert recorded_faults(description, alpaca.requests[0]) == []
 
 
 def test_the_check_sees_a_request_or_an_answer_that_is_not_as_described(
@@ -231,13 +193,13 @@ def test_the_check_sees_a_request_or_an_answer_that_is_not_as_described(
     trader = Trader(margin)
     trader.ask("AAPL", "buy", "1")
     (record,) = margin.requests
-    assert faults_of(description, record) == []
+    assert recorded_faults(description, record) == []
     assert isinstance(record.answer, dict)
 
     record.answer["status"] = "flying"
-    assert len(faults_of(description, record)) == 1
+    assert len(recorded_faults(description, record)) == 1
     record.raw = json.dumps({"symbol": "AAPL", "side": "hold", "type": "market"}).encode()
-    assert len(faults_of(description, record)) == 2
+    assert len(recorded_faults(description, record)) == 2
 
 
 def _routes(alpaca: AlpacaStandIn) -> list[tuple[str, str, Any]]:

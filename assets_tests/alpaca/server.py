@@ -5,7 +5,8 @@
         client = TradingClient("key", "secret", url_override=alpaca.base_url)
 
 alpaca        base_url (REST of trading and market data), stream_url (trade updates),
-              data_stream_url (stock data), api_key, secret_key
+              data_stream_url (stock data), api_key, secret_key; trading_url is what clients of
+              the tests ask for trading, a proxy where one stands before it
   .account    what the test drives (account.py): list_asset, set_price, advance_to("2024-06-03
               16:00"), fill(order, qty, price), match, cancel/confirm_cancel, reject,
               reject_next(symbol), halt/resume, place_by_hand(symbol, side, qty),
@@ -72,6 +73,7 @@ class AlpacaStandIn:
         self.stock_data = StockData()
         account.update_listeners.append(self.trade_updates.publish)
         self.port = 0
+        self.trading_url = ""
 
     @property
     def base_url(self) -> str:
@@ -183,9 +185,17 @@ def running_alpaca(
     stand_in = AlpacaStandIn(
         account or BrokerAccount(), api_key, secret_key, rate_limit or RateLimit()
     )
+    with serving(stand_in.application(), "alpaca-stand-in", port) as stand_in.port:
+        stand_in.trading_url = stand_in.base_url
+        yield stand_in
+
+
+@contextmanager
+def serving(application: Starlette, name: str, port: int = 0) -> Iterator[int]:
+    """Serves on a free port of 127.0.0.1 (or `port`) until the block is left; the port."""
     server = _Server(
         uvicorn.Config(
-            stand_in.application(),
+            application,
             host="127.0.0.1",
             port=port,
             loop="asyncio",
@@ -196,13 +206,12 @@ def running_alpaca(
             access_log=False,
         )
     )
-    thread = threading.Thread(target=server.run, name="alpaca-stand-in", daemon=True)
+    thread = threading.Thread(target=server.run, name=name, daemon=True)
     thread.start()
-    assert server.ready.wait(START_SECONDS), "the stand-in did not start"
-    stand_in.port = server.servers[0].sockets[0].getsockname()[1]
+    assert server.ready.wait(START_SECONDS), f"{name} did not start"
     try:
-        yield stand_in
+        yield server.servers[0].sockets[0].getsockname()[1]
     finally:
         server.leave()
         thread.join(timeout=START_SECONDS)
-        assert not thread.is_alive(), "the stand-in did not stop"
+        assert not thread.is_alive(), f"{name} did not stop"

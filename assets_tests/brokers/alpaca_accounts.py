@@ -15,7 +15,7 @@ def access(alpaca: AlpacaStandIn, **keys: str) -> AlpacaAccess:
         key=SecretStr(keys.get("key", alpaca.api_key)),
         secret=SecretStr(keys.get("secret", alpaca.secret_key)),
         paper=True,
-        trading_url=alpaca.base_url,
+        trading_url=alpaca.trading_url,
         stream_url=alpaca.stream_url,
         data_url=alpaca.base_url,
     )

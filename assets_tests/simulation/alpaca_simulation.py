@@ -24,7 +24,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -277,9 +277,16 @@ def inputs_of(story: Story, session: dt.date, alpaca: AlpacaStandIn) -> SessionI
 # The two days
 
 
-def survive(folder: Path, seed: int, *, is_short: bool = False) -> Story:
+def survive(
+    folder: Path,
+    seed: int,
+    *,
+    is_short: bool = False,
+    before: Callable[[AlpacaStandIn], AbstractContextManager[object]] | None = None,
+) -> Story:
     """Live through a seed's two days, or with `is_short` through three runs of the first, and check
-    what must hold; what happened.
+    what must hold; what happened. With something that stands `before` the stand-in, nothing goes
+    wrong on the way: that is all it sees.
 
     Raises InvariantError naming the seed and everything that happened.
     """
@@ -288,14 +295,17 @@ def survive(folder: Path, seed: int, *, is_short: bool = False) -> Story:
         story.days, story.ticks = (MONDAY,), ("09:30", "10:05")
     random = Random(f"days {seed}")
     account = BrokerAccount(now=new_york("2024-06-03 08:00"), multiplier=2, seed=seed)
-    with running_alpaca(account) as alpaca:
+    with ExitStack() as stack:
+        alpaca = stack.enter_context(running_alpaca(account))
+        if before is not None:
+            stack.enter_context(before(alpaca))
         for symbol, price in story.prices.items():
             account.list_asset(symbol, price)
         if random.random() < 0.3:
             account.advance_to("2024-06-03 08:30")
             _by_hand(story, alpaca, random)
         try:
-            _live_through(folder, story, alpaca, random)
+            _live_through(folder, story, alpaca, random, is_faulty=before is None)
             _finish(folder, story, alpaca)
             check(folder, story, alpaca)
         except InvariantError as error:
@@ -304,9 +314,12 @@ def survive(folder: Path, seed: int, *, is_short: bool = False) -> Story:
     return story
 
 
-def _live_through(folder: Path, story: Story, alpaca: AlpacaStandIn, random: Random) -> None:
+def _live_through(
+    folder: Path, story: Story, alpaca: AlpacaStandIn, random: Random, *, is_faulty: bool
+) -> None:
     account = alpaca.account
-    alpaca.faults.seeded = QuickFaults(story.seed, rate=random.choice((0.0, 0.08, 0.2)))
+    rate = random.choice((0.0, 0.08, 0.2))
+    alpaca.faults.seeded = QuickFaults(story.seed, rate=rate if is_faulty else 0.0)
     alpaca.faults.duplicate_activities = random.random() < 0.3
     for session in story.days:
         for clock in story.ticks:
