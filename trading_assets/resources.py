@@ -15,11 +15,12 @@ import dagster as dg
 import filelock
 from dagster_duckdb import DuckDBResource
 
+from trading_assets.atomic_file import replace_file
 from trading_assets.brokers.alpaca import AlpacaBroker
 from trading_assets.brokers.ibkr import IbkrBroker
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.calendar import TradingCalendar
-from trading_assets.errors import BookLockedError
+from trading_assets.errors import BookLockedError, ConfigurationError
 from trading_assets.event_log.store import EventLog, event_log_to_read, open_event_log
 from trading_assets.execution.guard import SIMULATED_ACCOUNT
 from trading_assets.execution.halt import is_halted
@@ -84,12 +85,14 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The broker that the portfolio's mode asks for, for one submitter at a time.
 
         Raises BookLockedError when another run holds the account, ConfigurationError where the
-        keys of a real account are not in the environment.
+        keys of a real account are not in the environment, or are those of another portfolio.
         """
         if settings.alpaca is not None:
             api = alpaca_api(settings)
             market = alpaca_market_data(api, settings, TradingCalendar(settings.sessions))
-            with self._only_submitter(settings.id, f"alpaca-{api.access.fingerprint}"):
+            keys = f"alpaca-{api.access.fingerprint}"
+            with self._only_submitter(settings.id, keys):
+                self._require_only_portfolio(settings.id, keys)
                 yield AlpacaBroker(api, settings.alpaca.lookup_delay_seconds, market.quotes)
             return
         if settings.ibkr is not None:
@@ -130,6 +133,20 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield
         finally:
             lock.release()
+
+    def _require_only_portfolio(self, portfolio: str, account: str) -> None:
+        """Two portfolios at one account would each sell what the other holds: it is of the one
+        that opened it first, whose id is kept in a file."""
+        path = Path(self.folder) / f"{account}.portfolio"
+        if not path.exists():
+            replace_file(path, f"{portfolio}\n".encode(), durable=True)
+        owner = path.read_text().strip()
+        if owner != portfolio:
+            raise ConfigurationError(
+                f"{portfolio}: these keys are of the account of portfolio {owner}; two portfolios "
+                "at one account would sell each other's positions. Use keys of another account, or "
+                f"remove {path} where {owner} trades it no more."
+            )
 
     def surroundings(self) -> Surroundings:
         """The clock, the halt switch and the account number that the environment allows."""

@@ -19,10 +19,12 @@ from assets_tests.alpaca.invariants import violations
 from assets_tests.alpaca.market import BarPoint
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from assets_tests.assets.graph_home import PORTFOLIO, GraphHome, failures
+from trading_assets.errors import ConfigurationError
 from trading_assets.event_log.store import open_event_log
 from trading_assets.execution.session import Surroundings
 from trading_assets.lake import Lake
 from trading_assets.resources import BrokerResource
+from trading_assets.settings import load_portfolio
 
 SAMPLES = Path(__file__).parents[2] / "data"
 MONDAY, TUESDAY = "2024-06-03", "2024-06-04"
@@ -195,3 +197,20 @@ def test_the_sample_for_alpaca_needs_two_keys_and_one_line(
     held = {symbol: alpaca.account.quantity(symbol) for symbol in ("SPY", "AGG", "GLD")}
     assert held == {"SPY": Decimal(500), "AGG": Decimal(294), "GLD": Decimal("39.2")}
     assert tmp_path.exists()
+
+
+def test_a_second_portfolio_does_not_trade_the_account_of_the_first(
+    home: GraphHome, alpaca: AlpacaStandIn
+) -> None:
+    """It would sell what the first holds, whose book would call that a trade by hand."""
+    alpaca.account.advance_to("2024-06-03 09:30")
+    assert home.run(MONDAY).success
+    held = alpaca.account.quantity("AAA")
+    brokers = BrokerResource(folder=str(home.places.simulated_brokers), halt_switch="HALT")
+    second = load_portfolio(home.places.portfolios / f"{PORTFOLIO}.yaml")
+    second = second.model_copy(update={"id": "second"})
+    told = f"account of portfolio {PORTFOLIO}"
+    with pytest.raises(ConfigurationError, match=told) as refused, brokers.open(second):
+        pass
+    assert KEY not in str(refused.value)
+    assert alpaca.account.quantity("AAA") == held == 1000

@@ -96,6 +96,16 @@ def test_nothing_is_sold_while_a_purchase_of_the_symbol_is_open() -> None:
     assert cuts(plan.orders[0]) == [("OPPOSITE_ORDER_OPEN", Decimal(10))]
 
 
+def test_what_an_open_order_by_hand_holds_is_not_sold_again() -> None:
+    plan = planned({}, positions={"AAA": "10", "BBB": "5"}, held_shares={"AAA": Decimal(4)})
+    assert told(plan) == [("BBB", "sell", Decimal(5))]
+    (dropped,) = [order for order in plan.orders if order.symbol == "AAA"]
+    assert cuts(dropped) == [("BROKER_RULE", Decimal(10))]
+    assert dropped.cuts[0].detail == (
+        "alpaca: other orders that are open hold the shares (10; at most 6)"
+    )
+
+
 def test_more_is_bought_while_a_purchase_of_the_symbol_is_open() -> None:
     plan = planned({"AAA": "0.5"}, open_sides={"AAA": BUY})
     assert told(plan) == [("AAA", "buy", Decimal(1000))]

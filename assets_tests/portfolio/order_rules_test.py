@@ -16,6 +16,7 @@ from trading_assets.model.order import (
 )
 from trading_assets.portfolio.order_rules import (
     ALPACA,
+    IBKR,
     PERMISSIVE,
     BrokerRules,
     InstrumentTraits,
@@ -36,6 +37,7 @@ def broken(
     equity: str = "100000",
     traits: InstrumentTraits | None = None,
     open_sides: frozenset[Side] = frozenset(),
+    held_shares: str = "0",
     **order: Any,
 ) -> list[str]:
     """The rules that an order breaks: buy 10 of AAPL at the market for the day unless told."""
@@ -59,6 +61,7 @@ def broken(
         equity=Decimal(equity),
         traits=traits or InstrumentTraits(),
         open_sides=open_sides,
+        held_shares=Decimal(held_shares),
     )
     found = violations(OrderRequest(**(terms | order | decimals)), situation, rules)
     assert all(each.message for each in found)
@@ -218,6 +221,17 @@ def test_no_order_meets_one_of_its_own_account_on_the_other_side() -> None:
     assert broken(open_sides=frozenset({Side.SELL})) == ["OPPOSITE_ORDER_OPEN"]
     legs: dict[str, Any] = {"take_profit_price": "110", "stop_loss_price": "90"}
     assert broken(open_sides=frozenset({Side.SELL}), **BRACKET, **legs) == []
+
+
+def test_shares_that_an_open_order_holds_are_sold_by_no_other() -> None:
+    """Of 50 shares 40 are under a sale that is open: 10 are left."""
+    close: dict[str, Any] = {"side": Side.SELL, "position_effect": PositionEffect.CLOSE}
+    assert broken(position="50", held_shares="40", quantity="10", **close) == []
+    assert broken(position="50", held_shares="40", quantity="11", **close) == ["SHARES_HELD"]
+    assert broken(position="50", held_shares="60", quantity="1", **close) == ["SHARES_HELD"]
+    assert broken(IBKR, position="50", held_shares="40", quantity="11", **close) == []
+    cover: dict[str, Any] = {"side": Side.BUY, "position_effect": PositionEffect.CLOSE}
+    assert broken(position="-50", held_shares="45", quantity="6", **cover) == ["SHARES_HELD"]
 
 
 def test_every_rule_that_is_broken_is_told() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Collection
+from decimal import Decimal
 
 from msgspec.structs import replace
 
@@ -84,14 +85,20 @@ def at_broker(
     """The planner's view with what a real broker accepts and has open; a plan for a session that
     `is_over` is refused, for nothing of it will be sent."""
     open_sides: dict[str, frozenset[Side]] = {}
+    held_shares: dict[str, Decimal] = {}
     for order in broker.open_orders().require():
         symbol = order.request.symbol
         open_sides[symbol] = open_sides.get(symbol, frozenset()) | {order.request.side}
+        if inputs.positions.get(symbol, ZERO) * order.request.side.sign < 0:
+            # One that was placed in money has no quantity.
+            left = max(order.request.quantity - order.filled_quantity, ZERO)
+            held_shares[symbol] = held_shares.get(symbol, ZERO) + left
     return replace(
         inputs,
         order_rules=broker.capabilities.order_rules,
         traits=broker.traits(symbols).require(),
         open_sides=open_sides,
+        held_shares=held_shares,
         refusals=(session_over_refusal(inputs.targets.session),) if is_over else (),
     )
 

@@ -42,7 +42,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
     """What one order is judged by.
 
     `minimum`, `band_value` (the no-trade band) and `equity` are money; `broker` is what the broker
-    accepts and `open_sides` what is open there by symbol.
+    accepts, `open_sides` and `held_shares` what is open there by symbol.
     """
 
     minimum: Decimal
@@ -51,6 +51,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
     equity: Decimal
     broker: BrokerRules = PERMISSIVE
     open_sides: Mapping[str, frozenset[Side]] = {}
+    held_shares: Mapping[str, Decimal] = {}
 
 
 def apply_order_rules(drafts: Sequence[DraftOrder], rules: OrderRules) -> tuple[DraftOrder, ...]:
@@ -140,6 +141,7 @@ def _acceptable(draft: DraftOrder, rules: OrderRules) -> DraftOrder:
         equity=rules.equity,
         traits=instrument.traits,
         open_sides=rules.open_sides.get(symbol, frozenset()),
+        held_shares=rules.held_shares.get(symbol, ZERO),
     )
     request = OrderRequest(
         client_order_id="",

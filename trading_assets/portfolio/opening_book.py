@@ -29,9 +29,9 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     symbols that have no target; a symbol that is absent is its own asset id. `rebalances` False
     makes it a session between two rebalances: orders are considered and none is sent.
     `order_rules` is what the broker accepts, `traits` what it says of single symbols, `open_sides`
-    the sides of orders that are open there already. With `refusals` the plan is refused for those,
-    whatever else is in it.
-    the sides of orders that are open there already. `risk` are limits on what the book may become,
+    the sides of orders that are open there already, `held_shares` how many shares of a position
+    (positive) those of them hold that would reduce it. With `refusals` the plan is refused for
+    those, whatever else is in it. `risk` are limits on what the book may become,
     None for none; `peak_equity` is the highest equity before, scaled by flows (money, 0 where there
     was none).
     """
@@ -51,6 +51,7 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     order_rules: BrokerRules = PERMISSIVE
     traits: Mapping[str, InstrumentTraits] = {}
     open_sides: Mapping[str, frozenset[Side]] = {}
+    held_shares: Mapping[str, Decimal] = {}
     refusals: tuple[PlanRefusal, ...] = ()
     risk: RiskLimits | None = None
     peak_equity: Decimal = ZERO

@@ -34,6 +34,7 @@ class OrderRule(StrEnum):
     PRICE_INCREMENT = "PRICE_INCREMENT"
     BRACKET_PRICES = "BRACKET_PRICES"
     CROSSES_ZERO = "CROSSES_ZERO"
+    SHARES_HELD = "SHARES_HELD"
     NOT_SHORTABLE = "NOT_SHORTABLE"
     SHORT_EQUITY = "SHORT_EQUITY"
     OPPOSITE_ORDER_OPEN = "OPPOSITE_ORDER_OPEN"
@@ -73,7 +74,8 @@ class BrokerRules(msgspec.Struct, frozen=True, kw_only=True):
     price, none means any price. `minimum_value` is the least money an order may be worth,
     `short_equity` the least equity of an account that may sell short. `bracket_distance` is what a
     bracket's legs must keep from the entry, money per share. With `one_side_only` no order may be
-    sent while a simple one on the other side is open on the symbol.
+    sent while a simple one on the other side is open on the symbol. With `holds_shares` what an
+    open order may sell no other one may.
     """
 
     broker: str
@@ -88,6 +90,7 @@ class BrokerRules(msgspec.Struct, frozen=True, kw_only=True):
     shorts_must_be_borrowable: bool
     bracket_distance: Decimal
     one_side_only: bool
+    holds_shares: bool
     client_order_id_max: int
 
     def step_at(self, price: Decimal) -> Decimal | None:
@@ -116,6 +119,7 @@ PERMISSIVE = BrokerRules(
     shorts_must_be_borrowable=False,
     bracket_distance=ZERO,
     one_side_only=False,
+    holds_shares=False,
     client_order_id_max=128,
 )
 
@@ -143,6 +147,7 @@ ALPACA = BrokerRules(
     shorts_must_be_borrowable=True,
     bracket_distance=CENT,
     one_side_only=True,
+    holds_shares=True,
     client_order_id_max=128,
 )
 
@@ -166,6 +171,7 @@ IBKR = BrokerRules(
     shorts_must_be_borrowable=False,
     bracket_distance=ZERO,
     one_side_only=False,
+    holds_shares=False,
     client_order_id_max=128,
 )
 
@@ -173,9 +179,9 @@ IBKR = BrokerRules(
 class OrderSituation(msgspec.Struct, frozen=True, kw_only=True):
     """What an order is judged against.
 
-    `price` is what a share is thought to cost; `position` the signed shares held, those under open
-    closing orders taken off; `equity` money. `open_sides` are the sides of simple orders that are
-    open on the symbol.
+    `price` is what a share is thought to cost; `position` the signed shares held, `held_shares` how
+    many of them (positive) open orders hold that would reduce it; `equity` money. `open_sides` are
+    the sides of simple orders that are open on the symbol.
     """
 
     price: Decimal
@@ -183,6 +189,7 @@ class OrderSituation(msgspec.Struct, frozen=True, kw_only=True):
     equity: Decimal
     traits: InstrumentTraits = InstrumentTraits()
     open_sides: frozenset[Side] = frozenset()
+    held_shares: Decimal = ZERO
 
 
 def violations(
@@ -320,6 +327,15 @@ def _holding(
             plain(order.quantity),
             f"at most {plain(abs(situation.position))}",
         )
+    elif rules.holds_shares and situation.position * order.side.sign < 0:
+        available = max(abs(situation.position) - situation.held_shares, ZERO)
+        if order.quantity > available:
+            yield _broken(
+                OrderRule.SHARES_HELD,
+                "other orders that are open hold the shares",
+                plain(order.quantity),
+                f"at most {plain(available)}",
+            )
     if _opens_short(order):
         traits = situation.traits
         borrowable = traits.shortable and traits.easy_to_borrow

@@ -61,6 +61,7 @@ def rebalance(book: OpeningBook, net_equity: Decimal) -> Rebalance:
         equity=net_equity,
         broker=inputs.order_rules,
         open_sides=inputs.open_sides,
+        held_shares=inputs.held_shares,
     )
     drafts: list[DraftOrder] = []
     for instrument in book.instruments:
