@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import math
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,9 +13,10 @@ from decimal import Decimal
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
+from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from trading_assets.reporting.axes import date_ticks, decimals_for, value_ticks
-from trading_assets.reporting.charts import drawdown_svg, equity_svg, weights_svg
+from trading_assets.reporting.charts import dashboard_svg, drawdown_svg, equity_svg, weights_svg
 from trading_assets.reporting.monthly_content import Series
 from trading_assets.reporting.number_format import decimals_of, fixed, percent
 
@@ -171,6 +174,23 @@ def test_date_ticks_are_few_and_within_the_span(years: int) -> None:
     ticks = date_ticks(first, last)
     assert 2 <= len(ticks) <= 9
     assert all(first <= day <= last for day, _ in ticks)
+
+
+@pytest.mark.parametrize("width", [358.0, 420.0, 770.0])
+@pytest.mark.parametrize("days", [20, 69, 100, 365, 1200])
+def test_dates_below_a_chart_stand_apart_on_a_phone_too(width: float, days: int) -> None:
+    sessions = tuple(dt.date(2021, 1, 4) + dt.timedelta(days=at) for at in range(days))
+    series = Series(sessions=sessions, portfolio=(100.0,) * days)
+    svg = dashboard_svg(series, "Core", None, width=width)
+    found = [
+        (float(text.attrib["x"]), text.text)
+        for text in drawn(svg).iter(f"{{{_SVG}}}text")
+        if text.text and re.fullmatch(r"(\d+ )?[A-Z][a-z]{2}( \d{4})?|\d{4}", text.text)
+    ]
+    assert found
+    # Each begins after the one before has ended.
+    for (left, text), (right, _) in itertools.pairwise(found):
+        assert right - left > stringWidth(text, "Helvetica", 6.2), (text, found)
 
 
 def test_date_ticks_of_a_year_and_of_a_day() -> None:

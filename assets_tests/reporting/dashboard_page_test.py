@@ -145,8 +145,8 @@ def test_a_portfolio_without_a_session_says_so_everywhere() -> None:
         "Last session closed none yet Sessions due since 3 Broker last seen never",
         "No session is closed yet.",
         "No positions are held.",
-        "No trade of the month has an intended price.",
-        "None of 0 trades is annotated.",
+        "Slippage of the month There were no trades this month.",
+        "trades There were no trades this month.",
     ):
         assert said in text
 

@@ -289,6 +289,15 @@ def read_about(content: bytes) -> EvidenceHead | None:
     return line if isinstance(line, EvidenceHead) else None
 
 
+def _require_format(about: EvidenceHead) -> None:
+    """Before any line of another format is read."""
+    if about.version != VERSION:
+        raise EvidenceError(
+            f"the evidence has format {about.version}, this version reads {VERSION}. Verify with "
+            "the version of trading-assets that the report names."
+        )
+
+
 class _Reader:
     """One pass over the lines."""
 
@@ -308,6 +317,8 @@ class _Reader:
                 self._record(number, line)
             else:
                 decoded = self._line(number, line)
+                if isinstance(decoded, EvidenceHead):
+                    _require_format(decoded)
                 self.others.append(decoded)
                 if isinstance(decoded, EvidenceEnd):
                     self._end(decoded, line, number, digest.hexdigest())
@@ -366,11 +377,6 @@ class _Reader:
             raise EvidenceError(
                 "the file has no line of kind `evidence` or none of kind `configuration`: it is no "
                 "evidence of a report. Give the file ending in .evidence.jsonl beside the PDF."
-            )
-        if about.version != VERSION:
-            raise EvidenceError(
-                f"the evidence has format {about.version}, this version reads {VERSION}. Verify "
-                "with the version of trading-assets that the report names."
             )
         if (self.head.sequence, self.head.hash) != (about.records, about.head):
             self.problems.append(

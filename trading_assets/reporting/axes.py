@@ -36,19 +36,20 @@ def decimals_for(ticks: Sequence[float], most: int = 4) -> int:
 def date_ticks(first: dt.date, last: dt.date, most: int = 8) -> list[tuple[dt.date, str]]:
     """Dates in [first, last] with labels: starts of months or years, or days of a short span.
 
-    The span decides the step, so that there are at most `most` labels; never empty.
+    The step is the smallest with at most `most` labels (3 or more); never empty.
     """
     days = (last - first).days
     if days < 70:
         step = max(1, math.ceil((days + 1) / most))
         marks = [first + dt.timedelta(days=at) for at in range(0, days + 1, step)]
         return [(mark, f"{mark.day} {mark:%b}") for mark in marks]
-    months = (last.year - first.year) * 12 + last.month - first.month
-    step = next((s for s in _MONTH_STEPS if months / s <= most - 1), _MONTH_STEPS[-1])
-    starts = (
-        dt.date(at // 12, at % 12 + 1, 1)
-        for at in range(first.year * 12, last.year * 12 + 12)
-        if at % step == 0
-    )
+    for step in _MONTH_STEPS:
+        starts = [
+            start
+            for at in range(first.year * 12, last.year * 12 + 12)
+            if at % step == 0 and first <= (start := dt.date(at // 12, at % 12 + 1, 1)) <= last
+        ]
+        if len(starts) <= most:
+            break
     written = "%Y" if step >= 12 else "%b %Y"
-    return [(start, start.strftime(written)) for start in starts if first <= start <= last]
+    return [(start, start.strftime(written)) for start in starts]

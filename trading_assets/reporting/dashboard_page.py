@@ -25,6 +25,7 @@ from trading_assets.reporting.number_format import UNDEFINED, decimals_of, fixed
 WIDE_PIXELS, NARROW_PIXELS = 920.0, 360.0
 POSITIONS_SHOWN_MAX = 100
 PROPOSALS_SHOWN_MAX = 100
+NO_TRADES = "There were no trades this month."
 _DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_DIGEST}'; img-src data:; base-uri 'none'; "
@@ -265,6 +266,8 @@ def _positions(content: DashboardContent) -> str:
 
 
 def _slippage(content: DashboardContent) -> str:
+    if not content.trades:
+        return _nothing(NO_TRADES)
     if not any(one.count for one in content.month_slippage):
         return _nothing("No trade of the month has an intended price.")
     rows = [
@@ -292,6 +295,8 @@ def _slippage(content: DashboardContent) -> str:
 
 
 def _annotations(content: DashboardContent) -> str:
+    if not content.trades:
+        return _nothing(NO_TRADES)
     if not content.annotations:
         return _nothing(f"None of {content.trades:,} trades is annotated.")
     head = f"<p>{len(content.annotations)} of {content.trades:,} trades are annotated.</p>"

@@ -30,6 +30,8 @@ from trading_assets.reporting.styles import (
 )
 
 _LABEL_SIZE = 6.2
+_DATES_MAX, _DATE_ROOM = 8, 42.0
+"""Of the labels below a chart: how many there are, and how wide one is with the space beside it."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34.0, 42.0, 15.0, 14.0
 
 Anchor = Literal["start", "middle", "end"]
@@ -140,7 +142,8 @@ def _draw_axes(drawing: Drawing, frame: _Frame, spec: ChartSpec, base: float) ->
             )
         )
         drawing.add(_label(_LEFT - 4, at - 2.1, write(tick), font, "end"))
-    for day, text in date_ticks(frame.first, frame.first + dt.timedelta(days=frame.days)):
+    most = max(3, min(_DATES_MAX, int((right - _LEFT) / _DATE_ROOM)))
+    for day, text in date_ticks(frame.first, frame.first + dt.timedelta(days=frame.days), most):
         at = frame.x(day)
         drawing.add(Line(at, _BOTTOM, at, _BOTTOM - 2.5, strokeColor=MUTED, strokeWidth=0.35))
         drawing.add(_label(at, _BOTTOM - 9.5, text, font, "middle"))

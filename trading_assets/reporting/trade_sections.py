@@ -109,6 +109,8 @@ def _measures(line: TradeLine) -> tuple[float | None, float | None, float | None
 
 def _slippage(content: MonthlyContent) -> list[Flowable]:
     title = "Slippage"
+    if not content.trades:
+        return []
     if not any(line.count for line in content.slippage):
         return together(title, [nothing("No trade of this month has an intended price.")])
     rows = [
