@@ -21,6 +21,7 @@ from assets_tests.ibkr.faults import PLACE_ORDER
 from assets_tests.ibkr.flex import running_flex
 from assets_tests.ibkr.funds import SXLE, SXLK
 from assets_tests.ibkr.server import running_gateway
+from trading_assets.analytics.slippage import session_slippage
 from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.session import (
     SessionStatus,
@@ -73,6 +74,8 @@ def test_a_day_by_hand_is_planned_traded_and_closed_with_nothing_sent(
     report = reconcile(closed)
     assert not report.unexplained
     assert open_questions(closed.planned.plan.real_orders, closed.fills, ()) == ()
+    bases = {trade.arrival_basis for trade in session_slippage(closed)}
+    assert bases == {"undefined: it was placed by hand: nobody knows here when it left"}
 
 
 def test_what_a_person_did_not_do_in_full_is_over_with_the_session_and_explained(

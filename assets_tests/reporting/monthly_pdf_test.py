@@ -153,6 +153,21 @@ def test_instruments_stand_with_what_they_earned_and_add_up_to_the_statement(
     assert "Profit and loss by instrument" not in text_of(changed(instruments=()))
 
 
+def test_why_trades_have_no_arrival_price_is_told_and_counted(
+    month: MonthlyContent, changed: Changed
+) -> None:
+    assert "Trades without an arrival price" not in text_of(month)
+    reasons = ["it was placed by hand"] * 3 + ["delayed", "old", "wide", "down", "silent"]
+    trades = tuple(
+        msgspec.structs.replace(
+            trade, arrival_unknown=reasons[place] if place < len(reasons) else ""
+        )
+        for place, trade in enumerate(month.trades)
+    )
+    told = "Trades without an arrival price: it was placed by hand (3); delayed (1); old (1); "
+    assert f"{told}wide (1); others (2)." in text_of(changed(trades=trades))
+
+
 def test_annotations_stand_with_when_they_were_written(
     month: MonthlyContent, changed: Changed
 ) -> None:

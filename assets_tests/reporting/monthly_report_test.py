@@ -210,6 +210,7 @@ def test_a_trade_shows_its_shortfall_against_the_plan_price(closed: list[ClosedS
     assert trade.plan_bps == pytest.approx(200)
     # It was filled at the close, where the simulated market is when the order arrives.
     assert trade.arrival_bps == pytest.approx(0)
+    assert trade.arrival_unknown == ""
     assert trade.decision_bps is None
     costs = content_of(closed).costs
     assert costs is not None

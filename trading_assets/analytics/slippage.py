@@ -37,7 +37,9 @@ from trading_assets.model.order_events import Fill
 from trading_assets.model.policies import IntendedPrice
 
 BPS = 10_000
-NO_CLOSE = "undefined: the session has no close of it"
+UNDEFINED_BASIS = "undefined: "
+"""How an arrival basis begins where there is no arrival price; why there is none follows."""
+NO_CLOSE = f"{UNDEFINED_BASIS}the session has no close of it"
 
 
 class Grouping(StrEnum):
@@ -128,12 +130,12 @@ def _recorded_arrival(order: OrderState | None, *, is_foreign: bool) -> tuple[De
     """The arrival price of an order and what it is of, or why there is none."""
     if is_foreign:
         # Nobody here decided when it reached the market.
-        return None, "undefined: placed outside this portfolio's plans"
+        return None, f"{UNDEFINED_BASIS}placed outside this portfolio's plans"
     if order is None:
-        return None, "undefined: sent in an earlier session"
+        return None, f"{UNDEFINED_BASIS}sent in an earlier session"
     recorded = order.arrival
     if recorded is None:
-        return None, f"undefined: {order.arrival_unknown or 'none was recorded'}"
+        return None, f"{UNDEFINED_BASIS}{order.arrival_unknown or 'none was recorded'}"
     kind = recorded.kind.value.replace("_", " ")
     return recorded.price, f"{kind}, {recorded.source}, {recorded.as_of:%Y-%m-%d %H:%M:%S.%fZ}"
 

@@ -155,7 +155,8 @@ class TradeLine(msgspec.Struct, frozen=True, kw_only=True):
 
     `plan_bps`, `arrival_bps` and `decision_bps` are its slippage against each intended price in
     basis points, positive is a cost; None where that price is not known. `number` is that of its
-    annotation on the page, None where there is none.
+    annotation on the page, None where there is none. `arrival_unknown` is why there is no arrival
+    price, empty where there is one.
     """
 
     session: dt.date
@@ -169,6 +170,7 @@ class TradeLine(msgspec.Struct, frozen=True, kw_only=True):
     arrival_bps: float | None = None
     decision_bps: float | None = None
     number: int | None = None
+    arrival_unknown: str = ""
 
 
 class AnnotationLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from trading_assets.analytics.slippage import (
+    UNDEFINED_BASIS,
     Grouping,
     Slippage,
     SlippageStatistics,
@@ -46,6 +47,9 @@ def trade_lines(
             arrival_bps=_bps(trade.arrival),
             decision_bps=_bps(trade.decision),
             number=numbers.get(trade.trade_id),
+            arrival_unknown=""
+            if trade.arrival is not None
+            else trade.arrival_basis.removeprefix(UNDEFINED_BASIS),
         )
         for trade in slippage
     )

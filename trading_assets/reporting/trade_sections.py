@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from reportlab.platypus import Flowable
 
 from trading_assets.model.money import ZERO, plain
@@ -17,6 +19,8 @@ TRADES_SHOWN_MAX = 200
 """A month with more trades shows its largest, and counts and sums the others."""
 ROUND_TRIPS_SHOWN_MAX = 100
 """A month that closed more shows those that gained or lost most."""
+SHOWN_REASONS = 4
+"""Of why trades have no arrival price; the rest is counted."""
 
 
 def trade_part(content: MonthlyContent) -> list[Flowable]:
@@ -87,7 +91,19 @@ def _trades(content: MonthlyContent) -> list[Flowable]:
             )
         )
     spec = TableSpec(columns=columns, rows=(*rows, *totals), totals=len(totals))
-    return headed(title, [*body, data_table(spec), paragraph(note, SMALL)])
+    body += [data_table(spec), paragraph(note, SMALL), *_without_arrival(content.trades)]
+    return headed(title, body)
+
+
+def _without_arrival(trades: tuple[TradeLine, ...]) -> list[Flowable]:
+    """Why trades have no arrival price, the most frequent reasons first; nothing where all have."""
+    counts = Counter(trade.arrival_unknown for trade in trades if trade.arrival_unknown)
+    if not counts:
+        return []
+    told = "; ".join(f"{reason} ({count:,})" for reason, count in counts.most_common(SHOWN_REASONS))
+    left = counts.total() - sum(count for _, count in counts.most_common(SHOWN_REASONS))
+    more = f"; others ({left:,})" if left else ""
+    return [paragraph(f"Trades without an arrival price: {told}{more}.", SMALL)]
 
 
 def _trade_total(label: str, lines: list[TradeLine]) -> tuple[str, ...]:
