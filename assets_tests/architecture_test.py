@@ -26,6 +26,7 @@ ALLOWED = {
     "yaml_settings": {"errors"},
     "safe_url": {"errors"},
     "ibkr_settings": {"errors", "model", "safe_url"},
+    "bar_vendor_settings": {"errors", "safe_url"},
     "settings": {
         "errors",
         "model",
@@ -33,6 +34,7 @@ ALLOWED = {
         "yaml_settings",
         "safe_url",
         "ibkr_settings",
+        "bar_vendor_settings",
         "signal_settings",
     },
     "signal_settings": {"errors", "model"},

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from assets_tests.alpaca.clock import NEW_YORK
+from assets_tests.alpaca.market import BarPoint
+from assets_tests.alpaca.server import running_alpaca
+from assets_tests.bar_vendors.coinbase import CoinbaseStandIn
 from assets_tests.waves_backtest import waves_home
 from trading_assets import backtest_runs
 from trading_assets.backtest_runs import run_and_write, write_events
@@ -51,6 +57,61 @@ def test_a_backtest_of_a_few_options(home: Path) -> None:
     assert "http://" not in report.replace("http://www.w3.org", "")
 
 
+SIMPLE = (
+    "--start 2024-05-20 --end 2024-05-31 --timeframe 1Hour --capital 50000 --position-size 0.05 "
+    "--slippage 10 --parameter fast=2 --parameter slow=4"
+)
+
+
+def test_a_backtest_on_hours_of_alpaca_needs_no_more_than_the_keys(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bars shorter than a day come from there where nothing else is said."""
+    with running_alpaca(api_key="key", secret_key="secret") as alpaca:
+        alpaca.account.list_asset("AAPL", "190.00")
+        points = []
+        for day in (20, 21, 22, 23, 24, 28, 29, 30, 31):
+            for hour in range(10, 16):
+                at = dt.datetime(2024, 5, day, hour, tzinfo=NEW_YORK).astimezone(dt.UTC)
+                price = Decimal(100 + (day * hour) % 7)
+                points.append(BarPoint(at, price, price, price, price))
+        alpaca.account.market.bars["AAPL", "1Hour"] = points
+        for name, value in {
+            "TRADING_ASSETS_ALPACA_KEY": "key",
+            "TRADING_ASSETS_ALPACA_SECRET": "secret",
+            "TRADING_ASSETS_ALPACA_DATA_URL": alpaca.base_url,
+        }.items():
+            monkeypatch.setenv(name, value)
+        ended = run("--symbol", "AAPL", *SIMPLE.split())
+    assert ended.exit_code == 0, ended.output
+    result = json.loads((home / "state" / "backtests" / "aapl" / "result.json").read_text())
+    assert (result["symbol"], result["bar_count"], result["initial_capital"]) == ("AAPL", 54, 50000)
+    assert result["total_trades"] > 3
+    assert (home / "state" / "bars" / "bars.sqlite").exists()
+
+
+def test_a_backtest_on_coins_buys_parts_of_them_around_the_clock(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with CoinbaseStandIn() as coinbase:
+        monkeypatch.setenv("TRADING_ASSETS_COINBASE_URL", coinbase.url)
+        first = int(dt.datetime(2024, 5, 19, tzinfo=dt.UTC).timestamp())
+        coinbase.candles["BTC-USD", 3600] = {
+            first + place * 3600: (p - 10, p + 10, p, p, 900.0)
+            for place in range(14 * 24)
+            for p in [67000.0 + 500 * ((place * place) % 5)]
+        }
+        ended = run("--symbol", "BTC-USD", "--source", "coinbase", *SIMPLE.split())
+    assert ended.exit_code == 0, ended.output
+    folder = home / "state" / "backtests" / "btc-usd"
+    with (folder / "fills.csv").open() as file:
+        fills = list(csv.DictReader(file))
+    assert float(fills[0]["notional"]) == pytest.approx(2500, rel=0.02)
+    # Every day has a return, those of the weekend too.
+    curve = (folder / "equity_curve.csv").read_text().splitlines()
+    assert len(curve) == 1 + 12
+
+
 def test_a_backtest_of_a_file_and_its_sweep(home: Path) -> None:
     assert run("--name", "waves").exit_code == 0
     ended = run("--name", "waves", "--sweep", "--workers", "1")
@@ -74,12 +135,25 @@ def test_a_backtest_of_a_file_and_its_sweep(home: Path) -> None:
         (("--symbol", "AAA", "--data", "bars.csv", "--capital", "-5"), 3, "initial_capital"),
         (("--symbol", "AAA", "--data", "none.csv"), 3, "must exist"),
         (("--symbol", "AAA", "--data", "bars.csv", "--parameter", "fast"), 2, "no parameter"),
+        (("--symbol", "AAA", "--data", "bars.csv", "--source", "yahoo"), 2, "not both"),
+        (("--symbol", "AAA", "--data", "bars.csv", "--timeframe", "1Hour"), 3, "these are longer"),
+        (("--symbol", "AAA", "--data", "bars.csv", "--timeframe", "1Week"), 3, "source_timeframe"),
+        (("--symbol", "AAA", "--source", "coinbase"), 3, "need symbols, start and end"),
+        (
+            ("--symbol", "AAA", "--timeframe=1Hour", "--start=2024-01-02", "--end=2024-01-31"),
+            3,
+            "TRADING_ASSETS_ALPACA_KEY",
+        ),
     ],
 )
 @pytest.mark.usefixtures("home")
 def test_what_goes_wrong_has_a_code_and_a_remedy(
-    arguments: tuple[str, ...], code: int, message: str
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int, message: str
 ) -> None:
+    for name in ("TRADING_ASSETS_ALPACA_KEY", "TRADING_ASSETS_ALPACA_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("APCA_API_KEY_ID", "APCA_API_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
     ended = run(*arguments)
     assert ended.exit_code == code
     assert message in ended.output

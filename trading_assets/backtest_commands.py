@@ -18,11 +18,15 @@ from rich.table import Table
 
 from trading_assets.command_options import NEEDS_A_PERSON, SESSION, reports_errors
 from trading_assets.engine.settings import BacktestSettings, backtest_files, load_backtest
+from trading_assets.engine.timeframe import DAILY, parse_timeframe
 from trading_assets.errors import ConfigurationError
 from trading_assets.progress import observed
 from trading_assets.settings import Directories, directories
 
 SAMPLE_DATA = "market/sp500_daily_closes.csv"
+SERVICES = ("alpaca", "yahoo", "coinbase", "finnhub")
+DEFAULT_SERVICE = "alpaca"
+COIN_DECIMALS = 8
 _SHOWN = (
     ("cumulative_return", "Total return"),
     ("annualised_return", "Annualised return"),
@@ -55,11 +59,15 @@ _PERCENT = {
 @click.option("--symbol", "symbols", multiple=True, metavar="SYMBOL", help="Several may be given.")
 @click.option(
     "--data",
-    "source",
+    "path",
     metavar="FILE",
-    default=SAMPLE_DATA,
-    show_default=True,
-    help="Bars, relative to the data directory (Parquet, CSV, Arrow, DuckDB), or alpaca.",
+    help="Bars, relative to the data directory (Parquet, CSV, Arrow, DuckDB).",
+)
+@click.option(
+    "--source",
+    type=click.Choice(SERVICES),
+    help="A service that is asked for bars. Without it and --data: the sample's daily closes, or "
+    "Alpaca for bars shorter than a day.",
 )
 @click.option("--start", type=SESSION, help="First session on which signals count.")
 @click.option("--end", type=SESSION, help="Last session.")
@@ -139,7 +147,7 @@ def lookahead(name: str, cuts: int) -> None:
     from trading_assets.engine.lookahead import check_lookahead
 
     with shown_progress(console):
-        found = check_lookahead(settings, places.data, cuts)
+        found = check_lookahead(settings, places.data, cuts, places.bars)
     ends = ", ".join(str(end) for end in found.ends)
     click.echo(f"{name}: {found.decisions} decisions, compared on data that ends {ends}")
     for file in found.files:
@@ -162,6 +170,20 @@ def path_of(places: Directories, name: str) -> Path:
     return known[name]
 
 
+def _data(options: dict[str, Any]) -> dict[str, str]:
+    """Where the bars come from."""
+    path, source = options["path"], options["source"]
+    if path and source:
+        raise click.UsageError("Give either --data or --source, not both.")
+    if source:
+        return {"source": source}
+    if not path and parse_timeframe(options["timeframe"]).is_intraday:
+        return {"source": DEFAULT_SERVICE}
+    if path:
+        return {"path": path}
+    return {"path": SAMPLE_DATA, "source_timeframe": options["source_timeframe"] or str(DAILY)}
+
+
 def _simple(options: dict[str, Any]) -> BacktestSettings:
     """A backtest of one strategy from options; ConfigurationError that names the wrong ones."""
     parameters = {}
@@ -174,19 +196,21 @@ def _simple(options: dict[str, Any]) -> BacktestSettings:
     symbols = dict.fromkeys((*options["symbols"], *([benchmark] if benchmark else [])))
     content = {
         "data": {
-            **(
-                {"kind": "alpaca"} if options["source"] == "alpaca" else {"path": options["source"]}
-            ),
+            "source_timeframe": options["source_timeframe"],
+            **_data(options),
             "symbols": list(symbols),
             "timeframe": options["timeframe"],
-            "source_timeframe": options["source_timeframe"],
             "start": _date(options["start"]),
             "end": _date(options["end"]),
         },
         "strategies": [
             {"id": "strategy", "strategy": options["strategy"], "parameters": parameters}
         ],
-        "account": {"initial_capital": options["capital"]},
+        "account": {
+            "initial_capital": options["capital"],
+            # A coin is bought in parts.
+            "quantity_decimals": COIN_DECIMALS if options["source"] == "coinbase" else 0,
+        },
         "position_size": options["position_size"],
         "slippage": {"bps": options["slippage"]},
         "commission": {"bps": options["commission"]},

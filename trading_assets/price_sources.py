@@ -15,7 +15,7 @@ from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import PricesUnknownError
 from trading_assets.market_data.alpaca import AlpacaMarketData
 from trading_assets.market_data.alpaca_prices import AlpacaPriceSource
-from trading_assets.market_data.bar_cache import BarCache
+from trading_assets.market_data.bar_cache import BAR_CACHE, BarCache
 from trading_assets.market_data.base import PriceSource
 from trading_assets.market_data.corporate_actions import CorporateActions, read_corporate_actions
 from trading_assets.market_data.files import open_file_prices
@@ -66,7 +66,6 @@ def alpaca_market_data(
     api: AlpacaApi,
     settings: PortfolioSettings,
     calendar: TradingCalendar,
-    cache: BarCache | None = None,
 ) -> AlpacaMarketData:
     """Alpaca's prices of the feed that the portfolio names, or of the free one."""
     given = (
@@ -75,7 +74,7 @@ def alpaca_market_data(
         else AlpacaPrices(kind="alpaca")
     )
     wait = dt.timedelta(minutes=given.wait_minutes)
-    return AlpacaMarketData(api, given.feed, calendar.closes_at, wait, cache)
+    return AlpacaMarketData(api, given.feed, calendar.closes_at, wait)
 
 
 def open_prices(
@@ -97,8 +96,7 @@ def open_prices(
         return yahoo_prices(settings, prices, calendar, snapshots, dt.datetime.now(dt.UTC))
     api = alpaca_api(settings)
     symbols = sorted(_signal_symbols(settings))
-    cache = None if bars is None else BarCache(bars / "alpaca.sqlite")
-    data = alpaca_market_data(api, settings, calendar, cache)
+    data = alpaca_market_data(api, settings, calendar)
     if settings.corporate_actions is not None:
         actions = read_corporate_actions(
             settings.corporate_actions, settings.currency, calendar.history
@@ -107,7 +105,10 @@ def open_prices(
         actions = announced_actions(api, symbols, dt.datetime.now(calendar.time_zone).date())
     else:
         actions = CorporateActions()
-    return AlpacaPriceSource(data, prices, calendar.history, symbols, actions)
+    # A close that is missing is asked for again whenever it is needed.
+    never = dt.timedelta(0)
+    cache = None if bars is None else BarCache(bars / BAR_CACHE, empty_for=never)
+    return AlpacaPriceSource(data, prices, calendar.history, symbols, actions, cache)
 
 
 def yahoo_prices(

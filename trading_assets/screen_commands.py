@@ -52,7 +52,9 @@ def screen(name: str, ranges: tuple[str, ...], top: int, target: Path | None) ->
     variants = settings.variants()
     if not variants:
         raise ConfigurationError(f"backtest {name} has no sweep. Add one to it, or use --over.")
-    market, actions = load_market(settings.data, places.data, settings.account.currency)
+    market, actions = load_market(
+        settings.data, places.data, settings.account.currency, cache=places.bars
+    )
     if actions:
         raise ConfigurationError(
             "data.prices: raw is not followed by a screening. Set it to adjusted."

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
 
+from trading_assets.bar_vendor_settings import BarVendorEnvironment, bar_vendors
 from trading_assets.errors import ConfigurationError
 from trading_assets.ibkr_settings import IbkrBrokerSettings, IbkrEnvironment, read_ibkr_environment
 from trading_assets.model.market_events import PriceAdjustment
@@ -483,6 +484,11 @@ def yahoo_relay(environment: Mapping[str, str] | None = None) -> str | None:
             "https://gateway.example, or unset it to ask Yahoo itself."
         )
     return given or None
+
+
+def bar_vendor_environment(environment: Mapping[str, str] | None = None) -> BarVendorEnvironment:
+    """What the environment says of Coinbase and Finnhub; see `bar_vendor_settings.py`."""
+    return bar_vendors(os.environ if environment is None else environment)
 
 
 def ibkr_environment(environment: Mapping[str, str] | None = None) -> IbkrEnvironment:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -15,10 +14,9 @@ import pyarrow.parquet
 import pytest
 
 from trading_assets.engine.clock import iso
-from trading_assets.engine.sources import columns_of_bars, read_bars
+from trading_assets.engine.sources import read_bars
 from trading_assets.engine.timeframe import parse_timeframe
 from trading_assets.errors import InputError
-from trading_assets.model.market_events import PriceAdjustment, PriceBar
 
 TABLE = pa.table(
     {
@@ -115,28 +113,14 @@ def test_a_symbol_or_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_bars(TABLE, ["AAA"], first=dt.date(2025, 1, 1))
 
 
-def test_answers_of_a_market_data_source_become_columns() -> None:
-    def bar(minute: int, close: str, volume: str | None) -> PriceBar:
-        start = dt.datetime(2024, 1, 2, 14, minute, tzinfo=dt.UTC)
-        return PriceBar(
-            symbol="AAA",
-            timeframe="1Min",
-            start=start,
-            end=start + dt.timedelta(minutes=1),
-            open=Decimal("9.5"),
-            high=Decimal(11),
-            low=Decimal(9),
-            close=Decimal(close),
-            volume=None if volume is None else Decimal(volume),
-            currency="USD",
-            adjustment=PriceAdjustment.RAW,
-        )
-
-    (columns,) = columns_of_bars([bar(31, "10.1", None), bar(30, "10", "500")])
-    assert columns.close.tolist() == [10.0, 10.1]
-    assert columns.volume[0] == 500
-    assert np.isnan(columns.volume[1])
-    assert str(columns.timeframe) == "1Min"
+def times_table(*times: str) -> pa.Table:
+    return pa.table(
+        {
+            "symbol": ["AAA"] * len(times),
+            "time": pa.array(np.array(times, dtype="datetime64[ns]")),
+            "close": [10.0] * len(times),
+        }
+    )
 
 
 def spaced(folder: Path, start: str, step: np.timedelta64, count: int = 30) -> Path:
@@ -180,3 +164,15 @@ def test_gaps_between_bars_are_no_other_timeframe(
 ) -> None:
     path = spaced(tmp_path, "2024-01-01", step)
     assert len(read_bars(path, timeframe=parse_timeframe(timeframe))[0]) == 30
+
+
+def test_a_day_with_a_zone_is_of_the_date_that_is_written_there() -> None:
+    """Midnight in London is 23:00 UTC of the day before, in summer."""
+    stamps = np.array(["2024-06-05T23", "2024-06-06T23"], dtype="datetime64[us]")
+    zoned = pa.array(stamps).cast(pa.timestamp("us", tz="Europe/London"))
+    table = pa.table({"symbol": ["AAA"] * 2, "time": zoned, "close": [1.0, 2.0]})
+    (columns,) = read_bars(table)
+    assert [iso(start, columns.timeframe) for start in columns.starts.tolist()] == [
+        "2024-06-06",
+        "2024-06-07",
+    ]

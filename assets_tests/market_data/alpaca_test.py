@@ -19,14 +19,17 @@ from assets_tests.alpaca_api.raw_server import reply, served
 from assets_tests.brokers.alpaca_accounts import api
 from trading_assets.alpaca_api.client import AlpacaAccess, AlpacaApi
 from trading_assets.errors import PricesUnknownError
-from trading_assets.market_data.alpaca import AlpacaMarketData, BarQuery
+from trading_assets.market_data import bar_source
+from trading_assets.market_data.alpaca import AlpacaMarketData
 from trading_assets.market_data.alpaca_prices import AlpacaPriceSource
 from trading_assets.market_data.bar_cache import BarCache
+from trading_assets.market_data.bar_source import BarQuery, BarRows, Bars
 from trading_assets.market_data.base import AdjustedCloses
-from trading_assets.model.account import Unknown
+from trading_assets.market_data.cached_bars import CachedBars
+from trading_assets.model.account import Answer, Unknown
 from trading_assets.model.arrival import MarketQuote
 from trading_assets.model.instrument import LatestPrice
-from trading_assets.model.market_events import PriceAdjustment, PriceBar
+from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.settings import AlpacaPrices
 
 MINUTE, DAY = dt.timedelta(minutes=1), dt.timedelta(days=1)
@@ -49,11 +52,15 @@ def closes_at(session: dt.date) -> dt.datetime:
     return dt.datetime.combine(session, dt.time(16), NEW_YORK).astimezone(dt.UTC)
 
 
-def opened(alpaca: AlpacaStandIn, cache: BarCache | None = None) -> AlpacaMarketData:
+def opened(alpaca: AlpacaStandIn) -> AlpacaMarketData:
     """The IEX feed on the stand-in's clock."""
-    return AlpacaMarketData(
-        api(alpaca), "iex", closes_at, cache=cache, now=lambda: alpaca.account.clock.now
-    )
+    return AlpacaMarketData(api(alpaca), "iex", closes_at, now=lambda: alpaca.account.clock.now)
+
+
+def asked(alpaca: AlpacaStandIn, query: BarQuery, cache: BarCache | None = None) -> Answer[Bars]:
+    """What the feed answers by way of a cache."""
+    data = opened(alpaca)
+    return CachedBars(data, cache, data.now).bars(query)
 
 
 def add_bars(
@@ -82,14 +89,18 @@ def days_of(*symbols: str, adjustment: PriceAdjustment = PriceAdjustment.RAW) ->
     return BarQuery(
         symbols=symbols,
         timeframe="1Day",
-        start=midnight(SESSIONS[0]),
-        end=midnight(MONDAY) + DAY,
+        start=bar_source.midnight(SESSIONS[0]),
+        end=bar_source.midnight(MONDAY) + DAY,
         adjustment=adjustment,
     )
 
 
-def closes(bars: tuple[PriceBar, ...]) -> list[str]:
-    return [str(bar.close) for bar in bars]
+def closes(bars: BarRows) -> list[str]:
+    return [f"{close:g}" for close in bars["close"].tolist()]
+
+
+def closes_of(alpaca: AlpacaStandIn, query: BarQuery, cache: BarCache) -> list[str]:
+    return closes(asked(alpaca, query, cache).require().bars["AAPL"])
 
 
 def asked_for_bars(alpaca: AlpacaStandIn) -> list[dict[str, str]]:
@@ -179,7 +190,7 @@ def test_prices_that_cannot_be_had_are_unknown(alpaca: AlpacaStandIn, path: str)
     answers: dict[str, Callable[[], object]] = {
         "trades/latest": lambda: data.last_trades(["AAPL"], DAY),
         "snapshots": lambda: data.snapshots(["AAPL"]),
-        "bars": lambda: data.bars(days_of("AAPL")),
+        "bars": lambda: data.fetch(days_of("AAPL")),
     }
     assert isinstance(answers[path](), Unknown)
 
@@ -200,11 +211,11 @@ def test_a_daily_bar_is_given_out_when_its_session_is_over_and_not_before(
 ) -> None:
     add_days(alpaca, "AAPL", friday="189.2", monday="190.5")
     data = opened(alpaca)
-    assert closes(data.bars(days_of("AAPL")).require().bars["AAPL"]) == ["189.2"]
+    assert closes(data.fetch(days_of("AAPL")).require().bars["AAPL"]) == ["189.2"]
     alpaca.account.advance_to("2024-06-03 16:14")
-    assert closes(data.bars(days_of("AAPL")).require().bars["AAPL"]) == ["189.2"]
+    assert closes(data.fetch(days_of("AAPL")).require().bars["AAPL"]) == ["189.2"]
     alpaca.account.advance_to("2024-06-03 16:16")
-    assert closes(data.bars(days_of("AAPL")).require().bars["AAPL"]) == ["189.2", "190.5"]
+    assert closes(data.fetch(days_of("AAPL")).require().bars["AAPL"]) == ["189.2", "190.5"]
 
 
 def test_a_minute_that_runs_is_no_bar(alpaca: AlpacaStandIn) -> None:
@@ -212,14 +223,14 @@ def test_a_minute_that_runs_is_no_bar(alpaca: AlpacaStandIn) -> None:
     add_bars(alpaca, "AAPL", "1Min", {start + n * MINUTE: str(190 + n) for n in range(30)})
     query = BarQuery(symbols=("AAPL",), timeframe="1Min", start=start, end=start + 60 * MINUTE)
     # At 10:00, with a quarter of an hour to wait, the last is that of 09:44.
-    (*_, last) = opened(alpaca).bars(query).require().bars["AAPL"]
-    assert (last.start, last.end) == (start + 14 * MINUTE, start + 15 * MINUTE)
-    assert last.close == 204
+    last = opened(alpaca).fetch(query).require().bars["AAPL"][-1]
+    assert bar_source.moment_of(last["start"]) == start + 14 * MINUTE
+    assert last["close"] == 204
 
 
 def test_a_symbol_without_bars_is_missing(alpaca: AlpacaStandIn) -> None:
     add_days(alpaca, "AAPL", friday="189.2")
-    found = opened(alpaca).bars(days_of("AAPL", "MSFT", "NONE")).require()
+    found = opened(alpaca).fetch(days_of("AAPL", "MSFT", "NONE")).require()
     assert (list(found.bars), found.missing) == (["AAPL"], ("MSFT", "NONE"))
 
 
@@ -232,7 +243,7 @@ def test_more_points_than_a_page_holds_all_come(alpaca: AlpacaStandIn) -> None:
     query = BarQuery(
         symbols=("AAPL", "MSFT"), timeframe="1Min", start=start, end=start + 6000 * MINUTE
     )
-    found = opened(alpaca).bars(query).require()
+    found = opened(alpaca).fetch(query).require()
     assert {symbol: len(bars) for symbol, bars in found.bars.items()} == {
         "AAPL": 6000,
         "MSFT": 6000,
@@ -247,108 +258,121 @@ def test_a_page_that_fails_makes_all_bars_unknown(alpaca: AlpacaStandIn) -> None
     # Each attempt fetches the first page and fails at the second.
     for nth in range(2, 20, 2):
         alpaca.faults.add(Fault("status", "GET", "/v2/stocks/bars", status=504, nth=nth))
-    assert isinstance(opened(alpaca).bars(query), Unknown)
+    assert isinstance(opened(alpaca).fetch(query), Unknown)
 
 
 def test_bars_are_adjusted_as_asked(alpaca: AlpacaStandIn) -> None:
     add_days(alpaca, "AAPL", thursday="400", friday="101")
     alpaca.account.market.split("AAPL", midnight(FRIDAY), Decimal(4))
     data = opened(alpaca)
-    raw = data.bars(days_of("AAPL")).require().bars["AAPL"]
-    split = data.bars(days_of("AAPL", adjustment=PriceAdjustment.SPLIT)).require().bars["AAPL"]
-    assert [bar.close for bar in raw] == [400, 101]
-    assert [bar.close for bar in split] == [100, 101]
-    assert {bar.adjustment.value for bar in split} == {"split"}
+    raw = data.fetch(days_of("AAPL")).require().bars["AAPL"]
+    split = data.fetch(days_of("AAPL", adjustment=PriceAdjustment.SPLIT)).require().bars["AAPL"]
+    assert raw["close"].tolist() == [400, 101]
+    assert split["close"].tolist() == [100, 101]
 
 
 def test_a_bar_of_no_session_and_a_price_of_nothing_are_unknown(alpaca: AlpacaStandIn) -> None:
     add_bars(alpaca, "AAPL", "1Day", {midnight(dt.date(2024, 6, 1)): "190"})
-    assert isinstance(opened(alpaca).bars(days_of("AAPL")), Unknown)
+    assert isinstance(opened(alpaca).fetch(days_of("AAPL")), Unknown)
     add_days(alpaca, "MSFT", friday="0")
-    assert isinstance(opened(alpaca).bars(days_of("MSFT")), Unknown)
+    assert isinstance(opened(alpaca).fetch(days_of("MSFT")), Unknown)
 
 
 # The cache
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> Iterator[BarCache]:
-    kept = BarCache(tmp_path / "bars.sqlite")
+def cache(alpaca: AlpacaStandIn, tmp_path: Path) -> Iterator[BarCache]:
+    kept = BarCache(tmp_path / "bars.sqlite", lambda: alpaca.account.clock.now)
     yield kept
     kept.close()
 
 
 def test_bars_that_are_final_are_asked_for_once(alpaca: AlpacaStandIn, cache: BarCache) -> None:
+    add_bars(alpaca, "AAPL", "1Day", {midnight(SESSIONS[0]): "187"})
     add_days(alpaca, "AAPL", thursday="188.1", friday="189.2", monday="190.5")
-    data = opened(alpaca, cache)
-    first = data.bars(days_of("AAPL")).require()
-    again = data.bars(days_of("AAPL")).require()
-    assert first == again
-    assert closes(again.bars["AAPL"]) == ["188.1", "189.2"]
+    first = asked(alpaca, days_of("AAPL"), cache).require()
+    again = asked(alpaca, days_of("AAPL"), cache).require()
+    assert first.bars["AAPL"].tolist() == again.bars["AAPL"].tolist()
+    assert closes(again.bars["AAPL"]) == ["187", "188.1", "189.2"]
     starts = [dt.datetime.fromisoformat(query["start"]) for query in asked_for_bars(alpaca)]
-    assert starts == sorted(starts)
-    assert starts[0] == midnight(SESSIONS[0])
-    assert starts[-1] > midnight(FRIDAY)
+    assert starts == [midnight(SESSIONS[0]), midnight(FRIDAY)]
 
 
 def test_a_bar_is_not_kept_on_the_day_that_it_is_of(alpaca: AlpacaStandIn, cache: BarCache) -> None:
     """After the close it is given out; Alpaca corrects it until the evening, and then it counts."""
     add_days(alpaca, "AAPL", friday="189.2", monday="190.5")
-    data = opened(alpaca, cache)
     alpaca.account.advance_to("2024-06-03 17:00")
-    assert closes(data.bars(days_of("AAPL")).require().bars["AAPL"]) == ["189.2", "190.5"]
+    assert closes_of(alpaca, days_of("AAPL"), cache) == [
+        "189.2",
+        "190.5",
+    ]
     alpaca.account.market.bars["AAPL", "1Day"].pop()
     add_days(alpaca, "AAPL", monday="190.6")
-    assert closes(data.bars(days_of("AAPL")).require().bars["AAPL"]) == ["189.2", "190.6"]
+    assert closes_of(alpaca, days_of("AAPL"), cache) == [
+        "189.2",
+        "190.6",
+    ]
     alpaca.account.advance_to("2024-06-04 09:00")
-    data.bars(days_of("AAPL"))
+    asked(alpaca, days_of("AAPL"), cache)
     alpaca.account.market.bars["AAPL", "1Day"].clear()
-    assert closes(data.bars(days_of("AAPL")).require().bars["AAPL"]) == ["189.2", "190.6"]
+    assert closes_of(alpaca, days_of("AAPL"), cache) == [
+        "189.2",
+        "190.6",
+    ]
 
 
 def test_an_answer_that_was_empty_by_mistake_is_not_remembered(
     alpaca: AlpacaStandIn, cache: BarCache
 ) -> None:
-    data = opened(alpaca, cache)
-    assert data.bars(days_of("AAPL")).require().missing == ("AAPL",)
+    assert asked(alpaca, days_of("AAPL"), cache).require().missing == ("AAPL",)
     add_days(alpaca, "AAPL", thursday="188.1", friday="189.2")
-    assert closes(data.bars(days_of("AAPL")).require().bars["AAPL"]) == ["188.1", "189.2"]
+    assert closes_of(alpaca, days_of("AAPL"), cache) == [
+        "188.1",
+        "189.2",
+    ]
 
 
-def test_adjusted_bars_are_never_kept(alpaca: AlpacaStandIn, cache: BarCache) -> None:
-    """The next split changes all of them."""
+def test_adjusted_bars_follow_the_next_split_and_raw_ones_stay(
+    alpaca: AlpacaStandIn, cache: BarCache
+) -> None:
+    """It changes all of them."""
     add_days(alpaca, "AAPL", thursday="400", friday="101")
-    data = opened(alpaca, cache)
     query = days_of("AAPL", adjustment=PriceAdjustment.SPLIT)
-    assert [bar.close for bar in data.bars(query).require().bars["AAPL"]] == [400, 101]
+    assert asked(alpaca, query, cache).require().bars["AAPL"]["close"].tolist() == [400, 101]
     alpaca.account.market.split("AAPL", midnight(FRIDAY), Decimal(4))
-    assert [bar.close for bar in data.bars(query).require().bars["AAPL"]] == [100, 101]
-    # Nor does what is kept raw get into them, or they into it.
-    assert [bar.close for bar in data.bars(days_of("AAPL")).require().bars["AAPL"]] == [400, 101]
+    assert asked(alpaca, query, cache).require().bars["AAPL"]["close"].tolist() == [100, 101]
+    raw = asked(alpaca, days_of("AAPL"), cache).require().bars["AAPL"]
+    assert raw["close"].tolist() == [400, 101]
 
 
 def test_earlier_bars_than_those_kept_are_fetched_and_join_them(
     alpaca: AlpacaStandIn, cache: BarCache
 ) -> None:
     add_days(alpaca, "AAPL", thursday="188.1", friday="189.2")
-    data = opened(alpaca, cache)
     friday = BarQuery(
-        symbols=("AAPL",), timeframe="1Day", start=midnight(FRIDAY), end=midnight(MONDAY)
+        symbols=("AAPL",),
+        timeframe="1Day",
+        start=bar_source.midnight(FRIDAY),
+        end=bar_source.midnight(MONDAY),
     )
-    assert closes(data.bars(friday).require().bars["AAPL"]) == ["189.2"]
-    assert closes(data.bars(days_of("AAPL")).require().bars["AAPL"]) == ["188.1", "189.2"]
+    assert closes_of(alpaca, friday, cache) == ["189.2"]
+    assert closes_of(alpaca, days_of("AAPL"), cache) == [
+        "188.1",
+        "189.2",
+    ]
 
 
 def test_a_later_process_reads_what_an_earlier_one_kept(
     alpaca: AlpacaStandIn, tmp_path: Path
 ) -> None:
     add_days(alpaca, "AAPL", thursday="188.1", friday="189.2")
-    first = BarCache(tmp_path / "bars.sqlite")
-    opened(alpaca, first).bars(days_of("AAPL"))
+    first = BarCache(tmp_path / "bars.sqlite", lambda: alpaca.account.clock.now)
+    asked(alpaca, days_of("AAPL"), first)
     first.close()
     alpaca.account.market.bars.clear()
-    second = BarCache(tmp_path / "bars.sqlite")
-    found = opened(alpaca, second).bars(days_of("AAPL")).require()
+    second = BarCache(tmp_path / "bars.sqlite", lambda: alpaca.account.clock.now)
+    found = asked(alpaca, days_of("AAPL"), second).require()
     second.close()
     assert closes(found.bars["AAPL"]) == ["188.1", "189.2"]
 

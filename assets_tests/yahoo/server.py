@@ -29,6 +29,11 @@ from zoneinfo import ZoneInfo
 
 HTML = b"<html><body><h1>Sorry, we are having some trouble.</h1></body></html>"
 
+_HOURS = {
+    "Europe/London": (dt.time(8), dt.time(16, 30)),
+    "America/New_York": (dt.time(9, 30), dt.time(16)),
+}
+
 
 class Fault(Enum):
     """What may be wrong with the answer for one symbol, or for all."""
@@ -43,17 +48,22 @@ class Fault(Enum):
 
 @dataclass(frozen=True)
 class Bar:
-    """One day: the close, the close adjusted for dividends (the same when not given), volume."""
+    """One bar: the close, the close adjusted for dividends (the same when not given), volume, and
+    the other prices where they are not the close."""
 
     close: str
     adjusted: str | None = None
     volume: int = 1000
+    open: str | None = None
+    high: str | None = None
+    low: str | None = None
 
 
 @dataclass(frozen=True)
 class Listing:
-    """One symbol: the currency that Yahoo gives, its bars by day, splits as "new:old" by day,
-    dividends as "0.25" or "0.25 EUR" by day, and when it last traded."""
+    """One symbol: the currency that Yahoo gives, its bars by day (by moment, as in
+    2024-06-03T13:30:00+00:00, those shorter than a day), splits as "new:old" by day, dividends as
+    "0.25" or "0.25 EUR" by day, and when it last traded."""
 
     currency: str
     bars: Mapping[str, Bar]
@@ -146,7 +156,8 @@ class YahooStandIn:
             listing = self.listed[symbol]
             query = parse_qs(url.query)
             bars = {} if fault is Fault.EMPTY else _asked_for(listing, query)
-            _send_json(request, 200, _chart(symbol, listing, bars))
+            interval = query.get("interval", ["1d"])[0]
+            _send_json(request, 200, _chart(symbol, listing, bars, interval))
 
 
 def _send(request: BaseHTTPRequestHandler, status: int, body: bytes, kind: str) -> None:
@@ -169,11 +180,18 @@ def _not_found() -> dict[str, Any]:
 def _asked_for(listing: Listing, query: Mapping[str, list[str]]) -> dict[str, Bar]:
     first = int(query.get("period1", ["0"])[0])
     last = int(query.get("period2", [str(2**40)])[0])
-    return {day: bar for day, bar in listing.bars.items() if first <= _opened(day, listing) < last}
+    is_daily = query.get("interval", ["1d"]) == ["1d"]
+    return {
+        day: bar
+        for day, bar in listing.bars.items()
+        if first <= _opened(day, listing) < last and is_daily is ("T" not in day)
+    }
 
 
 def _opened(day: str, listing: Listing) -> int:
     zone = ZoneInfo(listing.zone)
+    if "T" in day:
+        return int(dt.datetime.fromisoformat(day).timestamp())
     return int(dt.datetime.fromisoformat(day).replace(hour=8, tzinfo=zone).timestamp())
 
 
@@ -182,13 +200,34 @@ def _single(text: str) -> float:
     return float(struct.unpack("f", struct.pack("f", float(text)))[0])
 
 
-def _chart(symbol: str, listing: Listing, bars: Mapping[str, Bar]) -> dict[str, Any]:
+def _sessions(bars: Mapping[str, Bar], zone: ZoneInfo) -> list[list[dict[str, Any]]]:
+    """The regular hours of each day that has bars, as the service tells them."""
+    days = sorted({dt.datetime.fromisoformat(day).astimezone(zone).date() for day in bars})
+    opens, closes = _HOURS[zone.key]
+    found = []
+    for day in days:
+        start, end = (dt.datetime.combine(day, at, zone) for at in (opens, closes))
+        shift = start.utcoffset() or dt.timedelta()
+        found.append(
+            [
+                {
+                    "timezone": start.tzname(),
+                    "start": int(start.timestamp()),
+                    "end": int(end.timestamp()),
+                    "gmtoffset": int(shift.total_seconds()),
+                }
+            ]
+        )
+    return found
+
+
+def _chart(symbol: str, listing: Listing, bars: Mapping[str, Bar], interval: str) -> dict[str, Any]:
     closes = [_single(bar.close) for bar in bars.values()]
     adjusted = [_single(bar.adjusted or bar.close) for bar in bars.values()]
     zone = ZoneInfo(listing.zone)
     traded = listing.last_trade
     offset = dt.datetime(2024, 3, 4, tzinfo=zone).utcoffset() or dt.timedelta()
-    meta = {
+    meta: dict[str, Any] = {
         "currency": listing.currency,
         "symbol": symbol,
         "exchangeName": "LSE",
@@ -199,14 +238,16 @@ def _chart(symbol: str, listing: Listing, bars: Mapping[str, Bar]) -> dict[str, 
         "regularMarketPrice": closes[-1] if closes else None,
         **({"regularMarketTime": int(traded.timestamp())} if traded else {}),
         "priceHint": 2,
-        "dataGranularity": "1d",
+        "dataGranularity": interval,
         "range": "",
         "validRanges": ["1d", "5d", "1mo", "3mo", "6mo", "1y", "2y", "5y", "10y", "ytd", "max"],
     }
+    if interval != "1d":
+        meta["tradingPeriods"] = _sessions(bars, zone)
     quote = {
-        "open": closes,
-        "high": closes,
-        "low": closes,
+        "open": [_single(bar.open or bar.close) for bar in bars.values()],
+        "high": [_single(bar.high or bar.close) for bar in bars.values()],
+        "low": [_single(bar.low or bar.close) for bar in bars.values()],
         "close": closes,
         "volume": [bar.volume for bar in bars.values()],
     }
@@ -221,8 +262,10 @@ def _chart(symbol: str, listing: Listing, bars: Mapping[str, Bar]) -> dict[str, 
     }
     result: dict[str, Any] = {
         "meta": meta,
-        "indicators": {"quote": [quote if bars else {}], "adjclose": [{"adjclose": adjusted}]},
+        "indicators": {"quote": [quote if bars else {}]},
     }
+    if interval == "1d":
+        result["indicators"]["adjclose"] = [{"adjclose": adjusted}]
     if bars:
         result["timestamp"] = [_opened(day, listing) for day in bars]
     dividends = {

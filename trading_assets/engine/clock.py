@@ -85,6 +85,11 @@ def date_of(day: int) -> dt.date:
     return dt.date.fromordinal(_EPOCH_ORDINAL + day)
 
 
+def day_of(date: dt.date) -> int:
+    """Days from 1970-01-01 to a date: what a session is counted in."""
+    return date.toordinal() - _EPOCH_ORDINAL
+
+
 def moment(nanoseconds: int) -> dt.datetime:
     """UTC moment, cut to microseconds."""
     return dt.datetime.fromtimestamp(nanoseconds // NANOSECONDS, dt.UTC) + dt.timedelta(

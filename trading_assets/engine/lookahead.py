@@ -25,11 +25,16 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from trading_assets.engine.bars import BarColumns
-from trading_assets.engine.clock import date_of, iso, nanoseconds_of
+from trading_assets.engine.clock import date_of, iso
 from trading_assets.engine.loop import Engine
 from trading_assets.engine.opened_files import files_opened
-from trading_assets.engine.preparation import market_of, prepared, source_bars
+from trading_assets.engine.preparation import (
+    market_of,
+    prepared,
+    rows_until,
+    source_bars,
+    warm_up_of,
+)
 from trading_assets.engine.settings import BacktestSettings
 from trading_assets.errors import ConfigurationError
 from trading_assets.strategies.base import Answer, TargetWeights
@@ -67,10 +72,12 @@ class LookaheadReport(msgspec.Struct, frozen=True):
     files: tuple[str, ...] = ()
 
 
-def check_lookahead(settings: BacktestSettings, folder: Path, cuts: int = 20) -> LookaheadReport:
-    """Compare the decisions of a backtest with those on data that ends at `cuts` sessions.
-    ConfigurationError where there are fewer sessions than cuts."""
-    bars = source_bars(settings.data, folder)
+def check_lookahead(
+    settings: BacktestSettings, folder: Path, cuts: int = 20, cache: Path | None = None
+) -> LookaheadReport:
+    """Compare the decisions of a backtest with those on data that ends at `cuts` sessions; `cache`
+    as for `load_market`. ConfigurationError where there are fewer sessions than cuts."""
+    bars = source_bars(settings.data, folder, warm_up_of(settings, folder), cache)
     market, actions = market_of(settings.data, folder, settings.account.currency, bars)
     with files_opened() as opened:
         engine = prepared(settings, folder, market, actions)
@@ -88,7 +95,7 @@ def check_lookahead(settings: BacktestSettings, folder: Path, cuts: int = 20) ->
         following = int(sessions[place + 1]) - 1
         end = date_of(int(sessions[place]) if settings.data.bars.is_in_session else following)
         ends.append(end)
-        left = [one.between(0, _rows_until(one, end)) for one in bars]
+        left = [one.between(0, rows_until(one, end, settings.data.time_zone)) for one in bars]
         data = settings.data.model_copy(update={"end": end})
         cut, known = market_of(
             data, folder, settings.account.currency, [one for one in left if len(one)]
@@ -97,11 +104,6 @@ def check_lookahead(settings: BacktestSettings, folder: Path, cuts: int = 20) ->
         until = iso(int(truncated.market.timeline[-1]), market.timeframe)
         changed += _differences(whole, decisions_of(truncated), end, until)
     return LookaheadReport(len(whole), tuple(ends), tuple(changed), tuple(sorted(opened)))
-
-
-def _rows_until(columns: BarColumns, end: dt.date) -> int:
-    """Number of bars that start on `end` (UTC) or before."""
-    return int(np.searchsorted(columns.starts, nanoseconds_of(end + dt.timedelta(days=1))))
 
 
 def _chosen(sessions: npt.NDArray[np.int32], decided: set[int], cuts: int) -> list[int]:

@@ -19,7 +19,7 @@ from trading_assets.engine.adjustment import (
     seen_through,
 )
 from trading_assets.engine.bars import BarColumns, Market, aligned
-from trading_assets.engine.clock import date_of, nanoseconds_of, session_days
+from trading_assets.engine.clock import date_of, day_of, session_days
 from trading_assets.engine.loop import Engine, StrategySlot
 from trading_assets.engine.resampling import resampled
 from trading_assets.engine.results import BacktestResult
@@ -30,6 +30,7 @@ from trading_assets.market_data.corporate_actions import read_corporate_actions
 from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.model.policies import ReportPolicy
 from trading_assets.settings import FileCorporateActions
+from trading_assets.strategies.base import Strategy
 from trading_assets.strategies.loading import load_strategy
 
 FACTOR_COLUMNS = ("symbol", "date", "price_factor", "split_factor")
@@ -55,17 +56,22 @@ def source_bars(
 ) -> list[BarColumns]:
     """The bars of a backtest as their source has them; arguments as of `load_market`."""
     if data.path is None:
-        from trading_assets.engine.alpaca_bars import alpaca_bars
+        from trading_assets.engine.fetched_bars import fetched_bars
 
         kept = folder / "state" / "bars" if cache is None else cache
-        return alpaca_bars(data, warm_up_bars, kept)
-    return read_bars(
-        folder / data.path,
-        data.symbols,
-        timeframe=data.source,
-        last=data.end,
-        table=data.table,
-    )
+        if data.cache is not None:
+            kept = folder / data.cache
+        found = fetched_bars(data, warm_up_bars, kept)
+    else:
+        found = read_bars(
+            folder / data.path,
+            data.symbols,
+            timeframe=data.source_bars,
+            # A session may end on the date after, in UTC.
+            last=data.end + dt.timedelta(days=data.source_bars.is_intraday) if data.end else None,
+            table=data.table,
+        )
+    return [_until(one, data) for one in found]
 
 
 def market_of(
@@ -108,6 +114,27 @@ def market_of(
     return aligned(columns, data.time_zone), list(actions)
 
 
+def rows_until(columns: BarColumns, end: dt.date, time_zone: str) -> int:
+    """Number of bars of sessions up to and including `end`."""
+    sessions = session_days(columns.starts, columns.timeframe, time_zone)
+    return int(np.searchsorted(sessions, day_of(end), side="right"))
+
+
+def _until(columns: BarColumns, data: DataSettings) -> BarColumns:
+    """The bars up to the session `end`; InputError where there are none."""
+    if data.end is None:
+        return columns
+    last = rows_until(columns, data.end, data.time_zone)
+    if not last:
+        raise InputError(
+            file=str(data.path or data.source),
+            value=columns.symbol,
+            rule=f"there must be bars of every symbol up to data.end {data.end}",
+            remedy="Choose a later end, or remove the symbol",
+        )
+    return columns.between(0, last)
+
+
 def _seen_adjusted(columns: BarColumns, actions: Sequence[CorporateAction]) -> BarColumns:
     factors = forward_factors(columns, actions)
     return columns if (factors == 1).all() else seen_through(columns, factors)
@@ -143,6 +170,20 @@ def read_factors(path: Path) -> dict[str, list[FactorRow]]:
     return found
 
 
+def warm_up_of(settings: BacktestSettings, folder: Path) -> int:
+    """Bars before the start that the backtest's strategies are shown."""
+    return _warm_up(
+        settings,
+        [load_strategy(one.strategy, one.parameters, folder) for one in settings.strategies],
+    )
+
+
+def _warm_up(settings: BacktestSettings, strategies: Sequence[Strategy]) -> int:
+    if settings.data.warm_up_bars is not None:
+        return settings.data.warm_up_bars
+    return max(strategy.warm_up_bars for strategy in strategies)
+
+
 def prepared(
     settings: BacktestSettings,
     folder: Path,
@@ -155,9 +196,7 @@ def prepared(
     strategies = [
         load_strategy(one.strategy, one.parameters, folder) for one in settings.strategies
     ]
-    warm_up = settings.data.warm_up_bars
-    if warm_up is None:
-        warm_up = max(strategy.warm_up_bars for strategy in strategies)
+    warm_up = _warm_up(settings, strategies)
     if market is None:
         market, actions = load_market(
             settings.data, folder, settings.account.currency, warm_up, cache
@@ -173,7 +212,7 @@ def prepared(
     ]
     first = 0
     if settings.data.start is not None:
-        first = int(np.searchsorted(market.timeline, nanoseconds_of(settings.data.start)))
+        first = int(np.searchsorted(market.sessions, day_of(settings.data.start)))
         if first >= len(market):
             raise ConfigurationError(
                 f"data.start {settings.data.start} is after the last bar. Choose an earlier one."
@@ -202,7 +241,7 @@ def result_of(settings: BacktestSettings, engine: Engine, name: str) -> Backtest
     policy = ReportPolicy(
         title=settings.title or name,
         annualisation_sessions=settings.report.annualisation_sessions
-        or settings.data.bars.in_a_year,
+        or settings.data.returns_in_a_year,
         risk_free_rate=settings.report.risk_free_rate,
     )
     return BacktestResult(engine, policy, settings.benchmark, name)

@@ -180,7 +180,7 @@ def _figures(
     sharpe = drawdown = None
     if len(levels) > 1 and (bases > 0).all():
         returns = levels / bases - 1
-        year = settings.report.annualisation_sessions or settings.data.bars.in_a_year
+        year = settings.report.annualisation_sessions or settings.data.returns_in_a_year
         daily_rate = float(1 + settings.report.risk_free_rate) ** (1 / year) - 1
         ratio = empyrical.sharpe_ratio(returns, risk_free=daily_rate, annualization=year)
         sharpe = float(ratio) if math.isfinite(ratio) else None

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PrivateAttr, ValidationError, model_validator
 
 from trading_assets.engine.rules import BacktestRules
-from trading_assets.engine.timeframe import Timeframe, parse_timeframe
+from trading_assets.engine.timeframe import DAILY, Timeframe, parse_timeframe
 from trading_assets.errors import ConfigurationError
 from trading_assets.model.policies import Exact, Identifier, Policy
 from trading_assets.risk_policy_files import risk_policy
@@ -38,15 +38,19 @@ class PriceTreatment(StrEnum):
 class DataSettings(Policy):
     """Where bars come from and what becomes of them.
 
-    `kind` files reads `path` (of a database `table`), alpaca asks Alpaca for raw bars of `feed`.
-    `timeframe` is that of the backtest, `source_timeframe` that of the data where it is shorter.
+    `source` files reads `path` (of a database `table`); another names the service that is asked
+    (`market_data/bar_source.py` says who has what), Alpaca for `feed`. What was fetched is kept in
+    the folder `cache` (None: `state/bars`). `timeframe` is that of the backtest, `source_timeframe`
+    that of the data where it is shorter (None: a service's days for weeks and months).
     `warm_up_bars` are bars before `start` that strategies are shown (None: as many as they want).
+    `time_zone` is the exchange's (None: New York's, UTC for Coinbase).
     `corporate_actions` and `adjustment_factors` are files; the latter publish the factor of
     each symbol (symbol, date, price_factor, split_factor) in place of what actions would give.
     """
 
-    kind: Literal["files", "alpaca"] = "files"
+    source: Literal["files", "alpaca", "yahoo", "coinbase", "finnhub"] = "files"
     path: Path | None = None
+    cache: Path | None = None
     table: str = "bars"
     feed: str = "iex"
     symbols: tuple[str, ...] = ()
@@ -60,19 +64,28 @@ class DataSettings(Policy):
     adjustment_factors: Path | None = None
     time_zone: str = "America/New_York"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _zone_of_source(cls, values: Any) -> Any:
+        if not isinstance(values, dict) or values.get("time_zone") is not None:
+            return values
+        given = {key: value for key, value in values.items() if key != "time_zone"}
+        return {**given, "time_zone": "UTC"} if values.get("source") == "coinbase" else given
+
     @model_validator(mode="after")
     def _lengths_fit(self) -> DataSettings:
         try:
-            if not self.source.divides(self.bars):
+            if not self.source_bars.divides(self.bars):
                 raise ValueError(
                     f"bars of {self.timeframe} cannot be made of bars of {self.source_timeframe}"
                 )
         except ConfigurationError as error:
             raise ValueError(str(error)) from error
-        if (self.kind == "files") is (self.path is None):
-            raise ValueError("path names the file of bars, and belongs to kind: files alone")
+        if (self.source == "files") is (self.path is None):
+            raise ValueError("path names the file of bars, and belongs to source: files alone")
         has_actions = self.corporate_actions or self.adjustment_factors
-        if self.prices is not PriceTreatment.AS_QUOTED and not has_actions:
+        is_asked_for = self.prices is PriceTreatment.ADJUSTED and self.source != "files"
+        if self.prices is not PriceTreatment.AS_QUOTED and not has_actions and not is_asked_for:
             raise ValueError(
                 f"prices: {self.prices.value} needs corporate_actions (or adjustment_factors)"
             )
@@ -84,9 +97,24 @@ class DataSettings(Policy):
         return parse_timeframe(self.timeframe)
 
     @property
-    def source(self) -> Timeframe:
+    def source_bars(self) -> Timeframe:
         """The data's timeframe."""
+        if self.source_timeframe is None and self.source != "files" and not self.bars.is_intraday:
+            return DAILY
         return parse_timeframe(self.source_timeframe or self.timeframe)
+
+    @property
+    def is_around_the_clock(self) -> bool:
+        """True where the market never closes: a session is a date, and there is one every day."""
+        return self.source == "coinbase"
+
+    @property
+    def returns_in_a_year(self) -> int:
+        """How many returns of the timeframe a year has, up to a day's: 252, or 365 where the market
+        never closes."""
+        if self.is_around_the_clock and (self.bars.is_intraday or self.bars == DAILY):
+            return 365
+        return self.bars.in_a_year
 
 
 class StrategySettings(Policy):

@@ -7,7 +7,6 @@
 | `.arrow`, `.feather`, `.ipc`  | Arrow's file format                                         |
 | `.duckdb`, `.db`              | a DuckDB database: `table` names a table or view            |
 | an Arrow table                | in memory                                                   |
-| price bars                    | as the sources of market data answer them                   |
 
 Columns: a time (`time`, `timestamp`, `start`, `date` or `session`), `close`, and where there are
 such `symbol`, `open`, `high`, `low`, `volume`, `vwap`. Times without a zone are UTC; a daily bar is
@@ -18,7 +17,7 @@ business: what is in the file is what is traded at.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +26,8 @@ import numpy as np
 from trading_assets.data_files import portable_name
 from trading_assets.engine.bars import PRICES, BarColumns, bar_columns
 from trading_assets.engine.clock import DAY_NANOSECONDS, Integers, nanoseconds_of
-from trading_assets.engine.timeframe import DAILY, Timeframe, TimeUnit, parse_timeframe
+from trading_assets.engine.timeframe import DAILY, Timeframe, TimeUnit
 from trading_assets.errors import InputError
-from trading_assets.model.market_events import PriceBar
 
 # pyarrow has no type information.
 Arrow = Any
@@ -60,13 +58,15 @@ def read_bars(
     else:
         name, found = "table", source
     starts = _starts(name, found, timeframe)
+    codes, names = _symbols(name, found, symbols)
+    order = np.lexsort((starts, codes))
+    if not timeframe.is_intraday:
+        starts = starts // DAY_NANOSECONDS * DAY_NANOSECONDS
     keep = np.ones(len(starts), dtype=np.bool_)
     if first is not None:
         keep &= starts >= nanoseconds_of(first)
     if last is not None:
         keep &= starts < nanoseconds_of(last + dt.timedelta(days=1))
-    codes, names = _symbols(name, found, symbols)
-    order = np.lexsort((starts, codes))
     order = order[keep[order]]
     columns = {column: _numbers(name, found, column)[order] for column in _present(name, found)}
     starts, codes = starts[order], codes[order]
@@ -208,7 +208,7 @@ def _read_database(path: Path, table: str) -> Arrow:
 
 
 def _starts(name: str, table: Arrow, timeframe: Timeframe) -> Integers:
-    """Times as nanoseconds UTC; those of daily and longer bars as midnight of their date."""
+    """Times as nanoseconds UTC; those of bars of sessions as they are written in their zone."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -232,6 +232,9 @@ def _starts(name: str, table: Arrow, timeframe: Timeframe) -> Integers:
         if pa.types.is_date(values.type):
             values = pc.cast(values, pa.timestamp("s"))
         stamps = pc.cast(values, pa.timestamp("ns", tz=getattr(values.type, "tz", None)))
+        if not timeframe.is_intraday and stamps.type.tz is not None:
+            # Midnight in London is the evening before, in UTC.
+            stamps = pc.local_timestamp(stamps)
     except pa.ArrowException as error:
         raise InputError(
             file=name,
@@ -240,8 +243,6 @@ def _starts(name: str, table: Arrow, timeframe: Timeframe) -> Integers:
             remedy="Write them as in 2024-01-31 or 2024-01-31T14:30:00Z",
         ) from error
     starts: Integers = np.array(pc.cast(stamps, pa.int64()), dtype=np.int64)
-    if not timeframe.is_intraday:
-        starts = starts // DAY_NANOSECONDS * DAY_NANOSECONDS
     return starts
 
 
@@ -292,22 +293,3 @@ def _numbers(name: str, table: Arrow, column: str) -> Any:
             file=name, value=column, rule=f"{column} must hold numbers", remedy=_REMEDY
         ) from error
     return np.asarray(pc.fill_null(values, float("nan")).to_numpy(), dtype=np.float64)
-
-
-def columns_of_bars(price_bars: Iterable[PriceBar]) -> list[BarColumns]:
-    """Columns of what a source of market data answered, by symbol in the order of appearance; all
-    of one timeframe."""
-    found: dict[str, list[PriceBar]] = {}
-    for bar in price_bars:
-        found.setdefault(bar.symbol, []).append(bar)
-    made = []
-    for symbol, bars in found.items():
-        bars.sort(key=lambda bar: bar.start)
-        timeframe = parse_timeframe(bars[0].timeframe)
-        starts = np.array([nanoseconds_of(bar.start) for bar in bars], dtype=np.int64)
-        if not timeframe.is_intraday:
-            starts = starts // DAY_NANOSECONDS * DAY_NANOSECONDS
-        prices = [[float(getattr(bar, field)) for bar in bars] for field in PRICES]
-        volume = [float("nan") if bar.volume is None else float(bar.volume) for bar in bars]
-        made.append(bar_columns(symbol, starts, prices, volume, timeframe=timeframe))
-    return made

@@ -17,25 +17,29 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from trading_assets.alpaca_api.client import AlpacaApi, Refusal, Reply
-from trading_assets.market_data.bar_cache import BarCache, Stretch
+from trading_assets.market_data.bar_source import (
+    DAY,
+    BarQuery,
+    BarRows,
+    Bars,
+    answer_of,
+    checked,
+    complete,
+    midnight,
+    nanoseconds,
+    rows_of,
+    within,
+)
 from trading_assets.model.account import Answer, Known, Unknown
 from trading_assets.model.arrival import MarketQuote
-from trading_assets.model.market_events import PriceAdjustment, PriceBar
+from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.model.money import rounded_price
 
 T = TypeVar("T")
 
 NEW_YORK = ZoneInfo("America/New_York")
 CURRENCY = "USD"
-DAY = "1Day"
-TIMEFRAMES: dict[str, dt.timedelta] = {
-    "1Min": dt.timedelta(minutes=1),
-    "5Min": dt.timedelta(minutes=5),
-    "15Min": dt.timedelta(minutes=15),
-    "1Hour": dt.timedelta(hours=1),
-    # A day of 25 hours is the longest.
-    DAY: dt.timedelta(hours=25),
-}
+TIMEFRAMES = ("1Min", "5Min", "15Min", "30Min", "1Hour", DAY)
 SYMBOLS_AT_ONCE = 100
 _BAD_REQUEST = 400
 _INVALID_SYMBOL = re.compile(r"invalid symbol: ?\"?([^\s\",]+)")
@@ -77,27 +81,12 @@ class Snapshots(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[str, ...]
 
 
-class BarQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Bars that begin at `start` or later and before `end` (aware); `timeframe` is a key of
-    TIMEFRAMES."""
-
-    symbols: tuple[str, ...]
-    timeframe: str
-    start: dt.datetime
-    end: dt.datetime
-    adjustment: PriceAdjustment = PriceAdjustment.RAW
-
-
-class Bars(msgspec.Struct, frozen=True, kw_only=True):
-    """Complete bars by symbol, oldest first; symbols without any are listed in `missing`."""
-
-    bars: dict[str, tuple[PriceBar, ...]]
-    missing: tuple[str, ...]
-
-
 class AlpacaMarketData:
-    """Prices of one feed. `closes_at` says when a session closes, `wait` how long after its end a
-    bar counts as complete; `cache` keeps raw bars, None keeps nothing."""
+    """Prices of one feed, a `BarSource` too. `closes_at` says when a session closes (UTC), `wait`
+    how long after its end a bar counts as complete."""
+
+    kept: Mapping[str, dt.timedelta] = {}
+    adjustments = dict.fromkeys(TIMEFRAMES, tuple(PriceAdjustment))
 
     def __init__(
         self,
@@ -105,16 +94,15 @@ class AlpacaMarketData:
         feed: str,
         closes_at: Callable[[dt.date], dt.datetime],
         wait: dt.timedelta = dt.timedelta(minutes=15),
-        cache: BarCache | None = None,
         now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         self.feed = feed
+        self.name = f"alpaca/{feed}"
+        self.wait = wait
+        self.now = now
         self._api = api
         self._client = api.stock_data()
         self._closes_at = closes_at
-        self._wait = wait
-        self._cache = cache
-        self._now = now
 
     def last_trades(self, symbols: Iterable[str], max_age: dt.timedelta) -> Answer[LastTrades]:
         """The last trade of each symbol; one older than `max_age` is stale."""
@@ -129,7 +117,7 @@ class AlpacaMarketData:
             return found
         rows, missing = found.value
         trades = {symbol: row.trade(symbol) for symbol, row in rows.items()}
-        oldest = self._now() - max_age
+        oldest = self.now() - max_age
         return Known(
             LastTrades(
                 trades={s: trade for s, trade in trades.items() if trade.as_of >= oldest},
@@ -176,103 +164,59 @@ class AlpacaMarketData:
         unsaid = [symbol for symbol, row in rows.items() if row is None]
         return Known(Snapshots(snapshots=snapshots, missing=tuple(sorted({*missing, *unsaid}))))
 
-    def bars(self, query: BarQuery) -> Answer[Bars]:
-        """Every complete bar of a query, from the cache as far as it goes."""
-        length, series = TIMEFRAMES[query.timeframe], f"alpaca/{self.feed}/{query.timeframe}"
-        cache = self._cache if query.adjustment is PriceAdjustment.RAW else None
-        symbols = list(dict.fromkeys(query.symbols))
-        wanted = Stretch(query.start, query.end)
-        final = Stretch(query.start, min(query.end, self._now() - self._wait - length))
-        found: dict[str, tuple[PriceBar, ...]] = {}
-        asked = {
-            symbol: wanted
-            if cache is None or final.is_empty
-            else Stretch(cache.lacking(series, symbol, final).start, query.end)
-            for symbol in symbols
-        }
-        for stretch in dict.fromkeys(asked.values()):
-            names = [symbol for symbol in symbols if asked[symbol] == stretch]
-            fetched = self._fetched(query, names, stretch)
-            if isinstance(fetched, Unknown):
-                return fetched
-            found.update(fetched.value)
-            if cache is not None:
-                cache.store(series, Stretch(stretch.start, final.end), fetched.value)
-        if cache is not None:
-            for symbol in symbols:
-                kept = {bar.start: bar for bar in cache.read(series, symbol, wanted)}
-                kept |= {bar.start: bar for bar in found.get(symbol, ())}
-                found[symbol] = tuple(bar for _, bar in sorted(kept.items()))
-        return Known(
-            Bars(
-                bars={symbol: found[symbol] for symbol in symbols if found.get(symbol)},
-                missing=tuple(symbol for symbol in symbols if not found.get(symbol)),
-            )
-        )
-
-    def _fetched(
-        self, query: BarQuery, symbols: Sequence[str], stretch: Stretch
-    ) -> Known[dict[str, tuple[PriceBar, ...]]] | Unknown:
-        """The complete bars of a stretch, an empty tuple for a symbol without any."""
+    def fetch(self, query: BarQuery) -> Answer[Bars]:
+        """See `BarSource`."""
         from alpaca.data.enums import Adjustment
         from alpaca.data.requests import StockBarsRequest
 
-        bars: dict[str, tuple[PriceBar, ...]] = dict.fromkeys(symbols, ())
-        if stretch.is_empty:
-            return Known(bars)
+        start, end = query.start, min(query.end, self.now())
+        if start >= end:
+            return Known(answer_of(query.symbols, {}))
+        if query.timeframe == DAY:
+            start, end = _at_the_exchange(query.start), _at_the_exchange(query.end)
 
         def ask(names: list[str]) -> Any:
             request = StockBarsRequest(
                 symbol_or_symbols=names,
                 timeframe=_timeframe(query.timeframe),
-                start=stretch.start,
-                end=stretch.end,
+                start=start,
+                end=end,
                 adjustment=Adjustment(query.adjustment.value),
                 feed=self._feed(),
             )
             return self._client.get_stock_bars(request)
 
-        found = self._gather("bars", symbols, ask, dict[str, list[_BarRow]])
+        found = self._gather("bars", query.symbols, ask, dict[str, list[_BarRow]])
         if isinstance(found, Unknown):
             return found
         rows, _ = found.value
         try:
-            for symbol, points in rows.items():
-                complete = [self._bar(symbol, row, query) for row in points]
-                bars[symbol] = tuple(
-                    bar
-                    for bar in sorted(complete, key=lambda bar: bar.start)
-                    if stretch.start <= bar.start < stretch.end
-                    and bar.end + self._wait <= self._now()
-                )
+            bars = {symbol: self._rows(symbol, points, query) for symbol, points in rows.items()}
         except ValueError as error:
             return Unknown(f"bars: {error}")
-        return Known(bars)
+        return Known(answer_of(query.symbols, bars))
 
-    def _bar(self, symbol: str, row: _BarRow, query: BarQuery) -> PriceBar:
-        start = row.t.astimezone(dt.UTC)
-        end = start + TIMEFRAMES[query.timeframe]
+    def _rows(self, symbol: str, points: Sequence[_BarRow], query: BarQuery) -> BarRows:
+        """The complete bars of one symbol; ValueError where one cannot be."""
+        now = self.now()
+        values = []
+        for point in points:
+            start = point.t.astimezone(dt.UTC)
+            if query.timeframe == DAY:
+                day = start.astimezone(NEW_YORK).date()
+                try:
+                    closed = self._closes_at(day)
+                except KeyError:
+                    raise ValueError(f"{symbol} has a bar of {day}, which is no session") from None
+                if closed + self.wait > now:
+                    continue
+                start = midnight(day)
+            prices = [float(rounded_price(price)) for price in (point.o, point.h, point.l, point.c)]
+            values.append((nanoseconds(start), *prices, float(point.v)))
+        rows = checked(symbol, rows_of(values))
         if query.timeframe == DAY:
-            day = start.astimezone(NEW_YORK).date()
-            try:
-                end = self._closes_at(day)
-            except KeyError:
-                raise ValueError(f"{symbol} has a bar of {day}, which is no session") from None
-        if min(row.o, row.h, row.l, row.c) <= 0:
-            raise ValueError(f"the bar of {symbol} at {start} has a price that is not positive")
-        return PriceBar(
-            symbol=symbol,
-            timeframe=query.timeframe,
-            start=start,
-            end=end,
-            open=rounded_price(row.o),
-            high=rounded_price(row.h),
-            low=rounded_price(row.l),
-            close=rounded_price(row.c),
-            currency=CURRENCY,
-            adjustment=query.adjustment,
-            volume=row.v,
-        )
+            return within(rows, query.start, query.end)
+        return complete(rows, query, now, self.wait)
 
     def _gather(
         self,
@@ -349,6 +293,15 @@ class _SnapshotRow(msgspec.Struct, frozen=True, rename="camel"):
             quoted_at=None if quote is None else quote.t.astimezone(dt.UTC),
             previous_close=None if bar is None else rounded_price(bar.c),
         )
+
+
+def _at_the_exchange(moment: dt.datetime) -> dt.datetime:
+    """Where the bar of a day that begins at `moment`, midnight UTC of its date, begins for Alpaca;
+    for a later moment of the date the next day's."""
+    utc = moment.astimezone(dt.UTC)
+    begun = utc.time() != dt.time()
+    day = utc.date() + dt.timedelta(days=1 if begun else 0)
+    return dt.datetime.combine(day, dt.time(), NEW_YORK).astimezone(dt.UTC)
 
 
 def _timeframe(name: str) -> Any:

@@ -12,14 +12,11 @@ from typing import TypeVar
 import msgspec
 
 from trading_assets.errors import PricesUnknownError
-from trading_assets.market_data.alpaca import (
-    CURRENCY,
-    DAY,
-    NEW_YORK,
-    AlpacaMarketData,
-    BarQuery,
-)
+from trading_assets.market_data.alpaca import CURRENCY, AlpacaMarketData
+from trading_assets.market_data.bar_cache import BarCache
+from trading_assets.market_data.bar_source import DAY, BarQuery, Bars, midnight, moment_of
 from trading_assets.market_data.base import ADJUSTED_CLOSE_AGE_SESSIONS
+from trading_assets.market_data.cached_bars import CachedBars
 from trading_assets.market_data.corporate_actions import CorporateActions
 from trading_assets.model.account import Answer, Unknown
 from trading_assets.model.instrument import AdjustedPair, LatestPrice, Price, PriceSnapshot
@@ -48,9 +45,11 @@ class AlpacaPriceSource:
         sessions: Sequence[dt.date],
         symbols: Iterable[str],
         actions: CorporateActions | None = None,
+        cache: BarCache | None = None,
     ) -> None:
         self.actions = CorporateActions() if actions is None else actions
         self._data = data
+        self._bars = CachedBars(data, cache, data.now)
         self._settings = settings
         self._sessions = tuple(sessions)
         self._symbols = tuple(sorted(set(symbols)))
@@ -164,14 +163,26 @@ class AlpacaPriceSource:
         query = BarQuery(
             symbols=symbols,
             timeframe=DAY,
-            start=_midnight(first),
-            end=_midnight(self._sessions[place] + dt.timedelta(days=1)),
+            start=midnight(first),
+            end=midnight(self._sessions[place] + dt.timedelta(days=1)),
             adjustment=adjustment,
         )
-        found = _answered(self._data.bars(query)).bars
-        for bars in found.values():
-            self._used.update(msgspec.json.encode(bars[-1]))
-        return {symbol: bars[-1] for symbol, bars in found.items()}
+        found = {
+            symbol: self._bar(symbol, rows[-1].item(), adjustment)
+            for symbol, rows in self._asked(query).bars.items()
+        }
+        for bar in found.values():
+            self._used.update(msgspec.json.encode(bar))
+        return found
+
+    def _asked(self, query: BarQuery) -> Bars:
+        """Bars from the cache as far as they are raw: adjusted ones would have to be compared with
+        Alpaca's before they are used, which is as long a way."""
+        is_raw = query.adjustment is PriceAdjustment.RAW
+        return _answered(self._bars.bars(query) if is_raw else self._data.fetch(query))
+
+    def _place(self, bar: PriceBar) -> int:
+        return bisect_left(self._sessions, bar.start.date())
 
     def _snapshot(
         self, session: dt.date, symbols: Iterable[str], end: int, *, own: bool
@@ -184,13 +195,14 @@ class AlpacaPriceSource:
         query = BarQuery(
             symbols=names,
             timeframe=DAY,
-            start=_midnight(self._sessions[first]),
-            end=_midnight(self._sessions[end - 1] + dt.timedelta(days=1)),
+            start=midnight(self._sessions[first]),
+            end=midnight(self._sessions[end - 1] + dt.timedelta(days=1)),
             adjustment=PriceAdjustment(self._settings.adjustment),
         )
-        found = _answered(self._data.bars(query))
+        found = self._asked(query)
         prices = {}
-        for symbol, bars in found.bars.items():
+        for symbol, rows in found.bars.items():
+            bars = [self._bar(symbol, row, query.adjustment) for row in rows[-2:].tolist()]
             place = self._place(bars[-1])
             if own and place != end - 1:
                 continue
@@ -211,12 +223,24 @@ class AlpacaPriceSource:
             missing=tuple(symbol for symbol in names if symbol not in prices),
         )
 
-    def _place(self, bar: PriceBar) -> int:
-        return bisect_left(self._sessions, bar.start.astimezone(NEW_YORK).date())
-
-
-def _midnight(day: dt.date) -> dt.datetime:
-    return dt.datetime.combine(day, dt.time(), NEW_YORK).astimezone(dt.UTC)
+    def _bar(self, symbol: str, row: tuple[float, ...], adjustment: PriceAdjustment) -> PriceBar:
+        """A bar with the digits in which it was sent."""
+        start, *prices, volume = row
+        opened, high, low, close = (Decimal(repr(price)) for price in prices)
+        session = moment_of(int(start))
+        return PriceBar(
+            symbol=symbol,
+            timeframe=DAY,
+            start=session,
+            end=session + dt.timedelta(days=1),
+            open=opened,
+            high=high,
+            low=low,
+            close=close,
+            currency=CURRENCY,
+            adjustment=adjustment,
+            volume=Decimal(repr(volume)),
+        )
 
 
 def _answered(answer: Answer[T]) -> T:

@@ -87,6 +87,24 @@ class YahooClient:
 
         Prices are rounded to the seven digits that Yahoo has. Rows without a close are left out.
         """
+        # Later than now: for what is past it would remember failed answers.
+        end = (now + dt.timedelta(days=2)).date()
+        found = self.table(symbol, "1d", first, end)
+        if isinstance(found, FetchFailure):
+            return found
+        table, currency, answer = found
+        try:
+            events = chart_events(answer)
+        except _UNREADABLE as error:
+            return _unreadable(symbol, error)
+        return _history(symbol, currency, now, table, events)
+
+    def table(
+        self, symbol: str, interval: str, start: dt.date, end: dt.date
+    ) -> tuple[Any, str, bytes] | FetchFailure:
+        """What yfinance makes of the bars from `start` up to but not including `end` (moments, or
+        dates at the exchange): a pandas table, adjusted for splits alone, the currency as Yahoo
+        writes it, and the answer itself. `interval` is spelled as Yahoo does."""
         import yfinance
         from yfinance.data import YfData
         from yfinance.exceptions import YFException
@@ -106,21 +124,19 @@ class YahooClient:
                 warnings.simplefilter("ignore")
                 ticker = yfinance.Ticker(symbol, session=session)
                 table = ticker.history(
-                    start=first.isoformat(),
-                    # Later than now: for what is past it would remember failed answers.
-                    end=(now + dt.timedelta(days=2)).date().isoformat(),
-                    interval="1d",
+                    start=start if isinstance(start, dt.datetime) else start.isoformat(),
+                    end=end if isinstance(end, dt.datetime) else end.isoformat(),
+                    interval=interval,
                     auto_adjust=False,
                     actions=True,
                     timeout=self._timeout_seconds,
                 )
                 currency = str(ticker.history_metadata["currency"])
-            events = chart_events(session.content)
+            return table, currency, session.content
         except (YFException, *_UNREADABLE) as error:
             return _failure(symbol, error, session)
         finally:
             session.close()
-        return _history(symbol, currency, now, table, events)
 
 
 def _failure(symbol: str, error: Exception, session: YahooSession) -> FetchFailure:
@@ -143,6 +159,10 @@ def _failure(symbol: str, error: Exception, session: YahooSession) -> FetchFailu
         return FetchFailure(
             symbol=symbol, reason=f"Yahoo has no prices of it ({error.rationale})", is_service=False
         )
+    return _unreadable(symbol, error)
+
+
+def _unreadable(symbol: str, error: Exception) -> FetchFailure:
     return _service(symbol, f"Yahoo's answer cannot be read ({type(error).__name__}: {error})")
 
 
