@@ -28,7 +28,7 @@ import msgspec
 import numpy as np
 
 from trading_assets.engine.bars import BarColumns
-from trading_assets.engine.clock import DAY_NANOSECONDS, Floats, date_of, nanoseconds_of
+from trading_assets.engine.clock import Floats, date_of, day_of, session_days
 from trading_assets.errors import InputError
 from trading_assets.model.corporate_actions import (
     CorporateAction,
@@ -39,6 +39,8 @@ from trading_assets.model.corporate_actions import (
     ex_date_of,
     share_ratio,
 )
+
+NEW_YORK = "America/New_York"
 
 
 class FactorRow(msgspec.Struct, frozen=True):
@@ -51,21 +53,24 @@ class FactorRow(msgspec.Struct, frozen=True):
 
 
 def action_factors(
-    columns: BarColumns, actions: Iterable[CorporateAction]
+    columns: BarColumns,
+    actions: Iterable[CorporateAction],
+    time_zone: str = NEW_YORK,
 ) -> tuple[list[int], list[float]]:
     """Rows at which something goes ex, ascending, and the factor that applies to all bars before.
 
+    An intraday bar is of the session of its date in `time_zone`, the exchange's.
     Actions before the second bar or after the last have no row. InputError for a dividend that is
     not less than the close before it.
     """
-    days = columns.starts // DAY_NANOSECONDS
+    days = session_days(columns.starts, columns.timeframe, time_zone)
     shares: dict[int, float] = {}
     paid: dict[int, float] = {}
     kept: dict[int, float] = {}
     for action in actions:
         if action.symbol != columns.symbol:
             continue
-        row = int(np.searchsorted(days, nanoseconds_of(ex_date_of(action)) // DAY_NANOSECONDS))
+        row = int(np.searchsorted(days, day_of(ex_date_of(action))))
         if not 0 < row < len(columns):
             continue
         if isinstance(action, Split | StockDividend):
@@ -92,27 +97,37 @@ def action_factors(
     return rows, factors
 
 
-def backward_factors(columns: BarColumns, actions: Iterable[CorporateAction]) -> Floats:
+def backward_factors(
+    columns: BarColumns,
+    actions: Iterable[CorporateAction],
+    time_zone: str = NEW_YORK,
+) -> Floats:
     """For each bar the product of the factors of all later ex-dates; the last bar's is 1."""
     factors = np.ones(len(columns))
-    rows, steps = action_factors(columns, actions)
+    rows, steps = action_factors(columns, actions, time_zone)
     for row, step in zip(rows, steps, strict=True):
         factors[:row] *= step
     return factors
 
 
-def forward_factors(columns: BarColumns, actions: Iterable[CorporateAction]) -> Floats:
+def forward_factors(
+    columns: BarColumns,
+    actions: Iterable[CorporateAction],
+    time_zone: str = NEW_YORK,
+) -> Floats:
     """For each bar 1 over the product of the factors of all ex-dates up to it; the first bar's is
     1. Multiplied by it, a price is what one share at the start has grown to, dividends reinvested.
     """
     factors = np.ones(len(columns))
-    rows, steps = action_factors(columns, actions)
+    rows, steps = action_factors(columns, actions, time_zone)
     for row, step in zip(rows, steps, strict=True):
         factors[row:] /= step
     return factors
 
 
-def published_factors(columns: BarColumns, table: Sequence[FactorRow]) -> Floats:
+def published_factors(
+    columns: BarColumns, table: Sequence[FactorRow], time_zone: str = NEW_YORK
+) -> Floats:
     """For each bar the factor that `table` publishes for its session; 1 after its last row.
 
     InputError for rows that do not ascend.
@@ -126,8 +141,9 @@ def published_factors(columns: BarColumns, table: Sequence[FactorRow]) -> Floats
             remedy="Sort the rows",
         )
     values = np.array([row.price_factor * row.split_factor for row in table] + [1.0])
-    ends = np.array([nanoseconds_of(day) // DAY_NANOSECONDS for day in through], dtype=np.int64)
-    found: Floats = values[np.searchsorted(ends, columns.starts // DAY_NANOSECONDS)]
+    ends = np.array([day_of(day) for day in through], dtype=np.int64)
+    sessions = session_days(columns.starts, columns.timeframe, time_zone)
+    found: Floats = values[np.searchsorted(ends, sessions)]
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from trading_assets.data_files import portable_name
 from trading_assets.engine.adjustment import (
@@ -21,13 +22,20 @@ from trading_assets.engine.adjustment import (
 from trading_assets.engine.bars import BarColumns, Market, aligned
 from trading_assets.engine.clock import date_of, day_of, session_days
 from trading_assets.engine.loop import Engine, StrategySlot
-from trading_assets.engine.resampling import resampled
+from trading_assets.engine.resampling import first_days, resampled
 from trading_assets.engine.results import BacktestResult
 from trading_assets.engine.settings import BacktestSettings, DataSettings, PriceTreatment
 from trading_assets.engine.sources import read_bars
+from trading_assets.engine.timeframe import Timeframe
 from trading_assets.errors import ConfigurationError, InputError
 from trading_assets.market_data.corporate_actions import read_corporate_actions
-from trading_assets.model.corporate_actions import CorporateAction
+from trading_assets.model.corporate_actions import (
+    CorporateAction,
+    Dividend,
+    SpinOff,
+    Split,
+    StockDividend,
+)
 from trading_assets.model.policies import ReportPolicy
 from trading_assets.settings import FileCorporateActions
 from trading_assets.strategies.base import Strategy
@@ -79,13 +87,11 @@ def market_of(
 ) -> tuple[Market, list[CorporateAction]]:
     """The market of a source's bars: resampled, adjusted and on one timeline, with its corporate
     actions."""
-    columns = [resampled(one, data.bars, data.time_zone) for one in bars]
+    zone = data.time_zone
     actions: Sequence[CorporateAction] = ()
     if data.corporate_actions is not None:
         days = np.unique(
-            np.concatenate(
-                [session_days(one.starts, one.timeframe, data.time_zone) for one in columns]
-            )
+            np.concatenate([session_days(one.starts, one.timeframe, zone) for one in bars])
         )
         found = read_corporate_actions(
             FileCorporateActions(path=folder / data.corporate_actions),
@@ -96,22 +102,32 @@ def market_of(
     factors = {}
     if data.adjustment_factors is not None:
         factors = read_factors(folder / data.adjustment_factors)
+    # Before longer bars are made: prices of before and after a split make none.
     if data.prices is PriceTreatment.ADJUSTED:
-        columns = [
+        bars = [
             adjusted(
                 one,
-                published_factors(one, factors[one.symbol])
+                published_factors(one, factors[one.symbol], zone)
                 if one.symbol in factors
-                else backward_factors(one, actions),
+                else backward_factors(one, actions, zone),
             )
-            for one in columns
+            for one in bars
         ]
-        actions = ()
     elif data.prices is PriceTreatment.RAW:
-        columns = [_seen_adjusted(one, actions) for one in columns]
-    else:
+        bars = [_seen_adjusted(one, actions, zone) for one in bars]
+    columns = [resampled(one, data.bars, zone) for one in bars]
+    if data.prices is not PriceTreatment.RAW:
         actions = ()
-    return aligned(columns, data.time_zone), list(actions)
+    return aligned(columns, zone), [_of_bar(action, data.bars) for action in actions]
+
+
+def _of_bar(action: CorporateAction, timeframe: Timeframe) -> CorporateAction:
+    """What changes shares or pays on them, at the open of the week or month that it falls into:
+    prices of that bar are told in what there is at its end."""
+    if not isinstance(action, Split | StockDividend | Dividend | SpinOff):
+        return action
+    day = np.array([day_of(action.ex_date)], dtype=np.int64)
+    return replace(action, ex_date=date_of(int(first_days(day, timeframe)[0])))
 
 
 def rows_until(columns: BarColumns, end: dt.date, time_zone: str) -> int:
@@ -135,8 +151,10 @@ def _until(columns: BarColumns, data: DataSettings) -> BarColumns:
     return columns.between(0, last)
 
 
-def _seen_adjusted(columns: BarColumns, actions: Sequence[CorporateAction]) -> BarColumns:
-    factors = forward_factors(columns, actions)
+def _seen_adjusted(
+    columns: BarColumns, actions: Sequence[CorporateAction], time_zone: str
+) -> BarColumns:
+    factors = forward_factors(columns, actions, time_zone)
     return columns if (factors == 1).all() else seen_through(columns, factors)
 
 
