@@ -105,7 +105,7 @@ LIMITS = [
 """Workload, engine, bare loop, and how many times its seconds it may take."""
 MEMORY_LIMIT, IMPORT_LIMIT, WAIT_LIMIT = 2.5, 0.5, 1.0
 """Of the data; seconds to import the engine; seconds that the first vectorised backtest of a
-process waits, imports included, where compiled code is on disk."""
+process waits for numba and compiled code that is on disk."""
 IMPORT = "import trading_assets.engine.loop"
 FIRST = """
 import numpy as np

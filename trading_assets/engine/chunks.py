@@ -7,10 +7,11 @@ at a time, so that memory does not grow with the length of the backtest.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from trading_assets.engine.bars import BarColumns, Market
 from trading_assets.engine.clock import Floats, Integers
@@ -19,6 +20,7 @@ from trading_assets.strategies.base import Bar
 FIELDS = ("open", "high", "low", "close", "volume")
 _CELLS = 262_144
 _PLACES = (16, 8192)
+_BARS = 2048
 
 
 def places_at_once(symbols: int) -> int:
@@ -132,28 +134,38 @@ class Chunk:
         return np.where(latest >= 0, filled, self._carried)
 
     def bars(self, watched: Sequence[int]) -> list[Iterable[Bar | None]]:
-        """For each of these symbols its bars at every place, None without one."""
-        return [self._bars_of(symbol) for symbol in watched]
+        """For each of these symbols its bars at every place, None without one. They are made some
+        at a time, as they are asked for: what was made long ago is far away by then."""
+        at_once = max(_PLACES[0], _BARS // len(watched))
+        return [self._bars_of(symbol, at_once) for symbol in watched]
 
-    def _bars_of(self, symbol: int) -> Iterable[Bar | None]:
+    def _bars_of(self, symbol: int, at_once: int) -> Iterable[Bar | None]:
         column, rows = self.market.columns[symbol], self.market.rows[symbol]
         low, high = self._bounds[symbol]
-        starts = column.starts[low:high].tolist()
         if rows is None:
             sessions = self.market.sessions[low:high]
         else:
             there = rows[self.first : self.last] >= 0
             sessions = self.market.sessions[self.first : self.last][there]
-        made = map(
-            Bar,
-            repeat(column.symbol),
-            starts,
-            sessions.tolist(),
-            *(seen(column, field, low, high).tolist() for field in FIELDS),
+        made = chain.from_iterable(
+            _bars(column, sessions[first - low : first - low + at_once], first)
+            for first in range(low, high, at_once)
         )
         if rows is None:
             return made
         return [next(made) if has else None for has in there.tolist()]
+
+
+def _bars(column: BarColumns, sessions: npt.NDArray[np.int32], first: int) -> Iterable[Bar]:
+    """Bars of the rows from `first` on, one for each of `sessions`."""
+    last = first + len(sessions)
+    return map(
+        Bar,
+        repeat(column.symbol),
+        column.starts[first:last].tolist(),
+        sessions.tolist(),
+        *(seen(column, field, first, last).tolist() for field in FIELDS),
+    )
 
 
 class CrossSection:
