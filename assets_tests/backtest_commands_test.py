@@ -112,6 +112,30 @@ def test_a_backtest_on_coins_buys_parts_of_them_around_the_clock(
     assert len(curve) == 1 + 12
 
 
+def test_the_sample_of_days_is_not_run_as_hours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADING_ASSETS_STATE", str(tmp_path))
+    options = "--symbol AAPL --start 2021-01-04 --end 2021-06-30 --timeframe 1Hour --capital 50000"
+    ended = run(*options.split(), "--data", "market/sp500_daily_closes.csv")
+    assert ended.exit_code == 3
+    assert "bars of 1Hour are asked for; these are longer" in ended.output
+
+
+def test_parameters_of_a_strategy_are_read_as_in_a_file(home: Path) -> None:
+    (home / "own.py").write_text(
+        "from trading_assets.strategies.base import Strategy, open_long\n"
+        "class Own(Strategy):\n"
+        "    def __init__(self, stop, eager, name):\n"
+        "        assert (stop, eager, name) == (0.05, True, 'mine')\n"
+        "    def on_bar(self, bar, context):\n"
+        "        return [open_long(bar.symbol)]\n"
+    )
+    more = "--strategy own.py --parameter stop=0.05 --parameter eager=true --parameter name=mine"
+    ended = run("--symbol", "AAA", "--data", "bars.csv", *more.split())
+    assert ended.exit_code == 0, ended.output
+
+
 def test_a_backtest_of_a_file_and_its_sweep(home: Path) -> None:
     assert run("--name", "waves").exit_code == 0
     ended = run("--name", "waves", "--sweep", "--workers", "1")

@@ -61,6 +61,7 @@ def test_ranges_replace_the_sweep_best_first_and_count_what_cannot_be_run(home: 
         (["--name", "none"], "there are: waves"),
         (["--name", "waves", "--over", "fast"], "write fast=5:60:5"),
         (["--name", "waves", "--over", "fast=a:b"], "write fast=5:60:5"),
+        (["--name", "waves", "--over", "fast=6", "--over", "slow=5"], "none of the 1 variants"),
         (["--name", "waves", "--over", "nowhere.fast=1,2"], "there is no 'nowhere'"),
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import yaml
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -191,7 +192,7 @@ def _simple(options: dict[str, Any]) -> BacktestSettings:
         key, separator, value = pair.partition("=")
         if not separator:
             raise click.BadParameter(f"{pair!r} is no parameter; write it as fast=20")
-        parameters[key] = int(value) if value.lstrip("-").isdigit() else value
+        parameters[key] = parameter_of(value)
     benchmark = options["benchmark"]
     symbols = dict.fromkeys((*options["symbols"], *([benchmark] if benchmark else [])))
     content = {
@@ -226,6 +227,14 @@ def _simple(options: dict[str, Any]) -> BacktestSettings:
         raise ConfigurationError(f"options of the backtest: {wrong}") from error
 
 
+def parameter_of(text: str) -> Any:
+    """A strategy's parameter as a YAML file would have it: 20, 0.05, true, [1, 2], text."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+
+
 def _date(value: dt.datetime | None) -> dt.date | None:
     return None if value is None else value.date()
 
@@ -240,7 +249,7 @@ def _sweep(console: Console, places: Directories, name: str, path: Path, workers
     table = Table(title=f"{name}: {len(rows)} variants, best Sharpe ratio first")
     columns = [key for key in rows[0] if key not in COMPARED or key in _SWEEP_SHOWN]
     for column in columns:
-        table.add_column(column.replace("_", " "), justify="right", no_wrap=True)
+        table.add_column(column.replace("_", " "), justify="right")
     for row in sorted(rows, key=lambda one: -(one["sharpe_ratio"] or float("-inf"))):
         table.add_row(*(_figure(key, row[key]) for key in columns))
     console.print(table)

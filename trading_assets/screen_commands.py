@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trading_assets.atomic_file import replace_file
-from trading_assets.backtest_commands import path_of
+from trading_assets.backtest_commands import parameter_of, path_of
 from trading_assets.command_options import reports_errors
 from trading_assets.engine.settings import BacktestSettings, load_backtest
 from trading_assets.errors import ConfigurationError
@@ -60,6 +60,11 @@ def screen(name: str, ranges: tuple[str, ...], top: int, target: Path | None) ->
             "data.prices: raw is not followed by a screening. Set it to adjusted."
         )
     rows = sorted(screened(variants, market), key=_rank)
+    if rows[0].refused:
+        raise ConfigurationError(
+            f"none of the {len(rows)} variants of backtest {name} can be screened: "
+            f"{rows[0].refused}"
+        )
     path = target or places.backtests / name / SCREENING
     write_screening(rows, path)
     _show(console, name, rows, top)
@@ -83,6 +88,8 @@ def _sweep(settings: BacktestSettings, ranges: tuple[str, ...]) -> dict[str, lis
             raise click.BadParameter(f"{pair!r} is no range; write fast=5:60:5 or fast=5,10,20")
         if "." not in key and key not in BacktestSettings.model_fields:
             key = f"strategies.{settings.strategies[0].id}.parameters.{key}"
+        if ".parameters." in key:
+            values = [parameter_of(one) if isinstance(one, str) else one for one in values]
         sweep[key] = values
     return sweep
 

@@ -44,12 +44,28 @@ def read_settings(
         raise ConfigurationError(_explain(path, error, example)) from error
 
 
+class SpelledNumber(str):
+    """A number with a fraction as it is spelled: no float can hold 0.1."""
+
+    __slots__ = ()
+
+
+def plain_numbers(value: Any) -> Any:
+    """`value` with each number with a fraction in it as a float, for code that is not about money:
+    a strategy's parameters."""
+    if isinstance(value, SpelledNumber):
+        return float(value)
+    if isinstance(value, Mapping):
+        return {key: plain_numbers(one) for key, one in value.items()}
+    return [plain_numbers(one) for one in value] if isinstance(value, list) else value
+
+
 class _ExactLoader(yaml.SafeLoader):
     """SafeLoader that refuses a key written twice, which YAML would let the last one win."""
 
-    def construct_spelled_float(self, node: yaml.ScalarNode) -> str:
-        """Numbers with a fraction stay as they are spelled: no float can hold 0.1."""
-        return str(self.construct_scalar(node)).replace("_", "")
+    def construct_spelled_float(self, node: yaml.ScalarNode) -> SpelledNumber:
+        """Numbers with a fraction stay as they are spelled."""
+        return SpelledNumber(str(self.construct_scalar(node)).replace("_", ""))
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]

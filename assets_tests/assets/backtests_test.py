@@ -9,6 +9,7 @@ import pytest
 
 from assets_tests.waves_backtest import BACKTEST
 from trading_assets.assets.backtests import build_backtests
+from trading_assets.errors import ConfigurationError
 from trading_assets.settings import Directories
 
 
@@ -35,6 +36,21 @@ def test_a_backtest_is_materialised_with_charts_and_figures(places: Directories)
     assert metadata["bars"].value == 31
     assert "data:image/svg+xml" in str(metadata["equity"].value)
     assert Path(str(metadata["report"].value)).read_text().startswith("<!doctype html>")
+
+
+def test_a_file_that_is_wrong_is_an_asset_that_says_so_and_the_others_are_there(
+    places: Directories,
+) -> None:
+    wrong = places.data / "backtests" / "wrong.yaml"
+    wrong.write_text(BACKTEST.replace("strategies:", "strategeis:"))
+    swept = places.data / "backtests" / "swept.yaml"
+    swept.write_text(BACKTEST.split("sweep:")[0] + "sweep: {nowhere.at_all: [1]}\n")
+    assets = {asset.key.path[-1]: asset for asset in build_backtests(places)}
+    assert set(assets) == {"waves", "waves_comparison", "plain", "wrong", "swept"}
+    assert "strategeis" in str(assets["wrong"].descriptions_by_key[assets["wrong"].key])
+    assert "nowhere" in str(assets["swept"].descriptions_by_key[assets["swept"].key])
+    with dg.instance_for_test() as instance, pytest.raises(ConfigurationError, match="strategeis"):
+        dg.materialize([assets["wrong"]], instance=instance)
 
 
 def test_a_sweep_is_partitions_and_a_table_over_those_that_have_run(places: Directories) -> None:

@@ -164,6 +164,28 @@ def test_risk_policies_may_be_tried_by_name(tmp_path: Path) -> None:
     } == {"risk=built_in;position_size=0.1": [10], "risk=three;position_size=0.1": [3]}
 
 
+def test_fractions_among_a_strategys_parameters_are_numbers(tmp_path: Path) -> None:
+    """Bought at 8 with a stop 40 % below the close of 10 that was decided on: sold at 4.
+
+    Tried with 15 %, the stop of 8.50 is above the open of 8 and sells at once."""
+    (tmp_path / "own.py").write_text(
+        "from trading_assets.strategies.base import Strategy, open_long\n"
+        "class Own(Strategy):\n"
+        "    def __init__(self, stop, levels):\n"
+        "        self.stop = stop + levels[0] * 0\n"
+        "    def on_bar(self, bar, context):\n"
+        "        if bar.close == 10:\n"
+        "            return [open_long(bar.symbol, stop_loss_price=bar.close * (1 - self.stop))]\n"
+    )
+    own = "{id: hold, strategy: own.py, parameters: {stop: 0.4, levels: [1.5]}}"
+    text = FILE.replace("{id: hold, strategy: buy_and_hold}", own)
+    text += "sweep:\n  strategies.hold.parameters.stop: [0.4, 0.15]\n"
+    settings = load_backtest(written(tmp_path, text))
+    whole = [settings, *settings.variants().values()]
+    values = [run_backtest(one, tmp_path).final_value for one in whole]
+    assert values == [600, 600, 1000]
+
+
 def test_what_is_tried_of_two_strategies_is_told_apart(tmp_path: Path) -> None:
     two = FILE.replace(
         "strategies:\n",

@@ -20,6 +20,7 @@ from trading_assets.backtest_runs import (
 )
 from trading_assets.engine.results import BacktestResult
 from trading_assets.engine.settings import backtest_files, load_backtest
+from trading_assets.errors import TradingAssetsError
 from trading_assets.reporting.backtest_report import drawdown_line, equity_series
 from trading_assets.reporting.charts import drawdown_svg, equity_svg
 from trading_assets.settings import Directories
@@ -29,12 +30,25 @@ PREFIX = "backtest"
 
 
 def build_backtests(places: Directories) -> list[dg.AssetsDefinition]:
-    """The assets of all backtests found in these directories."""
+    """The assets of all backtests found in these directories.
+
+    A file that cannot be read becomes an asset that says why, here and when it is run: a mistake in
+    an experiment must not take the portfolios beside it out of the code location.
+    """
     found = []
     for name, path in backtest_files(places.backtest_settings).items():
-        variants = list(load_backtest(path).variants())
+        try:
+            settings = load_backtest(path)
+            title, variants = settings.title or name, list(settings.variants())
+        except TradingAssetsError as error:
+            found.append(_backtest(places, name, path, None, f"cannot be run: {error}"))
+            continue
         partitions = dg.StaticPartitionsDefinition(variants) if variants else None
-        found.append(_backtest(places, name, path, partitions))
+        description = (
+            f"{title}: result, trades, fills, report of the event-driven backtest in "
+            f"`backtests/{path.name}`."
+        )
+        found.append(_backtest(places, name, path, partitions, description))
         if variants:
             found.append(_comparison(places, name, variants))
     return found
@@ -45,14 +59,14 @@ def _backtest(
     name: str,
     path: Path,
     partitions: dg.StaticPartitionsDefinition | None,
+    description: str,
 ) -> dg.AssetsDefinition:
     @dg.asset(
         key=dg.AssetKey([PREFIX, name]),
         group_name=GROUP,
         kinds={"python"},
         partitions_def=partitions,
-        description=f"{load_backtest(path).title or name}: result, trades, fills, report of the "
-        f"event-driven backtest in `backtests/{path.name}`.",
+        description=description,
     )
     def backtest(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         # Read when it runs: the file may have changed since the code location was loaded.

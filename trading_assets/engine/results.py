@@ -125,13 +125,22 @@ class BacktestResult:
         """Final value over initial capital, less 1."""
         return float(self.equity[-1] / self.engine.account.initial_cash - 1)
 
+    @cached_property
+    def symbols(self) -> tuple[str, ...]:
+        """What the strategies were shown, in the order of the market: the benchmark is not among
+        them unless one of them may trade it."""
+        engine = self.engine
+        shown = {symbol for slot in engine.slots for symbol in engine.symbols_of(slot)}
+        return tuple(symbol for symbol in engine.market.symbols if symbol in shown)
+
     @property
     def bar_count(self) -> int:
-        """Bars of all symbols in the period."""
-        market, first, last = self.engine.market, self.engine.first_place, self.engine.place
+        """Bars of these symbols in the period."""
+        engine, first, last = self.engine, self.engine.first_place, self.engine.place
+        rows_of = (engine.market.rows[engine.symbol_index[symbol]] for symbol in self.symbols)
         return sum(
             last - first if rows is None else int(np.count_nonzero(rows[first:last] >= 0))
-            for rows in market.rows
+            for rows in rows_of
         )
 
     @cached_property
@@ -322,9 +331,8 @@ class BacktestResult:
     @property
     def symbol(self) -> str:
         """The symbols, joined; the first ten of more."""
-        symbols = self.engine.market.symbols
-        shown = ",".join(symbols[:_SYMBOLS_SHOWN])
-        more = len(symbols) - _SYMBOLS_SHOWN
+        shown = ",".join(self.symbols[:_SYMBOLS_SHOWN])
+        more = len(self.symbols) - _SYMBOLS_SHOWN
         return f"{shown} and {more} more" if more > 0 else shown
 
     def equity_points(self) -> list[tuple[str, Decimal]]:

@@ -15,14 +15,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from trading_assets.engine.rules import BacktestRules
 from trading_assets.engine.timeframe import DAILY, Timeframe, parse_timeframe
 from trading_assets.errors import ConfigurationError
 from trading_assets.model.policies import Exact, Identifier, Policy
 from trading_assets.risk_policy_files import risk_policy
-from trading_assets.yaml_settings import read_settings
+from trading_assets.yaml_settings import plain_numbers, read_settings
 
 _COMBINATIONS_MAX = 10_000
 
@@ -127,6 +127,12 @@ class StrategySettings(Policy):
     parameters: dict[str, Any] = Field(default_factory=dict)
     symbols: tuple[str, ...] = ()
     share_of_equity: Annotated[Exact, Field(gt=0, le=1)] | None = None
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _numbers(cls, given: Any) -> Any:
+        """A strategy counts with floats; only what is booked is exact."""
+        return plain_numbers(given)
 
 
 class BacktestReportSettings(Policy):
