@@ -16,6 +16,7 @@ from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import SessionUnknownError, TradingAssetsError
 from trading_assets.event_log.store import event_log_to_read
 from trading_assets.execution.book import closed_session_dates, read_closed_sessions
+from trading_assets.execution.session_parts import SessionStatus
 from trading_assets.model.money import plain
 from trading_assets.progress import observed, tracked
 from trading_assets.reconciliation import reconcile
@@ -23,6 +24,11 @@ from trading_assets.settings import Directories, Mode, PortfolioSettings
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 """Dagster's own log lines go to its event log, which the UI shows, not to the terminal."""
+OPEN_STAGES = {
+    SessionStatus.PLANNED.value: "nothing is sent yet, run it again from the open on",
+    SessionStatus.WORKING.value: "run it again while it trades, and after the close",
+}
+"""How a session stands that a run did not close, and what is to be done."""
 
 
 def run_sessions(
@@ -59,7 +65,8 @@ def run_sessions(
             result = job.execute_in_process(
                 QUIET, instance=instance, tags=tags, raise_on_error=False
             )
-        passed = _report_failure(console, result) and _checks_passed(console, result)
+        passed = _report_failure(console, result) and checks_passed(console, result)
+        _print_stage(console, result)
         cycle_seconds = time.monotonic() - started
         if passed:
             done = [session.isoformat() for session in _closed(places, settings)]
@@ -190,15 +197,37 @@ def _reraised(kind: type[TradingAssetsError], text: str) -> TradingAssetsError:
     return error
 
 
-def _checks_passed(console: Console, result: dg.ExecuteInProcessResult) -> bool:
+def checks_passed(console: Console, result: dg.ExecuteInProcessResult) -> bool:
     """True where no check failed; a warning is printed and does not count."""
     failed = [one for one in result.get_asset_check_evaluations() if not one.passed]
     errors = [one for one in failed if one.severity is dg.AssetCheckSeverity.ERROR]
     for one in (errors + [one for one in failed if one not in errors])[:10]:
         kind = "[red]failed[/red]" if one in errors else "[yellow]warning[/yellow]"
         session = f" {one.partition}" if one.partition else ""
-        console.print(f"{kind} {one.asset_check_key.to_user_string()}{session}")
+        said = f": {one.description}" if one.description else ""
+        name = one.asset_check_key.to_user_string()
+        console.print(f"{kind} {name}{session}{said}", soft_wrap=True)
     return not errors
+
+
+def session_stage(result: dg.ExecuteInProcessResult) -> str | None:
+    """How far a run brought a session that it did not close, in words; None where it closed it."""
+    for event in result.all_events:
+        if not event.is_step_materialization:
+            continue
+        done = event.step_materialization_data.materialization
+        said = {name: each.value for name, each in done.metadata.items()}
+        status = said.get("session_status")
+        if done.asset_key.path[-1] == "order_plan" and status in OPEN_STAGES:
+            orders = f"{said['orders_real']} orders planned, {said.get('orders_open', 0)} open"
+            return f"{status}: {orders}; {OPEN_STAGES[status]}"
+    return None
+
+
+def _print_stage(console: Console, result: dg.ExecuteInProcessResult) -> None:
+    stage = session_stage(result)
+    if stage is not None:
+        console.print(f"[bold]{stage}[/bold]", soft_wrap=True, highlight=False)
 
 
 def _make_reports(
@@ -215,7 +244,7 @@ def _make_reports(
             result = job.execute_in_process(
                 QUIET, instance=instance, partition_key=f"{month}-01", raise_on_error=False
             )
-            passed &= _report_failure(console, result) and _checks_passed(console, result)
+            passed &= _report_failure(console, result) and checks_passed(console, result)
     return passed
 
 

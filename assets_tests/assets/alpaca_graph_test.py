@@ -7,11 +7,13 @@ import datetime as dt
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import pytest
+from rich.console import Console
 
 from assets_tests.alpaca.account import BrokerAccount
 from assets_tests.alpaca.clock import new_york
@@ -19,6 +21,7 @@ from assets_tests.alpaca.invariants import violations
 from assets_tests.alpaca.market import BarPoint
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from assets_tests.assets.graph_home import PORTFOLIO, GraphHome, failures
+from trading_assets.daily_run import checks_passed, session_stage
 from trading_assets.errors import ConfigurationError
 from trading_assets.event_log.store import open_event_log
 from trading_assets.execution.session import Surroundings
@@ -214,3 +217,24 @@ def test_a_second_portfolio_does_not_trade_the_account_of_the_first(
         pass
     assert KEY not in str(refused.value)
     assert alpaca.account.quantity("AAA") == held == 1000
+
+
+def test_who_runs_a_session_by_hand_is_told_how_far_it_came(
+    home: GraphHome, alpaca: AlpacaStandIn
+) -> None:
+    planned = home.run(MONDAY)
+    assert session_stage(planned) == (
+        "planned: 2 orders planned, 0 open; nothing is sent yet, run it again from the open on"
+    )
+    shown = Console(file=StringIO(), width=200)
+    assert checks_passed(shown, planned)
+    assert isinstance(shown.file, StringIO)
+    assert "each_order_sent_once_and_done: Not reached" in shown.file.getvalue()
+    alpaca.account.advance_to("2024-06-03 09:30")
+    assert session_stage(home.run(MONDAY)) == (
+        "working: 2 orders planned, 0 open; run it again while it trades, and after the close"
+    )
+    alpaca.account.advance_to("2024-06-03 16:20")
+    for symbol, close in (("AAA", "52"), ("BBB", "99")):
+        add_day(alpaca, symbol, MONDAY, close)
+    assert session_stage(home.run(MONDAY)) is None
