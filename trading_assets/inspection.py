@@ -31,6 +31,7 @@ from trading_assets.model.policies import Placement
 from trading_assets.model.result import ReconciliationReport
 from trading_assets.model.target import TargetPortfolio, TargetWeight
 from trading_assets.portfolio.consolidation import consolidate
+from trading_assets.portfolio.order_rules import ALPACA, IBKR
 from trading_assets.portfolio.planning import make_plan
 from trading_assets.price_sources import open_prices
 from trading_assets.reconciliation import reconcile, summary_text
@@ -74,7 +75,8 @@ def planned_targets(plan: OrderPlan) -> TargetPortfolio:
 def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) -> OrderPlan:
     """The plan of a session: the recorded one, else what would be planned now.
 
-    Raises SessionNotReadyError when the session before is not closed.
+    Raises SessionNotReadyError when the session before is not closed, or a real account not taken
+    over yet.
     """
     calendar = TradingCalendar(settings.sessions)
     calendar.require(session)
@@ -84,13 +86,18 @@ def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) 
         closed = book.closed.get(session)
         if closed is not None:
             return closed.planned.plan
+        if book.planned is not None and book.planned.plan.session == session:
+            return book.planned.plan
+        if settings.mode.is_real and book.first_session is None:
+            raise SessionNotReadyError(
+                f"{settings.id}: {session} cannot be planned, what the account holds is not known "
+                "yet. Run the session: before the open that takes the account over and plans."
+            )
         if book.closed_through != calendar.previous(session):
             raise SessionNotReadyError(
                 f"{settings.id}: {session} cannot be planned, the book is closed through "
                 f"{book.closed_through or 'no session yet'}."
             )
-        if book.planned is not None:
-            return book.planned.plan
         return next_plan(book, settings, calendar, session, open_prices(settings, calendar))
     finally:
         log.close()
@@ -104,13 +111,17 @@ def next_plan(
     prices: PriceSource,
 ) -> OrderPlan:
     """What would be planned now for the session after the last closed one; nothing is recorded, but
-    corporate actions of its open are folded into `book`."""
+    corporate actions of its open are folded into `book`. At a real broker by its rules for every
+    account, but without what only it knows: single symbols, orders that are open there."""
     snapshot = prices.before(session, prices.symbols)
     # As the session will: what takes effect at its open comes before its plan.
     for action in unrecorded_actions(book, session, prices.actions.of(session)):
         book.fold.ledger.apply_event(session, action)
     targets = targets_of(settings, calendar, session, prices)
     inputs = plan_inputs(settings, book, targets, snapshot)
+    if settings.mode.is_real:
+        rules = ALPACA if settings.ibkr is None else IBKR
+        inputs = replace(inputs, order_rules=rules)
     if book.closed_through is None and not book.fold.ledger.flows:
         # The first session pays the initial cash in before it plans.
         inputs = replace(inputs, cash=settings.initial_cash)

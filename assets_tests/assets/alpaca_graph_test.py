@@ -22,9 +22,10 @@ from assets_tests.alpaca.market import BarPoint
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from assets_tests.assets.graph_home import PORTFOLIO, GraphHome, failures
 from trading_assets.daily_run import checks_passed, session_stage
-from trading_assets.errors import ConfigurationError
+from trading_assets.errors import ConfigurationError, SessionNotReadyError
 from trading_assets.event_log.store import open_event_log
 from trading_assets.execution.session import Surroundings
+from trading_assets.inspection import plan_of
 from trading_assets.lake import Lake
 from trading_assets.resources import BrokerResource
 from trading_assets.settings import load_portfolio
@@ -238,3 +239,20 @@ def test_who_runs_a_session_by_hand_is_told_how_far_it_came(
     for symbol, close in (("AAA", "52"), ("BBB", "99")):
         add_day(alpaca, symbol, MONDAY, close)
     assert session_stage(home.run(MONDAY)) is None
+
+
+def test_the_plan_of_the_first_day_is_shown_from_when_the_account_is_taken_over(
+    home: GraphHome, alpaca: AlpacaStandIn
+) -> None:
+    """The calendar begins on Monday, the book on Tuesday: half of 100,000 is 1,000 of AAA at 50 and
+    500 of BBB at 100."""
+    settings = load_portfolio(home.places.portfolios / f"{PORTFOLIO}.yaml")
+    tuesday = dt.date.fromisoformat(TUESDAY)
+    alpaca.account.advance_to("2024-06-04 09:00")
+    for symbol, close in (("AAA", "50"), ("BBB", "100")):
+        add_day(alpaca, symbol, MONDAY, close)
+    with pytest.raises(SessionNotReadyError, match="takes the account over and plans"):
+        plan_of(home.places, settings, tuesday)
+    assert home.run(TUESDAY).success
+    planned = plan_of(home.places, settings, tuesday).real_orders
+    assert {one.symbol: one.quantity for one in planned} == {"AAA": 1000, "BBB": 500}
