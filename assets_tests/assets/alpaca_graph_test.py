@@ -104,7 +104,12 @@ def test_a_day_at_a_paper_account(home: GraphHome, alpaca: AlpacaStandIn) -> Non
     assert (said["session_status"], said["orders_open"]) == ("working", 0)
     assert said["api"]["calls"] > 0
     assert said["api"]["errors"] == {}
-    assert said["foreign_orders"] == "buy 3 BBB"
+    (by_hand,) = [order for order in account.orders.values() if order.foreign]
+    assert said["foreign_orders"] == (
+        f"buy 3 BBB (limit, limit 20, day; order {by_hand.id}): no sale of BBB is planned while it "
+        "is open, what it costs is not spent."
+    )
+    assert home.checks("order_plan", "no_foreign_order_is_open") == {MONDAY: False}
     # 1,000 and 500 were planned; the order by hand lays claim to 60 of the 100,000. 1,000 x 50 and
     # 499 x 100 are 99,900 of the 99,940 that are left.
     assert account.quantity("AAA") == 1000
@@ -117,6 +122,8 @@ def test_a_day_at_a_paper_account(home: GraphHome, alpaca: AlpacaStandIn) -> Non
     assert result.success, failures(result)
     assert home.materialized("reconciliation") == [MONDAY]
     assert home.materialized("pnl_daily") == [MONDAY]
+    # The order by hand was for the day, and is over.
+    assert home.checks("order_plan", "no_foreign_order_is_open") == {MONDAY: True}
     # 1,000 of AAA at 52, 499 of BBB at 99, and 100 of cash.
     result_of_day = Lake(home.places.lake, PORTFOLIO).read("pnl_daily", dt.date(2024, 6, 3))
     assert result_of_day is not None

@@ -26,6 +26,7 @@ from trading_assets.brokers.alpaca import AlpacaBroker
 from trading_assets.brokers.alpaca_stream import waiting_on
 from trading_assets.execution.book import Book
 from trading_assets.execution.corporate_actions import described, missed_actions
+from trading_assets.execution.foreign_orders import foreign_order_notice, foreign_orders
 from trading_assets.execution.session import (
     SessionInputs,
     SessionOutcome,
@@ -91,6 +92,10 @@ class SessionChecks:
 
     def __init__(self, graph: PortfolioGraph) -> None:
         plan, execution = graph.key("order_plan"), graph.key("execution_log")
+        settings = graph.settings
+        # Who trades by hand has orders of that kind, and no others.
+        by_hand = settings.execution.placement is Placement.MANUAL
+        self.asks_for_foreign = settings.mode.is_real and not by_hand
         self.opening = SessionCheck(
             plan,
             "opening_book_equals_broker",
@@ -108,6 +113,13 @@ class SessionChecks:
             "each_order_sent_once_and_done",
             "No client order id occurs twice and no order is left open.",
         )
+        self.foreign = SessionCheck(
+            plan,
+            "no_foreign_order_is_open",
+            "No order is open at the account that this portfolio did not place. One that is keeps "
+            "the plan from the other side of its symbol, from its shares and from its money.",
+            blocking=False,
+        )
         self.balance = SessionCheck(
             graph.key("positions_eod"),
             "lots_and_cash_balance",
@@ -117,7 +129,8 @@ class SessionChecks:
     @property
     def all(self) -> tuple[SessionCheck, ...]:
         """In the order in which they are shown."""
-        return (self.opening, self.gate, self.sent_once, self.balance)
+        foreign = (self.foreign,) if self.asks_for_foreign else ()
+        return (self.opening, self.gate, *foreign, self.sent_once, self.balance)
 
 
 def build_trading_session(graph: PortfolioGraph) -> dg.AssetsDefinition:
@@ -230,6 +243,8 @@ class SessionWork:
                 self._keep_what_is_done(context, sessions[:place])
                 raise
             yield from self._opening_and_gate(outcome)
+            if self.checks.asks_for_foreign:
+                yield self.checks.foreign.add(self._foreign(session))
             if outcome.plan is not None:
                 self._project_plan(outcome.plan)
             if outcome.status is SessionStatus.BLOCKED:
@@ -405,7 +420,9 @@ class SessionWork:
         if isinstance(self.runner.broker, AlpacaBroker):
             used = msgspec.to_builtins(self.runner.broker.api_statistics())
             found["api"] = dg.MetadataValue.json(used)
-            found["foreign_orders"] = self._foreign_orders()
+        if self.checks.asks_for_foreign:
+            finding = self.checks.foreign.findings[-1]
+            found["foreign_orders"] = finding.detail or finding.actual
         return found
 
     def _missed_actions(self, context: dg.AssetExecutionContext, session: dt.date) -> Metadata:
@@ -421,19 +438,20 @@ class SessionWork:
         context.log.warning(f"Corporate actions came too late and are not booked: {told}. {remedy}")
         return {"missed_corporate_actions": told}
 
-    def _foreign_orders(self) -> str:
+    def _foreign(self, session: dt.date) -> Finding:
         """Orders that are open at the broker and that nobody here intended."""
-        answer = self.runner.broker.open_orders()
+        broker = self.runner.broker
+        answer = foreign_orders(broker, self.runner.book)
         if isinstance(answer, Unknown):
-            return f"not known: {answer.reason}"
-        known = self.runner.book.fold.orders
-        return (
-            "; ".join(
-                f"{order.request.side.value} {plain(order.request.quantity)} {order.request.symbol}"
-                for order in answer.value
-                if known.get(order.request.client_order_id) is None
-            )
-            or "none"
+            return Finding(session, False, f"not known: {answer.reason}", "none")
+        one_side = broker.capabilities.order_rules.one_side_only
+        told = [foreign_order_notice(order, one_side_only=one_side) for order in answer.value]
+        return Finding(
+            session,
+            not told,
+            f"{len(told)} open orders of others" if told else "none",
+            "none",
+            detail=" ".join(told[:10]),
         )
 
     def _fill_metadata(self, closed: ClosedSession) -> Metadata:
