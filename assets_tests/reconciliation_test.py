@@ -511,6 +511,34 @@ def test_a_position_sold_by_hand_before_planning_is_at_its_target_of_nothing() -
     assert report.unexplained == ()
 
 
+def test_a_sale_by_hand_of_what_the_plan_found_taken_over_is_a_foreign_trade() -> None:
+    """5 are taken over, the plan goes from them to 50, then somebody sells 5: together nothing came
+    in from outside, and yet 5 are missing that the plan had counted on."""
+    taken_over = Adjustment(
+        symbol="SPY",
+        quantity=Decimal(5),
+        price=Decimal(100),
+        cash=Decimal(0),
+        currency="USD",
+        reason="held when the account was taken over",
+    )
+    buy = order("45")
+    report = reconcile(
+        told(
+            plan([buy], [line("5", "50", "0.5")]),
+            [taken_over, *sent(buy), fill("-5", "100"), fill("45", "100", "A")],
+            {"SPY": "100"},
+        )
+    )
+    assert parts(report, "target_vs_final")["foreign_trade"] > 0
+    assert report.unexplained == ()
+
+
+def test_a_plan_that_started_from_shares_that_nothing_brought_is_a_break() -> None:
+    report = reconcile(told(plan((), [line("3", "3", "0.03")]), [fill("5", "100")], {"SPY": "100"}))
+    assert [gap.view for gap in report.unexplained] == ["target_vs_final"]
+
+
 def test_an_adjustment_is_named_with_its_value() -> None:
     change = Adjustment(
         symbol="SPY",

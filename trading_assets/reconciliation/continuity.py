@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from decimal import Decimal
+from itertools import accumulate
+from typing import NamedTuple
 
 from trading_assets.ledger.activity import BookClose
 from trading_assets.ledger.history import ClosedSession
@@ -26,14 +28,39 @@ def outside_fills(session: ClosedSession, plan_ids: Collection[str]) -> tuple[Fi
     return tuple(fill for fill in session.fills if fill.client_order_id not in plan_ids)
 
 
-def outside_quantity(session: ClosedSession, plan_ids: Collection[str]) -> dict[str, Decimal]:
-    """Net signed shares by symbol that came in without this plan: other fills, adjustments."""
-    net: dict[str, Decimal] = {}
+class OutsideMoves(NamedTuple):
+    """Signed shares of one symbol that came in without a plan: trades in their order, and the sum
+    of all adjustments."""
+
+    trades: tuple[Decimal, ...] = ()
+    adjusted: Decimal = ZERO
+
+    @property
+    def total(self) -> Decimal:
+        """All of it."""
+        return sum(self.trades, self.adjusted)
+
+    def after(self, before: Decimal) -> Decimal:
+        """What came in after a moment up to which `before` had: the rest, if the first of the
+        trades, with or without the adjustments, add up to it; else all of it, for then it is not
+        known what `before` is."""
+        if not self.trades and not self.adjusted:
+            return ZERO
+        sums = {*accumulate(self.trades, initial=ZERO)}
+        known = sums | {part + self.adjusted for part in sums}
+        return self.total - before if before in known else self.total
+
+
+def outside_moves(session: ClosedSession, plan_ids: Collection[str]) -> dict[str, OutsideMoves]:
+    """By symbol what came in without this plan: other fills, adjustments."""
+    trades: dict[str, list[Decimal]] = {}
     for fill in outside_fills(session, plan_ids):
-        net[fill.symbol] = net.get(fill.symbol, ZERO) + signed_quantity(fill)
-    for item in session.activity.instruments:
-        net[item.symbol] = net.get(item.symbol, ZERO) + item.adjusted_quantity
-    return net
+        trades.setdefault(fill.symbol, []).append(signed_quantity(fill))
+    adjusted = {item.symbol: item.adjusted_quantity for item in session.activity.instruments}
+    return {
+        symbol: OutsideMoves(tuple(trades.get(symbol, ())), adjusted.get(symbol, ZERO))
+        for symbol in trades.keys() | adjusted.keys()
+    }
 
 
 def book_continuity(session: ClosedSession, plan_ids: Collection[str]) -> tuple[Gap, ...]:
@@ -79,7 +106,8 @@ def _adjusted(session: ClosedSession) -> list[Gap]:
 
 def _unexplained_positions(session: ClosedSession, plan_ids: Collection[str]) -> list[Gap]:
     opening, closing = session.opening_positions, session.close.positions
-    explained = outside_quantity(session, plan_ids)
+    moves = outside_moves(session, plan_ids)
+    explained = {symbol: outside.total for symbol, outside in moves.items()}
     for item in session.activity.instruments:
         held = explained.get(item.symbol, ZERO)
         explained[item.symbol] = held + item.corporate_action_quantity

@@ -16,7 +16,7 @@ from trading_assets.model.result import (
     ReconciliationReport,
 )
 from trading_assets.reconciliation.average_cost import compare_average_costs
-from trading_assets.reconciliation.continuity import book_continuity, outside_quantity
+from trading_assets.reconciliation.continuity import OutsideMoves, book_continuity, outside_moves
 from trading_assets.reconciliation.planned import planned_vs_filled
 from trading_assets.reconciliation.statement import compare_statement
 from trading_assets.reconciliation.weights import (
@@ -55,7 +55,7 @@ def _compared(session: ClosedSession, sent: bool) -> _Compared:
     states = {order.client_order_id: order for order in session.orders}
     plan_ids = {order.client_order_id for order in plan.orders if order.client_order_id}
     planned = planned_vs_filled(plan, states, sent=sent)
-    outside = outside_quantity(session, plan_ids)
+    outside = outside_moves(session, plan_ids)
     holdings = _holdings(session, planned, outside)
     equities = Equities(
         planned=plan.equity, closing=session.closed.equity, fees=session.activity.fees
@@ -124,7 +124,7 @@ def _filled_quantity(orders: Iterable[OrderState]) -> dict[str, Decimal]:
 
 
 def _holdings(
-    session: ClosedSession, planned: tuple[Gap, ...], outside: dict[str, Decimal]
+    session: ClosedSession, planned: tuple[Gap, ...], outside: dict[str, OutsideMoves]
 ) -> list[Holding]:
     """Everything targeted, held or traded, sorted by symbol."""
     plan = session.planned.plan
@@ -151,7 +151,7 @@ def _holdings(
             opening_quantity=opening.get(symbol, ZERO) + converted.get(symbol, ZERO),
             planned_quantity=wanted.get(symbol, ZERO),
             shortfalls=tuple(shortfalls.get(symbol, ())),
-            outside_quantity=outside.get(symbol, ZERO),
+            outside=outside.get(symbol, OutsideMoves()),
             closing_quantity=closing.get(symbol, ZERO),
             mark=marks[symbol].price if symbol in marks else None,
         )
@@ -167,7 +167,7 @@ def _not_held(symbol: str) -> Holding:
         opening_quantity=ZERO,
         planned_quantity=ZERO,
         shortfalls=(),
-        outside_quantity=ZERO,
+        outside=OutsideMoves(),
         closing_quantity=ZERO,
         mark=None,
     )

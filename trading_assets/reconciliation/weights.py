@@ -24,6 +24,7 @@ import msgspec
 from trading_assets.model.money import ZERO, money, notional, plain, weight
 from trading_assets.model.plan import RebalanceLine
 from trading_assets.model.result import Gap, GapCause
+from trading_assets.reconciliation.continuity import OutsideMoves
 
 TARGET_VS_FINAL = "target_vs_final"
 
@@ -52,7 +53,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     `line` is None where the plan does not know the instrument; its target is then 0.
     `opening_quantity` is after the corporate actions of the session's open;
     `planned_quantity` is what the plan's orders would have traded, `shortfalls` their gaps
-    (planned - filled), `outside_quantity` what came in without the plan, `mark` the closing price
+    (planned - filled), `outside` what came in without the plan, `mark` the closing price
     per share (None only where nothing is held).
     """
 
@@ -61,7 +62,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     opening_quantity: Decimal
     planned_quantity: Decimal
     shortfalls: tuple[Gap, ...]
-    outside_quantity: Decimal
+    outside: OutsideMoves
     closing_quantity: Decimal
     mark: Decimal | None
 
@@ -191,9 +192,7 @@ def undefined_weights(equities: Equities) -> Gap:
 
 def _outside_after_planning(holding: Holding) -> Decimal:
     """Shares traded outside the plan that the plan's starting quantity does not hold yet."""
-    if not holding.outside_quantity:
-        return ZERO
-    return holding.outside_quantity - (holding.quantity_when_planned - holding.opening_quantity)
+    return holding.outside.after(holding.quantity_when_planned - holding.opening_quantity)
 
 
 def _price_detail(holding: Holding) -> str:
