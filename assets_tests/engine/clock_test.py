@@ -73,6 +73,17 @@ def test_weeks_begin_on_monday_and_months_on_their_first_session() -> None:
     assert monthly.tolist() == [True, False, False, False, True]
 
 
+def test_a_frequency_may_be_spelled_and_another_word_is_none() -> None:
+    """A strategy's own "week" was asked once a month."""
+    sessions = np.arange(19_723, 19_763, dtype=np.int32)
+    for frequency in Frequency:
+        spelled = first_of_each(sessions, str(frequency))
+        assert spelled.tolist() == first_of_each(sessions, frequency).tolist()
+    assert first_of_each(sessions, "week").sum() > first_of_each(sessions, "month").sum()
+    with pytest.raises(ConfigurationError, match=r"'weekly' is not known.*bar, session, week, mon"):
+        first_of_each(sessions, "weekly")
+
+
 def test_several_bars_of_a_session_ask_once_each_or_once_in_all() -> None:
     sessions = days("2024-01-05", "2024-01-05", "2024-01-08")
     assert first_of_each(sessions, Frequency.BAR).tolist() == [True, True, True]

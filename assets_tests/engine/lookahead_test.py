@@ -142,6 +142,30 @@ def test_a_week_or_month_is_left_whole(tmp_path: Path, timeframe: str) -> None:
     assert found.changed == ()
 
 
+EQUAL = """
+import numpy as np
+from trading_assets.strategies.base import Strategy, TargetWeights
+
+class Equal(Strategy):
+    frequency = "month"
+
+    def generate_signals(self, snapshot):
+        known = ~np.isnan(snapshot.close)
+        return TargetWeights(known / max(known.sum(), 1))
+"""
+
+
+@pytest.mark.parametrize("treatment", ["as_quoted", "raw", "adjusted"])
+def test_a_symbol_that_begins_later_is_no_look_ahead(tmp_path: Path, treatment: str) -> None:
+    own = settings(tmp_path, EQUAL, prices=treatment, corporate_actions="actions.csv")
+    days = [dt.date(2024, 1, 1) + dt.timedelta(days=place) for place in range(200)]
+    rows = [f"AAA,{day},100" for day in days] + [f"AA,{day},50" for day in days[100:]]
+    (tmp_path / "bars.csv").write_text("\n".join(["symbol,date,close", *rows]))
+    found = check_lookahead(own, tmp_path, cuts=9)
+    assert found.decisions == 7
+    assert found.changed == ()
+
+
 def test_a_file_that_a_strategy_reads_itself_is_told(tmp_path: Path) -> None:
     found = check_lookahead(settings(tmp_path, READS), tmp_path, cuts=3)
     assert found.changed == ()

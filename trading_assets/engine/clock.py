@@ -63,9 +63,18 @@ def _shifts(times: Integers, zone: ZoneInfo) -> Integers:
     return np.repeat(shifts, np.diff(starts, append=len(times)))
 
 
-def first_of_each(sessions: npt.NDArray[np.int32], frequency: Frequency) -> npt.NDArray[np.bool_]:
+def first_of_each(
+    sessions: npt.NDArray[np.int32], frequency: Frequency | str
+) -> npt.NDArray[np.bool_]:
     """True at the first place of each session, week (Monday to Sunday) or month; everywhere for
-    BAR. `sessions` are days since 1970-01-01, ascending."""
+    BAR. `sessions` are days since 1970-01-01, ascending. ConfigurationError for a frequency that
+    there is not."""
+    if frequency not in tuple(Frequency):
+        raise ConfigurationError(
+            f"frequency {frequency!r} is not known. A strategy is asked at each: "
+            f"{', '.join(Frequency)}."
+        )
+    frequency = Frequency(frequency)
     if frequency is Frequency.BAR:
         return np.ones(len(sessions), dtype=np.bool_)
     if frequency is Frequency.SESSION:

@@ -95,11 +95,10 @@ def check_lookahead(
         following = int(sessions[place + 1]) - 1
         end = date_of(int(sessions[place]) if settings.data.bars.is_in_session else following)
         ends.append(end)
+        # A symbol that begins later stays, without a bar, so that weights are of the same symbols.
         left = [one.between(0, rows_until(one, end, settings.data.time_zone)) for one in bars]
         data = settings.data.model_copy(update={"end": end})
-        cut, known = market_of(
-            data, folder, settings.account.currency, [one for one in left if len(one)]
-        )
+        cut, known = market_of(data, folder, settings.account.currency, left)
         truncated = prepared(settings.model_copy(update={"data": data}), folder, cut, known)
         until = iso(int(truncated.market.timeline[-1]), market.timeframe)
         changed += _differences(whole, decisions_of(truncated), end, until)
