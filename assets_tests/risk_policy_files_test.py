@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from trading_assets.engine.loop import Engine
+from trading_assets.engine.preparation import prepared
+from trading_assets.engine.settings import load_backtest
+from trading_assets.engine.valuation import account_curve
 from trading_assets.errors import ConfigurationError
 from trading_assets.risk.policies import (
     BUILT_IN,
@@ -116,3 +120,34 @@ def test_a_policys_id_is_its_files_name(tmp_path: Path) -> None:
         load_risk_policy(path)
     with pytest.raises(ConfigurationError, match="needs no file"):
         load_risk_policy(written(tmp_path, sizing, "built_in"))
+
+
+def heaviest_energy(engine: Engine) -> float:
+    """The most that the three oil companies weighed at a close after one of them had traded."""
+    market, account = engine.market, engine.account
+    oil = [market.symbols.index(symbol) for symbol in ("CVX", "RRC", "XOM")]
+    equity = account_curve(market, account, engine.place).equity / account.scale.money_unit
+    moved = account.fills()[:, [0, 2, 4]]
+    found = 0.0
+    for place in sorted({place for place, symbol, shares in moved.tolist() if symbol in oil}):
+        held = moved[moved[:, 0] <= place]
+        value = sum(
+            held[held[:, 1] == symbol, 2].sum() * market.columns[symbol].close[place]
+            for symbol in oil
+        )
+        found = max(found, float(value / equity[place]))
+    return found
+
+
+def test_the_sample_backtest_keeps_a_sector_within_its_limit() -> None:
+    settings = load_backtest(FOLDER.parent / "backtests" / "sector_limits.yaml")
+    limited, free = (
+        prepared(one, FOLDER.parent)
+        for one in (settings, settings.model_copy(update={"risk": None}))
+    )
+    for engine in (limited, free):
+        engine.run()
+    assert set(limited.desk.rejections) == {"SECTOR_LIMIT"}
+    assert heaviest_energy(free) > 0.55
+    # Judged at the close before; a day's prices may carry it a little further.
+    assert 0.3 < heaviest_energy(limited) < 0.42

@@ -53,6 +53,43 @@ def test_a_file_that_is_wrong_is_an_asset_that_says_so_and_the_others_are_there(
         dg.materialize([assets["wrong"]], instance=instance)
 
 
+FALLING = """
+data:
+  path: falling.csv
+  symbols: [AAA]
+strategies:
+  - id: hold
+    strategy: buy_and_hold
+risk:
+  id: strict
+  sizing: {method: equity_percent, fraction: 0.9}
+  circuit_breaker: {max_drawdown: 0.10}
+"""
+
+
+def test_a_backtest_that_the_circuit_breaker_stopped_warns_and_says_why(
+    places: Directories,
+) -> None:
+    """900 of 1,000 shares' worth at 100; at 80 equity is 82,000 of 100,000."""
+    closes = [100, 100, 100, 80, 80]
+    rows = [f"AAA,2024-01-{1 + place:02},{close}" for place, close in enumerate(closes)]
+    (places.data / "falling.csv").write_text("\n".join(["symbol,date,close", *rows]))
+    (places.data / "backtests" / "falling.yaml").write_text(FALLING)
+    with dg.instance_for_test() as instance:
+        run = dg.materialize(
+            build_backtests(places),
+            selection=["backtest/falling", "backtest/plain"],
+            instance=instance,
+        )
+    checks = {one.asset_key.path[1]: one for one in run.get_asset_check_evaluations()}
+    assert checks["plain"].passed
+    stopped = checks["falling"]
+    assert (stopped.passed, stopped.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert stopped.description == (
+        "halted 2024-01-04: equity 82000 is 0.18 below the highest equity 100000, limit 0.1"
+    )
+
+
 def test_a_sweep_is_partitions_and_a_table_over_those_that_have_run(places: Directories) -> None:
     assets = build_backtests(places)
     with dg.instance_for_test() as instance:

@@ -4,6 +4,7 @@ A backtest with a sweep has a partition for each variant, so that a backfill run
 and beside it `backtest/<name>_comparison`, a table over those that have run.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ from trading_assets.settings import Directories
 
 GROUP = "backtests"
 PREFIX = "backtest"
+NEVER_STOPPED = "never_stopped"
+_STOPPED = "The risk policy's circuit breaker did not trip, and no margin was called."
 
 
 def build_backtests(places: Directories) -> list[dg.AssetsDefinition]:
@@ -61,23 +64,40 @@ def _backtest(
     partitions: dg.StaticPartitionsDefinition | None,
     description: str,
 ) -> dg.AssetsDefinition:
+    key = dg.AssetKey([PREFIX, name])
+
     @dg.asset(
-        key=dg.AssetKey([PREFIX, name]),
+        key=key,
         group_name=GROUP,
         kinds={"python"},
+        check_specs=[dg.AssetCheckSpec(NEVER_STOPPED, asset=key, description=_STOPPED)],
         partitions_def=partitions,
         description=description,
     )
-    def backtest(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    def backtest(context: dg.AssetExecutionContext) -> Iterator[Any]:
         # Read when it runs: the file may have changed since the code location was loaded.
         settings, folder = load_backtest(path), places.backtests / name
         if context.has_partition_key:
             settings = variant_of(settings, name, context.partition_key)
             folder = variant_folder(places, name, context.partition_key)
         result, files = run_and_write(settings, places, name, folder)
-        return dg.MaterializeResult(metadata=_metadata(result, files))
+        yield dg.MaterializeResult(
+            metadata=_metadata(result, files), check_results=[_never_stopped(result)]
+        )
 
     return backtest
+
+
+def _never_stopped(result: BacktestResult) -> dg.AssetCheckResult:
+    """A warning where the run's figures are those of a backtest that was stopped on its way."""
+    desk = result.engine.desk
+    told = [*(f"halted {halt}" for halt in desk.halts), *desk.margin_calls]
+    return dg.AssetCheckResult(
+        check_name=NEVER_STOPPED,
+        passed=not told,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(told) or "The circuit breaker did not trip, no margin was called.",
+    )
 
 
 def _metadata(result: BacktestResult, files: dict[str, Path]) -> Metadata:
@@ -91,8 +111,10 @@ def _metadata(result: BacktestResult, files: dict[str, Path]) -> Metadata:
         "trades": len(result.trades),
         "bars": result.bar_count,
     }
+    rejections = sorted(result.engine.desk.rejections.items())
     return {
         **{key: value for key, value in figures.items() if value is not None},
+        "rejections": ", ".join(f"{code} {count:,}" for code, count in rejections) or "none",
         "equity": image(equity_svg(equity_series(result), result.name, result.benchmark), "equity"),
         "drawdown": image(drawdown_svg(drawdown_line(result)), "drawdown"),
         "report": dg.MetadataValue.path(files["report.html"]),
