@@ -152,6 +152,8 @@ def sample_trades(count: int = 60) -> tuple[TradeLine, ...]:
                 notional=(quantity * price).quantize(CENT),
                 commission=max(Decimal("1.00"), (quantity * Decimal("0.005")).quantize(CENT)),
                 plan_bps=None if at % 17 == 3 else source.gauss(1.5, 3),
+                # As `sample_annotations` has them.
+                number=at + 1 if at < 2 else None,
             )
         )
     return tuple(lines)

@@ -174,6 +174,11 @@ def test_annotations_stand_with_when_they_were_written(
     """What was written after the fill is called hindsight; what is missing is said."""
     text = text_of(month)
     assert "2 of 60 trades are annotated." in text
+    assert "Trades annotated: 2 of 60." in text.partition("Growth of 100")[0]
+    # The order of the first note went on into another session.
+    noted = next(trade for trade in month.trades if trade.number == 1)
+    longer = text_of(changed(trades=(*month.trades, noted)))
+    assert "3 of 61 trades are annotated." in longer
     assert "[1] 2024-03-04 buy 12 KO at 60.12 Before the trade recorded 2024-03-04 13:05" in text
     assert "Thesis Staples are cheap. Exit plan Sell above 70." in text
     assert "recorded 2024-03-06 08:00, after the first fill: in hindsight" in text

@@ -357,6 +357,12 @@ class MonthlyContent(msgspec.Struct, frozen=True, kw_only=True):
     commentary: Commentary | None = None
     evidence: EvidenceReference | None = None
 
+    @property
+    def annotated(self) -> int:
+        """How many of the trades something was written of; an order that was filled in two sessions
+        is two trades with one annotation."""
+        return sum(trade.number is not None for trade in self.trades)
+
     def __post_init__(self) -> None:
         """Raises ReportError where lengths disagree, naming the part and both lengths."""
         columns = len(self.performance_columns)

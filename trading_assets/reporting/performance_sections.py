@@ -146,6 +146,8 @@ def _status(content: MonthlyContent) -> Flowable:
         f"Sessions closed: {found.sessions_closed} of {found.sessions_expected}.  "
         f"Reconciliation breaks: {found.breaks}.  Notes on the data: {len(content.notes)}."
     )
+    if content.trades:
+        text += f"  Trades annotated: {content.annotated} of {len(content.trades)}."
     sound = found.breaks == 0 and found.sessions_closed == found.sessions_expected
     return paragraph(text, SMALL if sound else ALERT)
 

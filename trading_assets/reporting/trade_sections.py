@@ -178,7 +178,7 @@ def _annotations(content: MonthlyContent) -> list[Flowable]:
         return together(title, [nothing("No trade of this month was annotated.")])
     body: list[Flowable] = [
         paragraph(
-            f"{len(content.annotations)} of {len(content.trades)} trades are annotated. "
+            f"{content.annotated} of {len(content.trades)} trades are annotated. "
             "Annotations are facts of the book: never edited, only superseded; shown is what "
             "stands. Times are UTC.",
             BODY,
