@@ -134,7 +134,12 @@ def _opened(data: DataSettings, cache: Path, now: Clock) -> BarSource:
         return FinnhubBars(environment.finnhub_key, environment.finnhub_url, now=now)
     if data.source == "yahoo":
         return YahooBars(YahooClient(_TIMEOUT_SECONDS, yahoo_relay(), cache / "yahoo"), now=now)
-    given, limits = alpaca_environment(), AlpacaBrokerSettings()
+    try:
+        given, limits = alpaca_environment(), AlpacaBrokerSettings()
+    except ConfigurationError as error:
+        raise ConfigurationError(
+            f"{error} Or take bars of another source (data.source, --source) or a file."
+        ) from error
     access = AlpacaAccess(
         key=given.key,
         secret=given.secret,

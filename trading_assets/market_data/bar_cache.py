@@ -58,6 +58,10 @@ CREATE TABLE IF NOT EXISTS compared (
     series TEXT NOT NULL, symbol TEXT NOT NULL, at INTEGER NOT NULL,
     PRIMARY KEY (series, symbol)) WITHOUT ROWID;
 """
+_SELECT = (
+    "SELECT start, open, high, low, close, ifnull(volume, 9e999) FROM bars "
+    "WHERE series = ? AND symbol = ?"
+)
 _WAIT_SECONDS = 30
 _WEEK = dt.timedelta(days=7)
 _WEEK_NANOSECONDS = 7 * 86_400 * 10**9
@@ -126,12 +130,12 @@ class BarCache:
     def read(self, series: str, symbol: str, wanted: Stretch) -> BarRows:
         """The bars that are there of a stretch, oldest first."""
         with self._lock, self._explained():
-            rows = self._database.execute(
-                "SELECT start, open, high, low, close, volume FROM bars WHERE series = ? AND "
-                "symbol = ? AND start >= ? AND start < ? ORDER BY start",
-                (series, symbol, *_ends(wanted)),
-            ).fetchall()
-        return np.array([(*row[:5], np.nan if row[5] is None else row[5]) for row in rows], BAR)
+            return _rows(
+                self._database.execute(
+                    f"{_SELECT} AND start >= ? AND start < ? ORDER BY start",
+                    (series, symbol, *_ends(wanted)),
+                )
+            )
 
     def store(self, series: str, stretch: Stretch, bars: Mapping[str, BarRows]) -> None:
         """Keep every bar of `stretch` for each symbol of `bars`, all or nothing.
@@ -160,12 +164,9 @@ class BarCache:
     def oldest(self, series: str, symbol: str) -> BarRows:
         """The oldest bar of a symbol; no row where there is none."""
         with self._lock, self._explained():
-            row = self._database.execute(
-                "SELECT start, open, high, low, close, volume FROM bars WHERE series = ? AND "
-                "symbol = ? ORDER BY start LIMIT 1",
-                (series, symbol),
-            ).fetchall()
-        return np.array([(*one[:5], np.nan if one[5] is None else one[5]) for one in row], BAR)
+            return _rows(
+                self._database.execute(f"{_SELECT} ORDER BY start LIMIT 1", (series, symbol))
+            )
 
     def compared_at(self, series: str, symbol: str) -> dt.datetime | None:
         """When the oldest bar was last found to be what the source has, UTC; None for never."""
@@ -320,6 +321,14 @@ def _joined(stretches: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             found.append((start, end))
     return found
+
+
+def _rows(found: sqlite3.Cursor) -> BarRows:
+    """Rows as an array, one after the other: a million of them as tuples would be half a gigabyte.
+    What is not known is infinite on the way, and not a number in the array."""
+    rows = np.fromiter(found, BAR)
+    rows["volume"][np.isinf(rows["volume"])] = np.nan
+    return rows
 
 
 def _ends(stretch: Stretch) -> tuple[int, int]:
