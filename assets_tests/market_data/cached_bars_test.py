@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import multiprocessing
+import random
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -207,6 +208,73 @@ def test_a_timeframe_that_the_source_lacks_is_refused_with_those_it_has(desk: De
     query = BarQuery(symbols=(BTC,), timeframe="30Min", start=JUNE, end=JUNE + DAY)
     with pytest.raises(ConfigurationError, match="no bars of 30Min, but of 1Min, 5Min, 15Min"):
         CachedBars(source, desk.cache).bars(query)
+
+
+class UnreliableService:
+    """Hours of two symbols, with days on which nothing is traded; every fifth question fails."""
+
+    name = "unreliable"
+    adjustments = {"1Hour": (PriceAdjustment.RAW,)}  # noqa: RUF012
+    kept: dict[str, dt.timedelta] = {}  # noqa: RUF012
+    wait = dt.timedelta(minutes=15)
+
+    def __init__(self, chance: random.Random) -> None:
+        self.chance = chance
+        self.now = JUNE + 10 * DAY
+        days = [day for day in range(60) if chance.random() < 0.6]
+        self.rows = {
+            symbol: rows_of(
+                [
+                    (nanoseconds(JUNE + day * DAY + hour * HOUR), *[chance.random() + 1] * 4, 1.0)
+                    for day in days
+                    for hour in range(24)
+                    if chance.random() < 0.3
+                ]
+            )
+            for symbol in ("A", "B")
+        }
+        for rows in self.rows.values():
+            for name in ("high", "low", "close"):
+                rows[name] = rows["open"]
+
+    def known(self, query: BarQuery) -> Bars:
+        found = {
+            symbol: complete(rows, query, self.now, self.wait) for symbol, rows in self.rows.items()
+        }
+        return answer_of(query.symbols, found)
+
+    def fetch(self, query: BarQuery) -> Answer[Bars]:
+        if self.chance.random() < 0.2:
+            return Unknown("not now")
+        return Known(self.known(query))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_is_asked_in_whichever_order_the_answer_is_what_the_service_has(
+    tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    service = UnreliableService(chance)
+    cache = BarCache(tmp_path / "bars.sqlite", lambda: service.now)
+    answers = 0
+    for _ in range(60):
+        start = JUNE + chance.randrange(50 * 24) * HOUR
+        query = BarQuery(
+            symbols=chance.choice([("A",), ("B",), ("A", "B")]),
+            timeframe="1Hour",
+            start=start,
+            end=start + chance.randrange(1, 30 * 24) * HOUR,
+        )
+        answer = CachedBars(service, cache, lambda: service.now).bars(query)
+        if isinstance(answer, Known):
+            answers += 1
+            expected = service.known(query)
+            assert answer.value.missing == expected.missing
+            for symbol, rows in expected.bars.items():
+                assert answer.value.bars[symbol].tolist() == rows.tolist()
+        service.now += chance.choice([HOUR, 5 * HOUR, DAY])
+    assert answers > 10
+    cache.close()
 
 
 # Adjusted prices

@@ -276,6 +276,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     )
     try:
         database.execute("PRAGMA journal_mode=WAL")
+        # What a power cut takes is fetched again; the file stays whole.
+        database.execute("PRAGMA synchronous=NORMAL")
         database.execute("BEGIN IMMEDIATE")
         version = database.execute("PRAGMA user_version").fetchone()[0]
         tables = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
