@@ -24,6 +24,7 @@ from trading_assets.engine.results import BacktestResult
 from trading_assets.errors import ConfigurationError
 from trading_assets.model.corporate_actions import Dividend, Split
 from trading_assets.strategies.base import Strategy, open_long, open_short, target_weight
+from trading_assets.strategies.loading import load_strategy
 from trading_assets.strategies.macd import Macd
 from trading_assets.strategies.sma_cross import SmaCross
 
@@ -231,6 +232,28 @@ def test_a_checkpoint_of_other_bars_or_rules_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(ConfigurationError, match="no checkpoint"):
         read_checkpoint(tmp_path / "run.json")
+
+
+def test_a_checkpoint_of_other_parameters_or_other_code_is_refused(tmp_path: Path) -> None:
+    def engine(parameters: dict[str, int], code: str = "return None") -> Engine:
+        (tmp_path / "own.py").write_text(
+            "from trading_assets.strategies.base import Strategy\n"
+            "class Own(Strategy):\n"
+            "    def __init__(self, bars):\n"
+            "        self.bars = bars\n"
+            f"    def on_bar(self, bar, context):\n        {code}\n"
+        )
+        own = load_strategy("own.py", parameters, tmp_path)
+        return Engine(random_market(5), [StrategySlot("s", own, parameters=parameters)], rules())
+
+    stopped = engine({"bars": 3})
+    stopped.run(8)
+    write_checkpoint(stopped, tmp_path / "run.json")
+    kept = read_checkpoint(tmp_path / "run.json")
+    resume(engine({"bars": 3}), kept)
+    for other in (engine({"bars": 4}), engine({"bars": 3}, "return []")):
+        with pytest.raises(ConfigurationError, match="other bars, rules or strategies"):
+            resume(other, kept)
 
 
 def test_a_checkpoint_of_a_run_that_kept_no_orders_is_not_gone_on_from_by_one_that_does(

@@ -11,6 +11,7 @@ events as one that was never stopped.
 from __future__ import annotations
 
 import hashlib
+import sys
 from array import array
 from pathlib import Path
 from typing import Any
@@ -92,10 +93,16 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fingerprint(engine: Engine) -> str:
-    """SHA-256 of bars, rules, strategies' ids and whether orders are kept: what a checkpoint
-    belongs to."""
+    """SHA-256 of bars, rules, strategies (with their parameters and their code) and whether orders
+    are kept: what a checkpoint belongs to."""
     digest = hashlib.sha256(engine.rules.model_dump_json().encode())
-    digest.update(repr([slot.id for slot in engine.slots]).encode())
+    for slot in engine.slots:
+        kind = type(slot.strategy)
+        about = (slot.id, kind.__qualname__, slot.symbols, slot.share_of_equity)
+        digest.update(repr((*about, sorted(slot.parameters.items()))).encode())
+        code = getattr(sys.modules.get(kind.__module__), "__file__", None)
+        if code is not None:
+            digest.update(Path(code).read_bytes())
     digest.update(repr(engine.records is not None).encode())
     digest.update(market_digest(engine.market).encode())
     return digest.hexdigest()

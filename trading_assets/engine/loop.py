@@ -15,10 +15,11 @@ A place at which nothing is due, nobody watches and no order works costs nothing
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,13 +47,15 @@ _Watcher = tuple[Callable[[Bar, "EngineContext"], object], "EngineContext", int]
 
 @dataclass(frozen=True, slots=True)
 class StrategySlot:
-    """A strategy of a backtest: its id, the symbols that it is shown (None for all), and its share
-    of the account's equity (None: all strategies share alike)."""
+    """A strategy of a backtest: its id, the symbols that it is shown (None for all), its share of
+    the account's equity (None: all strategies share alike), and the parameters that it was made
+    with, by which a checkpoint knows it again."""
 
     id: str
     strategy: Strategy
     symbols: tuple[str, ...] | None = None
     share_of_equity: Decimal | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

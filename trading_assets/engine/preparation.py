@@ -225,6 +225,7 @@ def prepared(
             strategy,
             one.symbols or _all_but_benchmark(settings, market),
             one.share_of_equity,
+            one.parameters,
         )
         for one, strategy in zip(settings.strategies, strategies, strict=True)
     ]
