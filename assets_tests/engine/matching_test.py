@@ -293,6 +293,16 @@ def test_10_a_stop_is_not_sent_immediate_or_cancel() -> None:
     assert engine.records.orders[1].reason == "TIME_IN_FORCE_NOT_SUPPORTED"
 
 
+@pytest.mark.parametrize(
+    ("in_force", "reason"), [("ioc", "immediate or cancel"), ("fok", "fill or kill")]
+)
+def test_10_what_may_not_wait_is_canceled_for_that_reason(in_force: str, reason: str) -> None:
+    engine = run([(*SEEN, 500), (*SEEN, 500)], {0: [buy(90, time_in_force=in_force)]})
+    assert statuses(engine) == ["canceled"]
+    assert engine.records is not None
+    assert engine.records.orders[1].reason == reason
+
+
 def test_11_all_orders_of_a_symbol_share_a_tenth_of_the_volume_in_their_sequence() -> None:
     rows: list[Row] = [(*SEEN, 1e6), (*SEEN, 1000), (*SEEN, 1000)]
     engine = run(rows, {0: [buy(70), buy(70)]})

@@ -192,6 +192,11 @@ class Exchange:
             self._note(place, order, CANCEL)
             self._delist(order)
 
+    def _cancel_rest(self, order: WorkingOrder, place: int) -> None:
+        """Take back what an order that may not wait has left."""
+        is_whole = order.time_in_force == FOK
+        self.cancel(order, place, "fill or kill" if is_whole else "immediate or cancel")
+
     def orders_of(self, strategy: int, symbol: int) -> list[WorkingOrder]:
         """Working orders of a strategy and symbol, in the sequence of placing; a copy."""
         return list(self.by_holder.get(strategy * self._symbols + symbol, ()))
@@ -223,7 +228,7 @@ class Exchange:
         order.works_from = place + 1
         self._enlist(order)
         if is_done:
-            self.cancel(order, place, "immediate or cancel")
+            self._cancel_rest(order, place)
             self.working.pop()
 
     def restore(self, working: list[WorkingOrder], holders: list[list[WorkingOrder]]) -> None:
@@ -309,7 +314,7 @@ class Exchange:
             else:
                 self._match_priced(order, place, row)
             if order.time_in_force >= IOC and not IS_TERMINAL[order.status]:
-                self.cancel(order, place, "immediate or cancel")
+                self._cancel_rest(order, place)
         working[:] = [order for order in working if not IS_TERMINAL[order.status]]
 
     def _expire(self, order: WorkingOrder, place: int) -> None:
@@ -346,7 +351,7 @@ class Exchange:
                 order, place, row, price_units(self._close[order.symbol](row)), at_open=False
             )
         if order.time_in_force >= IOC and not IS_TERMINAL[order.status]:
-            self.cancel(order, place, "immediate or cancel")
+            self._cancel_rest(order, place)
         if IS_TERMINAL[order.status] and self.working and self.working[-1] is order:
             self.working.pop()
 
