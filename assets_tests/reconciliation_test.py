@@ -539,6 +539,40 @@ def test_a_plan_that_started_from_shares_that_nothing_brought_is_a_break() -> No
     assert [gap.view for gap in report.unexplained] == ["target_vs_final"]
 
 
+def test_final_weights_are_also_those_that_the_account_states() -> None:
+    """Of 10,000 the book holds 50 of SPY at 100 and 5,000 cash; the account says 49 and 5,000:
+    4,900 of 9,900 are 0.494949..., and the book's positions are not asked."""
+    buy = order("50")
+    session = told(
+        plan([buy], [line("0", "50", "0.5")]),
+        [*sent(buy), fill("50", "100", "A")],
+        {"SPY": "100"},
+        statement=BrokerStatement(
+            account_number="1", positions={"SPY": Decimal(49)}, cash=Decimal(5000)
+        ),
+    )
+    report = reconcile(session)
+    spy = row(report, "SPY")
+    assert (spy.actual_weight, spy.account_weight) == (Decimal("0.5"), Decimal("0.4949494949"))
+    assert spy.status == "break"
+    (gap,) = [gap for gap in report.gaps if gap.view == "final_vs_account"]
+    assert (gap.cause, gap.weight) == (GapCause.UNEXPLAINED, Decimal("0.0050505051"))
+    assert "by the statement recorded at the close" in summary_text(report)
+
+
+def test_an_account_that_agrees_has_the_weights_of_the_book() -> None:
+    buy = order("50")
+    report = reconcile(
+        told(
+            plan([buy], [line("0", "50", "0.5")]),
+            [*sent(buy), fill("50", "100", "A")],
+            {"SPY": "100"},
+        )
+    )
+    assert row(report, "SPY").account_weight == Decimal("0.5")
+    assert parts(report, "final_vs_account") == {}
+
+
 def test_an_adjustment_is_named_with_its_value() -> None:
     change = Adjustment(
         symbol="SPY",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
+from csv import DictReader
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -124,7 +125,13 @@ def test_a_day_at_a_paper_account(home: GraphHome, alpaca: AlpacaStandIn) -> Non
     assert home.materialized("pnl_daily") == [MONDAY]
     # The order by hand was for the day, and is over.
     assert home.checks("order_plan", "no_foreign_order_is_open") == {MONDAY: True}
-    # 1,000 of AAA at 52, 499 of BBB at 99, and 100 of cash.
+    # 1,000 of AAA at 52, 499 of BBB at 99, and 100 of cash: 52,000 of 101,501, by the statement.
+    exported = home.places.exports / PORTFOLIO / "20240603" / "recon_final_20240603.csv"
+    with exported.open() as file:
+        told = {
+            row["symbol"]: (row["account_qty"], row["account_weight"]) for row in DictReader(file)
+        }
+    assert told["AAA"] == ("1000", "0.5123102235")
     result_of_day = Lake(home.places.lake, PORTFOLIO).read("pnl_daily", dt.date(2024, 6, 3))
     assert result_of_day is not None
     assert result_of_day["closing_equity"].to_pylist() == [Decimal(101501)]

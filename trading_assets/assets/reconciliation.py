@@ -59,8 +59,9 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
         deps=[graph.key(name) for name in ("order_plan", "execution_log", "positions_eod")],
         **graph.asset_arguments("reconciliation"),
         kinds={"parquet"},
-        description="Planned against filled, target against final, book against broker: every gap "
-        "with a cause and an amount. What remains unexplained must be 0.",
+        description="Planned against filled, target against final (in the book, and by the "
+        "account's own statement of that close), book against broker: every gap with a cause and "
+        "an amount. What remains unexplained must be 0.",
         check_specs=[check_spec(check) for check in new_checks()],
     )
     def reconciliation(
@@ -87,6 +88,8 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
                 yield check.add(finding)
         flush_files()
         figures: Metadata = {
+            "account": f"the broker's statement that record {closed.sequence} of the book holds, "
+            f"asked when {closed.session} closed",
             "summary": dg.MetadataValue.md(f"```\n{summary}\n```"),
             "causes": dg.MetadataValue.table(
                 [

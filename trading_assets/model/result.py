@@ -176,7 +176,8 @@ class InstrumentReconciliation(msgspec.Struct, frozen=True, kw_only=True):
 
     planned_quantity: what the plan's orders (before any cut) would have traded, signed;
     actual_quantity: what was filled for the plan; delta_quantity = actual - planned;
-    book_quantity and broker_quantity: positions after the close.
+    book_quantity and broker_quantity: positions after the close; account_weight: what the broker's
+    statement makes of the latter, None where weights of the account are undefined.
     `status` is "match", "explained" or "break".
     """
 
@@ -191,6 +192,7 @@ class InstrumentReconciliation(msgspec.Struct, frozen=True, kw_only=True):
     book_quantity: Decimal
     broker_quantity: Decimal
     unexplained_quantity: Decimal
+    account_weight: Decimal | None
 
 
 class ReconciliationReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ what then remains is computed, not assumed: it is UNEXPLAINED, and must be nothi
 | planned_vs_filled | planned orders before any cut - fills | signed shares, money at plan price |
 | target_vs_final | target weight - weight at the close | fraction of equity |
 | book_vs_broker | book - broker's statement | signed shares; money for CASH |
+| final_vs_account | book - broker's statement alone | fraction of equity |
 | average_cost | cost of the book's lots - average cost at the broker | money |
 | book_continuity | closing book - (opening book + fills of the plan) | signed shares, money |
 

@@ -147,7 +147,7 @@ def _unexplained_money(session: ClosedSession) -> list[Gap]:
         compared.append((name, balances.get(currency, ZERO), expected))
     value = sum(
         (
-            money(held * closed.marks[symbol].price * _rate(close, symbol))
+            money(held * closed.marks[symbol].price * rate_of(close, symbol))
             for symbol, held in close.positions.items()
         ),
         closed.accruals,
@@ -161,7 +161,7 @@ def _unexplained_money(session: ClosedSession) -> list[Gap]:
     return gaps
 
 
-def _rate(close: BookClose, symbol: str) -> Decimal:
+def rate_of(close: BookClose, symbol: str) -> Decimal:
     """The portfolio's money for one unit of the currency that `symbol` is held in."""
     return close.fx_rates[close.currencies[symbol]] if symbol in close.currencies else ONE
 

@@ -15,6 +15,7 @@ from trading_assets.model.result import (
     InstrumentReconciliation,
     ReconciliationReport,
 )
+from trading_assets.reconciliation.account import account_weights, final_vs_account
 from trading_assets.reconciliation.average_cost import compare_average_costs
 from trading_assets.reconciliation.continuity import OutsideMoves, book_continuity, outside_moves
 from trading_assets.reconciliation.planned import planned_vs_filled
@@ -93,6 +94,10 @@ def reconcile(session: ClosedSession, *, sent: bool = True) -> ReconciliationRep
     for gap in (*gaps, *(one for one in costs if one.cause is GapCause.UNEXPLAINED)):
         by_symbol.setdefault(gap.symbol, []).append(gap)
     gaps += costs
+    account = account_weights(session)
+    for gap in final_vs_account(session):
+        by_symbol.setdefault(gap.symbol, []).append(gap)
+        gaps.append(gap)
     filled = _filled_quantity(states[name] for name in plan_ids if name in states)
     symbols = sorted({*(holding.symbol for holding in holdings), *statement.positions})
     by_holding = {holding.symbol: holding for holding in holdings}
@@ -103,6 +108,7 @@ def reconcile(session: ClosedSession, *, sent: bool = True) -> ReconciliationRep
             statement.positions.get(symbol, ZERO),
             by_symbol.get(symbol, []),
             equities,
+            None if account is None else account.get(symbol, ZERO),
         )
         for symbol in symbols
     )
@@ -179,6 +185,7 @@ def _row(
     broker_quantity: Decimal,
     gaps: list[Gap],
     equities: Equities,
+    account_weight: Decimal | None,
 ) -> InstrumentReconciliation:
     actual = ZERO
     if equities.define_weights:
@@ -202,4 +209,5 @@ def _row(
         book_quantity=holding.closing_quantity,
         broker_quantity=broker_quantity,
         unexplained_quantity=max((gap.quantity for gap in unexplained), key=abs, default=ZERO),
+        account_weight=account_weight,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from trading_assets.model.money import ZERO, plain
 from trading_assets.model.result import Gap, GapCause, ReconciliationReport
+from trading_assets.reconciliation.account import FINAL_VS_ACCOUNT
 from trading_assets.reconciliation.average_cost import AVERAGE_COST
 from trading_assets.reconciliation.continuity import BOOK_CONTINUITY
 from trading_assets.reconciliation.planned import PLANNED_VS_FILLED
@@ -19,8 +20,11 @@ _VIEWS = (
     (BOOK_VS_BROKER, "Book - broker (signed shares; money for CASH)"),
     (BOOK_CONTINUITY, "Closing book - opening book and fills of the plan (signed shares; money)"),
 )
-# Shown where there is any: most brokers state no costs.
-_COSTS = (AVERAGE_COST, "Cost of lots - average cost at the broker (money)")
+# Shown where there is any: most brokers state no costs, and weights differ where shares do.
+_WHERE_ANY = (
+    (FINAL_VS_ACCOUNT, "Weight in the book - by the statement recorded at the close (fraction)"),
+    (AVERAGE_COST, "Cost of lots - average cost at the broker (money)"),
+)
 _HEADER = ("symbol", "cause", "shares", "money", "weight", "detail")
 
 
@@ -40,8 +44,8 @@ def summary_text(report: ReconciliationReport, *, portfolio: str = "", currency:
         f"{counts['explained']} explained, {counts['break']} break",
         f"Cash         {cash}".rstrip(),
     ]
-    has_costs = any(gap.view == AVERAGE_COST for gap in report.gaps)
-    for view, title in (*_VIEWS, _COSTS) if has_costs else _VIEWS:
+    found = {gap.view for gap in report.gaps}
+    for view, title in (*_VIEWS, *(each for each in _WHERE_ANY if each[0] in found)):
         gaps = [gap for gap in report.gaps if gap.view == view]
         lines += ["", title]
         if not gaps:

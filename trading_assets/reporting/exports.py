@@ -134,6 +134,9 @@ RECON_FINAL_COLUMNS = (
     "cause",
     "cause_weight",
     "cause_amount",
+    "account_qty",
+    "account_weight",
+    "account_deviation",
 )
 RECON_REPORT_COLUMNS = (
     "symbol",
@@ -307,6 +310,8 @@ class SessionExports:
         """recon_single_, recon_final_, recon_report_YYYYMMDD.csv, recon_summary_YYYYMMDD.txt.
 
         Deltas and causes are actual - planned, so that the causes of a symbol add up to its delta.
+        The account's columns come from the broker's statement that was recorded at the close, and
+        nothing of the book but its prices; they are empty where weights are undefined.
         """
         gaps = _gaps_by_view(report)
         single: list[Row] = []
@@ -319,6 +324,9 @@ class SessionExports:
                 row.delta_quantity,
             )
             weights = (row.symbol, row.target_weight, row.actual_weight, row.weight_deviation)
+            theirs = row.account_weight
+            off = None if theirs is None else theirs - row.target_weight
+            account = (row.broker_quantity, theirs, off)
             for gap in gaps.get((PLANNED_VS_FILLED, row.symbol), [None]):
                 cause = (
                     ("", ZERO, ZERO, "")
@@ -328,7 +336,7 @@ class SessionExports:
                 single.append((*quantities, *cause))
             for gap in gaps.get((TARGET_VS_FINAL, row.symbol), [None]):
                 part = ("", ZERO, ZERO) if gap is None else (gap.cause, -gap.weight, -gap.amount)
-                final.append((*weights, *part))
+                final.append((*weights, *part, *account))
         self._write(f"recon_single_{self.day}.csv", RECON_SINGLE_COLUMNS, single)
         self._write(f"recon_final_{self.day}.csv", RECON_FINAL_COLUMNS, final)
         overview: list[Row] = [
