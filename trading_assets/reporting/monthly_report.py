@@ -32,6 +32,7 @@ from trading_assets.model.events import EventRecord
 from trading_assets.model.money import ZERO, money, plain
 from trading_assets.model.result import DailyResult, Gap, GapCause
 from trading_assets.reconciliation import reconcile
+from trading_assets.reconciliation.account import FINAL_VS_ACCOUNT
 from trading_assets.reporting.monthly_content import (
     AccountLine,
     Commentary,
@@ -380,6 +381,16 @@ def _corrections(
         )
 
 
+def _breaks(counts: Mapping[tuple[str, GapCause], int]) -> int:
+    """Unexplained findings. Where cash or a quantity differs, so do the weights made from them:
+    weights count where nothing else is found."""
+    unexplained = {
+        view: count for (view, cause), count in counts.items() if cause is GapCause.UNEXPLAINED
+    }
+    weights = unexplained.pop(FINAL_VS_ACCOUNT, 0)
+    return sum(unexplained.values()) or weights
+
+
 def _reconciliation(facts: MonthFacts) -> ReconciliationSummary:
     counts: Counter[tuple[str, GapCause]] = Counter()
     amounts: dict[tuple[str, GapCause], Decimal] = {}
@@ -391,7 +402,7 @@ def _reconciliation(facts: MonthFacts) -> ReconciliationSummary:
     return ReconciliationSummary(
         sessions_expected=len(facts.expected),
         sessions_closed=len(facts.closed),
-        breaks=sum(count for (_, cause), count in counts.items() if cause is GapCause.UNEXPLAINED),
+        breaks=_breaks(counts),
         missing_sessions=tuple(session for session in facts.expected if session not in done),
         gaps=tuple(
             GapSummary(view=view, cause=cause, count=counts[view, cause], amount=amount)
