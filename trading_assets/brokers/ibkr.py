@@ -227,13 +227,16 @@ class IbkrBroker:
     def open_orders(self) -> Answer[tuple[BrokerOrder, ...]]:
         """Orders that can still trade, whoever placed them; by hand and without a reference as
         `ibkr-` and the permanent id."""
-        return self._translated(self._open_trades(), open_order)
+        listed = self._listed_as_open()
+        if isinstance(listed, Unknown):
+            return listed
+        return Known(tuple(each for each in listed.value if each.status is not OrderStatus.FILLED))
 
     def order_by_client_id(self, client_order_id: str) -> Answer[BrokerOrder | None]:
         """The order with this reference, or None where neither open orders, nor today's completed
         orders and executions have it. Two of them, or executions alone, are for a person."""
         # Open ones first: what ends meanwhile is among the completed ones.
-        for listed in (self.open_orders, self._completed_orders):
+        for listed in (self._listed_as_open, self._completed_orders):
             found = listed()
             if isinstance(found, Unknown):
                 return found
@@ -359,6 +362,9 @@ class IbkrBroker:
             return list(await ib.reqAllOpenOrdersAsync())
 
         return self._with_instruments(answer_of(self._connection.ask("open orders", listed)))
+
+    def _listed_as_open(self) -> Answer[tuple[BrokerOrder, ...]]:
+        return self._translated(self._open_trades(), open_order)
 
     def _completed_orders(self) -> Answer[tuple[BrokerOrder, ...]]:
         async def listed(ib: Any) -> list[Any]:

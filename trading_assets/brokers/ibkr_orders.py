@@ -106,10 +106,12 @@ def library_order(request: OrderRequest, instrument: Instrument, account_number:
 
 
 def open_order(trade: Any, instrument: Instrument) -> Known[BrokerOrder] | Unknown:
-    """An order that the gateway lists as open."""
-    filled = exact(trade.orderStatus.filled) or ZERO
+    """An order that the gateway lists as open; FILLED where the rest traded while it listed."""
+    filled, quantity = exact(trade.orderStatus.filled) or ZERO, exact(trade.order.totalQuantity)
     status = OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.ACCEPTED
-    return _order(trade.order, instrument, exact(trade.order.totalQuantity) or ZERO, status, filled)
+    if quantity and filled >= quantity:
+        status = OrderStatus.FILLED
+    return _order(trade.order, instrument, quantity or ZERO, status, filled)
 
 
 def completed_order(trade: Any, instrument: Instrument) -> Known[BrokerOrder] | Unknown:

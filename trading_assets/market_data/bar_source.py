@@ -17,14 +17,14 @@ no bar, and nothing is filled in.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from trading_assets.model.account import Answer
+from trading_assets.model.account import Answer, Known, Unknown
 from trading_assets.model.market_events import PriceAdjustment
 
 DAY = "1Day"
@@ -157,6 +157,19 @@ def answer_of(symbols: Sequence[str], found: Mapping[str, BarRows]) -> Bars:
         bars={symbol: found[symbol] for symbol in names if len(found.get(symbol, ()))},
         missing=tuple(symbol for symbol in names if not len(found.get(symbol, ()))),
     )
+
+
+def asked_one_by_one(
+    query: BarQuery, ask: Callable[[str, BarQuery], Known[BarRows] | Unknown]
+) -> Answer[Bars]:
+    """The answer of a service that tells of one symbol at a time; Unknown where one is."""
+    found: dict[str, BarRows] = {}
+    for symbol in dict.fromkeys(query.symbols):
+        rows = ask(symbol, query)
+        if isinstance(rows, Unknown):
+            return rows
+        found[symbol] = rows.value
+    return Known(answer_of(query.symbols, found))
 
 
 def nanoseconds(moment: dt.datetime) -> int:

@@ -23,7 +23,7 @@ from trading_assets.market_data.bar_source import (
     BarQuery,
     BarRows,
     Bars,
-    answer_of,
+    asked_one_by_one,
     checked,
     complete,
     nanoseconds,
@@ -74,13 +74,7 @@ class FinnhubBars:
 
     def fetch(self, query: BarQuery) -> Answer[Bars]:
         """See `BarSource`."""
-        found: dict[str, BarRows] = {}
-        for symbol in dict.fromkeys(query.symbols):
-            rows = self._candles(symbol, query)
-            if isinstance(rows, Unknown):
-                return rows
-            found[symbol] = rows.value
-        return Known(answer_of(query.symbols, found))
+        return asked_one_by_one(query, self._candles)
 
     def _candles(self, symbol: str, query: BarQuery) -> Known[BarRows] | Unknown:
         now = self._now()

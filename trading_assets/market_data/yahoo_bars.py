@@ -24,7 +24,7 @@ from trading_assets.market_data.bar_source import (
     BarQuery,
     BarRows,
     Bars,
-    answer_of,
+    asked_one_by_one,
     checked,
     complete,
     earliest,
@@ -83,13 +83,7 @@ class YahooBars:
                 f"{query.start:%Y-%m-%d %H:%M} on. Begin later, or take longer bars or another "
                 "source."
             )
-        found: dict[str, BarRows] = {}
-        for symbol in dict.fromkeys(query.symbols):
-            rows = self._bars(symbol, query)
-            if isinstance(rows, Unknown):
-                return rows
-            found[symbol] = rows.value
-        return Known(answer_of(query.symbols, found))
+        return asked_one_by_one(query, self._bars)
 
     def _bars(self, symbol: str, query: BarQuery) -> Known[BarRows] | Unknown:
         now = self._now()
