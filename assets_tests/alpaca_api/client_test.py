@@ -12,7 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from assets_tests.alpaca_api.raw_server import RawServer, reply, served
-from trading_assets.alpaca_api.client import READ_ATTEMPTS, AlpacaAccess, AlpacaApi, Refusal
+from trading_assets.alpaca_api.client import AlpacaAccess, AlpacaApi, Refusal
+from trading_assets.alpaca_api.retries import ATTEMPTS
 from trading_assets.model.account import Known, Unknown
 
 SECRET = "planted-secret-1b7e"
@@ -138,7 +139,7 @@ def test_a_read_that_is_never_answered_ends() -> None:
         api = api_on(server)
         client = api.trading()
         assert isinstance(api.read("account", lambda: client.get("/account")), Unknown)
-        assert len(server.asked) == READ_ATTEMPTS
+        assert len(server.asked) == ATTEMPTS
 
 
 def test_a_refused_read_is_not_asked_again() -> None:

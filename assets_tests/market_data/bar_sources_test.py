@@ -297,7 +297,7 @@ def test_a_price_that_is_none_makes_the_answer_unusable(vendor: Vendor) -> None:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Alpaca's reads pause by a clock of their own."""
-    return lambda: monkeypatch.setattr("trading_assets.alpaca_api.client.READ_PAUSE_SECONDS", 0.0)
+    return lambda: monkeypatch.setattr("trading_assets.alpaca_api.retries.PAUSE_SECONDS", 0.0)
 
 
 def _let_time_pass(vendor: Vendor, moment: dt.datetime) -> None:

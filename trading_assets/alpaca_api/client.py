@@ -22,6 +22,7 @@ import msgspec
 from pydantic import SecretStr
 
 from trading_assets.alpaca_api.rate_limiter import RateLimiter
+from trading_assets.alpaca_api.retries import until_answered
 from trading_assets.alpaca_api.statistics import ApiMeter, ApiStatistics
 from trading_assets.model.account import Known, Unknown
 
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Client = TypeVar("Client", bound="RESTClient")
 
-READ_ATTEMPTS = 4
-READ_PAUSE_SECONDS = 0.5
 _SHOWN = 300
 _UNAUTHORIZED, _FORBIDDEN, _REQUEST_TIMEOUT, _TOO_MANY_REQUESTS = 401, 403, 408, 429
 _KEYS_REFUSED = frozenset({"forbidden", "unauthorized", "request is not authorized"})
@@ -120,14 +119,7 @@ class AlpacaApi:
 
     def read(self, what: str, request: Callable[[], Any]) -> Reply[Any]:
         """Ask for something that changes nothing; asked again where no answer comes."""
-        reply = self.ask(what, request)
-        for attempt in range(1, READ_ATTEMPTS):
-            if not isinstance(reply, Unknown):
-                break
-            self._sleep(READ_PAUSE_SECONDS * 2 ** (attempt - 1))
-            self._meter.retried()
-            reply = self.ask(what, request)
-        return reply
+        return until_answered(lambda: self.ask(what, request), self._sleep, self._meter.retried)
 
     def ask(self, what: str, request: Callable[[], Any]) -> Reply[Any]:
         """Make one request, once. `what` names it in the reason of an Unknown."""

@@ -159,6 +159,21 @@ def answer_of(symbols: Sequence[str], found: Mapping[str, BarRows]) -> Bars:
     )
 
 
+def finished(
+    symbol: str,
+    values: Sequence[tuple[Any, ...]],
+    query: BarQuery,
+    now: dt.datetime,
+    wait: dt.timedelta,
+) -> Known[BarRows] | Unknown:
+    """The complete bars of a symbol of all that was told; Unknown where one cannot be."""
+    try:
+        rows = checked(symbol, rows_of(values))
+    except ValueError as error:
+        return Unknown(f"candles: {error}")
+    return Known(complete(rows, query, now, wait))
+
+
 def asked_one_by_one(
     query: BarQuery, ask: Callable[[str, BarQuery], Known[BarRows] | Unknown]
 ) -> Answer[Bars]:

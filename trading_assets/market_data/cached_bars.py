@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from msgspec.structs import replace
 
 from trading_assets.errors import ConfigurationError
 from trading_assets.market_data.bar_cache import BarCache, Stretch
@@ -74,7 +75,7 @@ class CachedBars:
         recent = dict(filled.value)
         untold = tuple(symbol for symbol in symbols if symbol not in recent)
         if untold and final.end < query.end:
-            tail = self.source.fetch(_changed(query, symbols=untold, start=final.end))
+            tail = self.source.fetch(replace(query, symbols=untold, start=final.end))
             if isinstance(tail, Unknown):
                 return tail
             recent |= tail.value.bars
@@ -112,7 +113,7 @@ class CachedBars:
             for part in _parts(gap, LENGTHS[query.timeframe] * _BARS_AT_ONCE):
                 is_last = part.end == final.end
                 end = query.end if is_last else part.end
-                asked = _changed(query, symbols=tuple(names), start=part.start, end=end)
+                asked = replace(query, symbols=tuple(names), start=part.start, end=end)
                 answer = self.source.fetch(asked)
                 if isinstance(answer, Unknown):
                     return answer
@@ -149,7 +150,7 @@ class CachedBars:
                     cache.drop(series, name)
                 continue
             answer = self.source.fetch(
-                _changed(
+                replace(
                     query,
                     symbols=tuple(names),
                     start=moment,
@@ -179,22 +180,6 @@ def _parts(stretch: Stretch, length: dt.timedelta) -> list[Stretch]:
         parts.append(Stretch(start, end))
         start = end
     return parts
-
-
-def _changed(
-    query: BarQuery,
-    *,
-    symbols: tuple[str, ...],
-    start: dt.datetime,
-    end: dt.datetime | None = None,
-) -> BarQuery:
-    return BarQuery(
-        symbols=symbols,
-        timeframe=query.timeframe,
-        start=start,
-        end=query.end if end is None else end,
-        adjustment=query.adjustment,
-    )
 
 
 def _not_offered(source: BarSource, query: BarQuery) -> str:

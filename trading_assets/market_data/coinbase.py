@@ -22,9 +22,7 @@ from trading_assets.market_data.bar_source import (
     BarRows,
     Bars,
     asked_one_by_one,
-    checked,
-    complete,
-    rows_of,
+    finished,
 )
 from trading_assets.market_data.json_service import JsonService, Refused, number
 from trading_assets.model.account import Answer, Known, Unknown
@@ -96,11 +94,7 @@ class CoinbaseBars:
             except (TypeError, ValueError) as error:
                 return Unknown(f"candles of {symbol} cannot be read: {error}")
             page += CANDLES_MAX * length
-        try:
-            rows = checked(symbol, rows_of(candles))
-        except ValueError as error:
-            return Unknown(f"candles: {error}")
-        return Known(complete(rows, query, now, self.wait))
+        return finished(symbol, candles, query, now, self.wait)
 
 
 def _row(candle: Any) -> tuple[Any, ...]:

@@ -24,10 +24,8 @@ from trading_assets.market_data.bar_source import (
     BarRows,
     Bars,
     asked_one_by_one,
-    checked,
-    complete,
+    finished,
     nanoseconds,
-    rows_of,
 )
 from trading_assets.market_data.json_service import JsonService, Refused, number
 from trading_assets.model.account import Answer, Known, Unknown
@@ -100,11 +98,7 @@ class FinnhubBars:
             except (KeyError, TypeError, ValueError) as error:
                 return Unknown(f"candles of {symbol} cannot be read: {error}")
             page = last
-        try:
-            rows = checked(symbol, rows_of(candles))
-        except ValueError as error:
-            return Unknown(f"candles: {error}")
-        return Known(complete(rows, query, now, self.wait))
+        return finished(symbol, candles, query, now, self.wait)
 
 
 def _rows(content: Any) -> list[tuple[Any, ...]]:

@@ -18,12 +18,11 @@ import requests
 from pydantic import SecretStr
 
 from trading_assets.alpaca_api.rate_limiter import RateLimiter
+from trading_assets.alpaca_api.retries import until_answered
 from trading_assets.alpaca_api.session import ApiSession
 from trading_assets.alpaca_api.statistics import ApiMeter
 from trading_assets.model.account import Known, Unknown
 
-ATTEMPTS = 4
-PAUSE_SECONDS = 0.5
 _SHOWN = 200
 _TOO_MANY_REQUESTS = 429
 
@@ -59,13 +58,7 @@ class JsonService:
 
     def get(self, path: str, params: Mapping[str, str]) -> Known[Any] | Refused | Unknown:
         """The answer to GET `path`, numbers as Decimal; asked again where none comes."""
-        reply = self._ask(path, params)
-        for attempt in range(1, ATTEMPTS):
-            if not isinstance(reply, Unknown):
-                break
-            self._sleep(PAUSE_SECONDS * 2 ** (attempt - 1))
-            reply = self._ask(path, params)
-        return reply
+        return until_answered(lambda: self._ask(path, params), self._sleep)
 
     def _ask(self, path: str, params: Mapping[str, str]) -> Known[Any] | Refused | Unknown:
         headers = {"Accept": "application/json"}

@@ -35,10 +35,11 @@ def account_weights(session: ClosedSession) -> dict[str, Decimal] | None:
     return _weights(session, statement.positions, cash)
 
 
-def final_vs_account(session: ClosedSession) -> tuple[Gap, ...]:
+def final_vs_account(
+    session: ClosedSession, theirs: Mapping[str, Decimal] | None
+) -> tuple[Gap, ...]:
     """Book - account of each weight that differs, sorted by symbol, all of them UNEXPLAINED; one
-    UNDEFINED gap where the account has no weights."""
-    theirs = account_weights(session)
+    UNDEFINED gap where the account has no weights. `theirs` are its `account_weights`."""
     ours = _weights(session, session.close.positions, session.close.cash)
     if theirs is None or ours is None:
         if session.closed.statement.positions or session.close.positions:

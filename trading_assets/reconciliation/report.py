@@ -95,7 +95,7 @@ def reconcile(session: ClosedSession, *, sent: bool = True) -> ReconciliationRep
         by_symbol.setdefault(gap.symbol, []).append(gap)
     gaps += costs
     account = account_weights(session)
-    for gap in final_vs_account(session):
+    for gap in final_vs_account(session, account):
         by_symbol.setdefault(gap.symbol, []).append(gap)
         gaps.append(gap)
     filled = _filled_quantity(states[name] for name in plan_ids if name in states)
