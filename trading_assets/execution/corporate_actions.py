@@ -112,7 +112,7 @@ def missed_actions(
     A simulated portfolio is restated when such a session is run again. In a real one what is
     missing is a difference to the account, or its broker tells it in another way.
     """
-    before = [one for one in calendar.sessions if one < session][-MISSED_SESSIONS:]
+    before = calendar.before(session, MISSED_SESSIONS)
     due = {one: found for one in before if (found := tuple(actions_of(one)))}
     if not due:
         return ()
