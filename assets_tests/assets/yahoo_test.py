@@ -74,13 +74,13 @@ class SectorHome(GraphHome):
 def yahoo(monkeypatch: pytest.MonkeyPatch) -> Iterator[YahooStandIn]:
     with YahooStandIn() as server:
         server.listed = {symbol: rising(cents) for symbol, cents in GROWTH.items()}
-        monkeypatch.setenv("TRADING_ASSETS_YAHOO_URL", server.address)
+        monkeypatch.setenv("TRADING_ASSETS_YAHOO_URL", server.url)
         yield server
 
 
 @pytest.fixture
 def home(tmp_path: Path, yahoo: YahooStandIn) -> SectorHome:
-    assert yahoo.address
+    assert yahoo.url
     return SectorHome(tmp_path)
 
 

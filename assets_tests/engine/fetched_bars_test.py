@@ -180,7 +180,7 @@ def test_without_a_network_the_error_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TRADING_ASSETS_COINBASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("trading_assets.market_data.json_service.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("trading_assets.alpaca_api.retries.PAUSE_SECONDS", 0.0)
     with pytest.raises(PricesUnknownError, match=r"Coinbase cannot be reached.*--data FILE"):
         fetched(coins(), tmp_path)
 
@@ -201,7 +201,7 @@ def test_adjusted_prices_of_yahoo_need_no_file_and_quoted_ones_are_split_adjuste
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with YahooStandIn() as yahoo:
-        monkeypatch.setenv("TRADING_ASSETS_YAHOO_URL", yahoo.address)
+        monkeypatch.setenv("TRADING_ASSETS_YAHOO_URL", yahoo.url)
         yahoo.listed["AAPL"] = Listing(
             "USD", {"2024-05-31": Bar("100", adjusted="98")}, zone="America/New_York"
         )
@@ -216,7 +216,7 @@ def test_a_warm_up_longer_than_yahoo_keeps_is_cut_and_a_start_before_it_is_refus
 ) -> None:
     """Minutes are kept for 30 days: from 4 May on, on 3 June."""
     with YahooStandIn() as yahoo:
-        monkeypatch.setenv("TRADING_ASSETS_YAHOO_URL", yahoo.address)
+        monkeypatch.setenv("TRADING_ASSETS_YAHOO_URL", yahoo.url)
         yahoo.listed["AAPL"] = Listing(
             "USD", {"2024-05-06T13:30:00+00:00": Bar("100")}, zone="America/New_York"
         )

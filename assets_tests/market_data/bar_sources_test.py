@@ -104,7 +104,7 @@ class Yahoo:
         self.now = NOW
 
     def source(self) -> BarSource:
-        client = YahooClient(5.0, self._yahoo.address, self._folder)
+        client = YahooClient(5.0, self._yahoo.url, self._folder)
         return YahooBars(client, now=lambda: self.now)
 
     def list(self, symbol: str, timeframe: str, rows: Mapping[dt.datetime, Row]) -> None:

@@ -30,7 +30,7 @@ def yahoo() -> Iterator[YahooStandIn]:
 
 
 def source(yahoo: YahooStandIn, folder: Path, now: dt.datetime = NOW) -> YahooBars:
-    return YahooBars(YahooClient(SECONDS, yahoo.address, folder), now=lambda: now)
+    return YahooBars(YahooClient(SECONDS, yahoo.url, folder), now=lambda: now)
 
 
 def query(

@@ -54,7 +54,7 @@ class Desk:
     def __init__(self, yahoo: YahooStandIn, folder: Path) -> None:
         self.kept = SnapshotFolder(folder / "snapshots")
         self.folder = folder / "snapshots"
-        self.client = YahooClient(SETTINGS.timeout_seconds, yahoo.address, folder / "yfinance")
+        self.client = YahooClient(SETTINGS.timeout_seconds, yahoo.url, folder / "yfinance")
 
     def history(self, symbol: str, now: dt.datetime = EVENING) -> DailyHistory:
         found = self.client.history(symbol, MONDAY, now)

@@ -3,7 +3,7 @@
     with YahooStandIn() as yahoo:
         yahoo.listed["SXLK.L"] = Listing("USD", {"2024-03-04": Bar("41.25")})
         yahoo.faults["SXLF.L"] = Fault.HTML
-        YahooClient(timeout_seconds=1, relay=yahoo.address).history("SXLK.L", first, now)
+        YahooClient(timeout_seconds=1, relay=yahoo.url).history("SXLK.L", first, now)
 
 It answers what the service answers: prices as doubles that were floats of 32 bits, pence as GBp, a
 symbol that it does not know as 404 with a reason in JSON, errors as HTML. Cookies and crumbs, for
@@ -16,16 +16,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import struct
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo
+
+from assets_tests.http_stand_in import HttpStandIn, send
 
 HTML = b"<html><body><h1>Sorry, we are having some trouble.</h1></body></html>"
 
@@ -73,60 +73,23 @@ class Listing:
     last_trade: dt.datetime | None = None
 
 
-class YahooStandIn:
-    """The server, on a free port of 127.0.0.1, for as long as the block lasts.
-
-    `listed` are the symbols it knows, `faults` what is wrong by symbol ("*" for all), `asked` the
-    symbols whose prices were asked for, in order. `silence_seconds` is how long it says nothing.
+class YahooStandIn(HttpStandIn):
+    """The chart service. `listed` are the symbols it knows, `faults` what is wrong by symbol ("*"
+    for all), `asked` the symbols whose prices were asked for, in order. `silence_seconds` is how
+    long it says nothing.
     """
+
+    takes_post = True
 
     def __init__(self) -> None:
         self.listed: dict[str, Listing] = {}
         self.faults: dict[str, Fault] = {}
         self.asked: list[str] = []
         self.silence_seconds = 5.0
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        super().__init__()
 
-    def __enter__(self) -> YahooStandIn:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def address(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        stand_in = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                stand_in._answer(self)
-
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                stand_in._answer(self)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        return Handler
-
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+    def serve(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer what yfinance asks, or let a fault befall it."""
         url = urlsplit(request.path)
         if "/quoteSummary/" in url.path:
             _send_json(request, 404, {"quoteSummary": _not_found()["chart"]})
@@ -134,7 +97,7 @@ class YahooStandIn:
         if "/v8/finance/chart/" not in url.path:
             # Cookies, crumb, consent: enough of each for yfinance to go on.
             body = b"crumb0123" if url.path.endswith("getcrumb") else b"<html></html>"
-            _send(request, 200, body, "text/plain")
+            send(request, 200, body, "text/plain")
             return
         symbol = unquote(url.path.rsplit("/", 1)[1])
         self.asked.append(symbol)
@@ -145,11 +108,11 @@ class YahooStandIn:
         elif fault is Fault.DROPPED:
             request.close_connection = True
         elif fault is Fault.RATE_LIMIT:
-            _send(request, 429, b"Too Many Requests\r\n", "text/plain")
+            send(request, 429, b"Too Many Requests\r\n", "text/plain")
         elif fault is Fault.SERVER_ERROR:
-            _send(request, 500, HTML, "text/html")
+            send(request, 500, HTML, "text/html")
         elif fault is Fault.HTML:
-            _send(request, 200, HTML, "text/html")
+            send(request, 200, HTML, "text/html")
         elif symbol not in self.listed:
             _send_json(request, 404, _not_found())
         else:
@@ -160,16 +123,8 @@ class YahooStandIn:
             _send_json(request, 200, _chart(symbol, listing, bars, interval))
 
 
-def _send(request: BaseHTTPRequestHandler, status: int, body: bytes, kind: str) -> None:
-    request.send_response(status)
-    request.send_header("Content-Type", kind)
-    request.send_header("Content-Length", str(len(body)))
-    request.end_headers()
-    request.wfile.write(body)
-
-
 def _send_json(request: BaseHTTPRequestHandler, status: int, content: object) -> None:
-    _send(request, status, json.dumps(content).encode(), "application/json")
+    send(request, status, json.dumps(content).encode(), "application/json")
 
 
 def _not_found() -> dict[str, Any]:
