@@ -183,6 +183,38 @@ def test_shares_taken_over_have_the_cost_that_is_stated_until_a_part_of_them_is_
     assert cents(account.close(5, AAA="10.6")) == ["954.00"]
 
 
+def test_a_day_that_was_traded_in_before_the_take_over_is_open_until_it_is_over(
+    account: Account,
+) -> None:
+    """10 were bought at 10 and sold at 11 before. 10 more at 12 cost 12 for the day, and as part of
+    the day's lot 220 / 20 = 11 from the next morning on."""
+    account.adjust(1, 0, "0")
+    account.trade(1, 10, "12")
+    first = account.close(1, AAA="12")
+    assert (first.costs, first.is_open) == ((Decimal("120"),), True)
+    assert account.close(2, AAA="11").is_open
+    assert cents(account.close(3, AAA="11")) == ["110.00"]
+
+
+def test_a_first_close_that_is_late_states_the_morning_after(account: Account) -> None:
+    account.adjust(1, 0, "0")
+    account.trade(1, 10, "12")
+    assert account.close(1, AAA="11").is_open
+    account.close(2, AAA="11")
+    third = account.close(3, AAA="11.5")
+    assert cents(third) == ["110.00"]
+    assert third.matching(Decimal(10), Decimal("11.5")) is None
+
+
+def test_what_was_traded_before_the_take_over_says_nothing_of_the_next_day(
+    account: Account,
+) -> None:
+    account.adjust(1, 0, "0")
+    assert account.close_all(1) == {}
+    account.trade(2, 10, "12")
+    assert cents(account.close(2, AAA="12")) == ["120.00"]
+
+
 def test_shares_that_are_all_of_known_days_again_are_known_at_once(account: Account) -> None:
     account.adjust(1, 10, "10")
     account.close(1, AAA="10")

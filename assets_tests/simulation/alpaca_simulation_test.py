@@ -35,6 +35,13 @@ def test_a_session_survives_faults_and_kills(first: int) -> None:
     assert halted["closed"] >= 20
 
 
+def test_an_account_that_was_traded_in_on_the_day_it_is_taken_over_is_survived(
+    tmp_path: Path,
+) -> None:
+    """The seed's DDD was bought and sold by hand before the first run."""
+    assert not survive(tmp_path, 18646, is_short=True).reason
+
+
 def test_whole_days_with_hand_trades_and_missed_runs_are_survived() -> None:
     outcomes, halted = run_seeds(FIRST_SEED, WHOLE_SEEDS)
     assert outcomes["killed"] >= WHOLE_SEEDS

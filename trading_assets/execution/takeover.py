@@ -9,13 +9,15 @@ the account before that moment is in the statement and is never booked again.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
 from trading_assets.brokers.base import Broker
 from trading_assets.errors import BrokerUnknownError, ConfigurationError
 from trading_assets.execution.book import Book
 from trading_assets.execution.guard import hidden
+from trading_assets.ledger.broker_costs import trading_day
+from trading_assets.model.account import Execution
 from trading_assets.model.cash_events import Adjustment, CashFlow, CashFlowKind
 from trading_assets.model.events import AnyEvent, NewEvent
 from trading_assets.model.money import ZERO, money
@@ -25,20 +27,23 @@ SOURCE = "broker"
 LATELY = dt.timedelta(days=30)
 """How far back it is looked for what moved the account last."""
 TAKEN_OVER = "held when the account was taken over"
+TRADED_BEFORE = "traded on the day the account was taken over, before that, and not held"
 
 
 def take_over(
     book: Book, broker: Broker, session: dt.date, now: Callable[[], dt.datetime], currency: str
 ) -> None:
     """Record, in an empty book, the account's cash and positions as what it begins with, dated by
-    what moved the account last, correlated by the account's number.
+    what moved the account last, correlated by the account's number. Where the broker's method for
+    average costs is known, what was traded in the session and is not held is recorded as 0 shares.
 
     Raises BrokerUnknownError where the account moves while it is read, or a position's cost is not
     known; ConfigurationError where there is nothing, or money of another currency.
     """
     lately = now() - LATELY
     # By the broker's clock, not ours: a fill between the two would be booked twice, or never.
-    past = [fill.executed_at for fill in broker.fills_since(lately).require()]
+    fills = broker.fills_since(lately).require()
+    past = [fill.executed_at for fill in fills]
     past += [activity.occurred_at for activity in broker.cash_activities_since(lately).require()]
     latest = max(past, default=lately)
     account = broker.account().require()
@@ -65,6 +70,11 @@ def take_over(
         (f"{INITIAL_CASH}/{symbol}", _position(symbol, quantity, costs[symbol], currency))
         for symbol, quantity in sorted(positions.items())
     ]
+    if broker.capabilities.average_cost_method is not None:
+        events += [
+            (f"{INITIAL_CASH}/{symbol}", _position(symbol, ZERO, ZERO, currency))
+            for symbol in sorted(_traded(fills, session) - positions.keys())
+        ]
     book.record(
         [
             NewEvent(
@@ -90,6 +100,11 @@ def _flow(cash: Decimal, currency: str) -> AnyEvent:
     return CashFlow(kind=kind, amount=money(cash), currency=currency, reference=INITIAL_CASH)
 
 
+def _traded(fills: Iterable[Execution], session: dt.date) -> set[str]:
+    """What was traded since the trading day of `session` began."""
+    return {fill.symbol for fill in fills if trading_day(fill.executed_at) >= session}
+
+
 def _position(symbol: str, quantity: Decimal, cost: Decimal, currency: str) -> AnyEvent:
     return Adjustment(
         symbol=symbol,
@@ -97,5 +112,5 @@ def _position(symbol: str, quantity: Decimal, cost: Decimal, currency: str) -> A
         price=cost,
         cash=ZERO,
         currency=currency,
-        reason=TAKEN_OVER,
+        reason=TAKEN_OVER if quantity else TRADED_BEFORE,
     )

@@ -18,7 +18,8 @@ What it leaves open is not guessed:
   side, or those since. Both readings are followed until a statement tells them apart.
 - What shares consist of that did not come by an execution (taken over, adjusted, spun off). What
   they cost together is taken from the broker's next statement; if it may be restated next morning,
-  or once a sale has taken a part of them, it is unknown until the statement after that.
+  or once a sale has taken a part of them, it is unknown until the statement after that. So it is of
+  0 shares taken over: their day's lot has trades from before that.
 - What was not as it must be is a difference once, and the beginning of what comes after.
 """
 
@@ -127,7 +128,7 @@ class BrokerCosts:
             known = self._holdings.get(event.symbol, CostHolding())
             self._holdings[event.symbol] = replace(known, trades=(*known.trades, trade))
         elif isinstance(event, Adjustment):
-            if event.quantity:
+            if event.symbol:
                 self._adjust(session, event, ledger)
         elif isinstance(event, Split | StockDividend):
             self._split(session, event, ledger)
@@ -162,7 +163,8 @@ class BrokerCosts:
         return expected
 
     def _adjust(self, session: dt.date, event: Adjustment, ledger: Ledger) -> None:
-        """Shares that the book begins with have the cost that the broker stated."""
+        """Shares that the book begins with have the cost that the broker stated; 0 shares, where
+        the day's lot has trades that are not in the book."""
         is_first = event.symbol not in self._holdings
         cost = event.quantity * event.price if is_first else None
         self._holdings[event.symbol] = _whole(_held(ledger, event.symbol), cost, session)
