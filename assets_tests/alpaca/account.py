@@ -104,7 +104,8 @@ class BrokerAccount(ExecutingAccount):
     def book_cash(
         self, kind: str, amount: str, day: dt.date | None = None, **details: str | None
     ) -> Activity:
-        """Cash to (or from) the account as an activity: DIV, DIVNRA, FEE, CSD, CSW, JNLC, INT."""
+        """Cash to (or from) the account as an activity: DIV, DIVNRA, FEE, CSD, CSW, JNLC, INT,
+        CIL, MA."""
         with self.lock:
             at = self.clock.tick()
             activity = cash_activity(
@@ -134,6 +135,28 @@ class BrokerAccount(ExecutingAccount):
             self.holdings.split(symbol, Decimal(new_per_old))
             added = text(self.quantity(symbol) - before)
             self.book_cash("SPLIT", "0", day, symbol=symbol, qty=added)
+
+    def take_fraction(self, symbol: str) -> Decimal:
+        """Shares that are no whole share leave the account, for which it is paid later; the signed
+        shares that left."""
+        with self.lock:
+            fraction = self.quantity(symbol) % 1
+            if fraction:
+                self.holdings.remove(symbol, fraction)
+                self.book_cash("SPLIT", "0", symbol=symbol, qty=text(-fraction))
+            return fraction
+
+    def pay_in_lieu(self, symbol: str, amount: str) -> Activity:
+        """Cash for a fraction that was taken before."""
+        return self.book_cash("CIL", amount, symbol=symbol)
+
+    def take_over(self, symbol: str, price: str) -> None:
+        """Every share is taken out and paid for: an MA activity with both."""
+        with self.lock:
+            quantity = self.quantity(symbol)
+            amount = (quantity * Decimal(price)).quantize(Decimal("0.01"))
+            self.holdings.remove(symbol, quantity)
+            self.book_cash("MA", text(amount), symbol=symbol, qty=text(-quantity))
 
     def announce(self, kind: str, symbol: str, ex_date: dt.date, **fields: str) -> None:
         """Announces a dividend (cash=), a split (new_rate=, old_rate=) or a spinoff."""

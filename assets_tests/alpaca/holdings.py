@@ -74,6 +74,19 @@ class Holdings:
         position = self.positions.get(symbol)
         return Decimal(0) if position is None else position.quantity
 
+    def remove(self, symbol: str, quantity: Decimal) -> None:
+        """Takes signed shares out of a position and their part of its cost, of every trade alike:
+        which lots a fraction comes from is not documented."""
+        position = self.positions[symbol]
+        rest = (position.quantity - quantity) / position.quantity
+        position.cost *= rest
+        position.quantity -= quantity
+        self.traded[symbol] = [
+            (day, signed * rest, price) for day, signed, price in self.traded[symbol]
+        ]
+        if not position.quantity:
+            del self.positions[symbol]
+
     def split(self, symbol: str, new_per_old: Decimal) -> None:
         """Multiplies the shares and keeps the cost."""
         position = self.positions.get(symbol)

@@ -88,7 +88,7 @@ def _holdings_and_activities(account: BrokerAccount) -> list[str]:
         if activity.is_fill:
             sign = 1 if activity.row["side"] == "buy" else -1
             shares[str(activity.row["symbol"])] += sign * quantity
-        elif activity.type == "SPLIT":
+        elif activity.type in ("SPLIT", "MA"):
             shares[str(activity.row["symbol"])] += quantity
     broken = [
         f"position of {symbol} is {account.quantity(symbol)}, its activities add up to {total}"

@@ -290,17 +290,43 @@ def test_cash_activities_have_their_kinds_and_signs(
     }
 
 
-def test_cash_of_a_corporate_action_is_none_and_of_an_unknown_kind_unknown(
+def test_a_returned_deposit_is_a_deposit_though_it_is_called_a_withdrawal(
     alpaca: AlpacaStandIn, broker: AlpacaBroker
 ) -> None:
-    alpaca.account.book_cash("MA", "100")
+    """The broker's words: CSD includes returned withdrawals, CSW returned deposits."""
+    alpaca.account.book_cash("CSW", "20")
+    alpaca.account.book_cash("CSD", "-30")
+    found = broker.cash_activities_since(ALWAYS).require()
+    assert {(each.kind, each.amount) for each in found} == {
+        (CashActivityKind.DEPOSIT, Decimal(20)),
+        (CashActivityKind.WITHDRAWAL, Decimal(-30)),
+    }
+
+
+def test_cash_in_lieu_names_its_instrument(alpaca: AlpacaStandIn, broker: AlpacaBroker) -> None:
+    alpaca.account.book_cash("CIL", "35.00", symbol="AAPL")
+    (found,) = broker.cash_activities_since(ALWAYS).require()
+    assert (found.kind, found.symbol, found.amount, found.broker_type) == (
+        CashActivityKind.CASH_IN_LIEU,
+        "AAPL",
+        Decimal(35),
+        "",
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "symbol"),
+    [("MA", "AAPL"), ("REO", "AAPL"), ("NEWTYPE", None), ("DIV", None), ("CIL", None)],
+)
+def test_cash_that_is_booked_from_elsewhere_or_of_no_known_kind_is_told_by_its_name(
+    alpaca: AlpacaStandIn, broker: AlpacaBroker, kind: str, symbol: str | None
+) -> None:
+    alpaca.account.book_cash(kind, "0", symbol=symbol)
     assert broker.cash_activities_since(ALWAYS).require() == ()
-    alpaca.account.book_cash("NEWTYPE", "0")
-    assert broker.cash_activities_since(ALWAYS).require() == ()
-    alpaca.account.book_cash("NEWTYPE", "3")
-    answer = broker.cash_activities_since(ALWAYS)
-    assert isinstance(answer, Unknown)
-    assert "NEWTYPE moved 3" in answer.reason
+    alpaca.account.book_cash(kind, "3", symbol=symbol)
+    (found,) = broker.cash_activities_since(ALWAYS).require()
+    assert (found.kind, found.broker_type) == (CashActivityKind.NOT_BOOKED, kind)
+    assert (found.symbol, found.amount) == (symbol or "", Decimal(3))
 
 
 def test_a_blocked_account_says_so(alpaca: AlpacaStandIn, broker: AlpacaBroker) -> None:

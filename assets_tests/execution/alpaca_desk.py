@@ -14,6 +14,7 @@ from trading_assets.calendar import TradingCalendar
 from trading_assets.event_log.store import open_event_log
 from trading_assets.execution.book import Book
 from trading_assets.execution.session import SessionOutcome, SessionRunner, Surroundings
+from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.settings import SessionSettings
 
 MONDAY, TUESDAY, WEDNESDAY = dt.date(2024, 6, 3), dt.date(2024, 6, 4), dt.date(2024, 6, 5)
@@ -43,6 +44,7 @@ class AlpacaDesk:
         *,
         closes: Mapping[str, str] | None = None,
         session: dt.date = MONDAY,
+        actions: tuple[CorporateAction, ...] = (),
     ) -> SessionOutcome:
         """One run of a session, now by the stand-in's clock; there are no closes unless given."""
         log = open_event_log(self.folder, self.settings.id)
@@ -57,6 +59,7 @@ class AlpacaDesk:
         broker = opened(self.alpaca)
         runner = SessionRunner(self.settings, CALENDAR, self.book, broker, surroundings)
         try:
-            return runner.run(session_inputs(session, weights, prices, closes or {}))
+            inputs = session_inputs(session, weights, prices, closes or {}, actions=actions)
+            return runner.run(inputs)
         finally:
             log.close()

@@ -20,7 +20,7 @@ from trading_assets.ledger.broker_costs import (
 from trading_assets.ledger.fold import Ledger
 from trading_assets.model.account import AverageCostMethod
 from trading_assets.model.cash_events import Adjustment
-from trading_assets.model.corporate_actions import SpinOff, Split, SymbolChange
+from trading_assets.model.corporate_actions import CashInLieu, SpinOff, Split, SymbolChange
 from trading_assets.model.events import AnyEvent, BrokerStatement, SessionClosed
 from trading_assets.model.order import Side
 from trading_assets.model.order_events import Fill
@@ -280,6 +280,25 @@ def test_what_a_spin_off_makes_of_costs_is_not_known(account: Account) -> None:
     account.record(2, spin_off)
     found = account.close_all(2, AAA="10", CHILD="0")
     assert all(cost.is_open and not cost.costs for cost in found.values())
+
+
+def test_from_which_lot_a_fraction_was_paid_out_is_not_known(account: Account) -> None:
+    """10.5 at 12 of two days, of which half a share is paid for: what the 10 cost is as stated."""
+    account.trade(1, 5, "10")
+    account.close(1, AAA="10")
+    account.trade(2, "5.5", "13.8181818")
+    account.close(2, AAA="12")
+    paid = CashInLieu(
+        symbol="AAA",
+        quantity=Decimal("0.5"),
+        amount=Decimal("6.00"),
+        currency="USD",
+        reference="1",
+    )
+    account.record(3, paid)
+    assert account.close(3, AAA="12.1").is_open
+    assert account.close(4, AAA="12.1").is_open
+    assert cents(account.close(5, AAA="12.1")) == ["121.00"]
 
 
 def test_a_cost_that_is_not_stated_changes_nothing_of_what_is_known(account: Account) -> None:

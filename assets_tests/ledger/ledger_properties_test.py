@@ -50,6 +50,7 @@ from trading_assets.model.cash_events import (
     TaxWithheld,
 )
 from trading_assets.model.corporate_actions import (
+    CashInLieu,
     CashMerger,
     Delisting,
     Dividend,
@@ -378,6 +379,23 @@ class BooksUnderAnyFacts(RuleBasedStateMachine):
         assert abs(booked - self.sums.shares[symbol]) <= NANO * max(1, len(lots)), symbol
         self.sums.shares[symbol] = booked
         self.sums.at_open[symbol] = booked
+
+    @precondition(before_trading)
+    @rule(data=st.data(), amount=MONEY, is_gone=st.booleans())
+    def paid_in_lieu(self, data: st.DataObject, amount: Decimal, is_gone: bool) -> None:
+        symbol = data.draw(st.sampled_from(self.sums.held() or ["AA"]))
+        held = self.sums.shares[symbol]
+        quantity = ZERO if is_gone else held - held.to_integral_value(rounding=ROUND_DOWN)
+        signed = -amount if held < 0 else amount
+        currency = self.sums.currencies[symbol]
+        self.tell(
+            CashInLieu(
+                symbol=symbol, quantity=quantity, amount=signed, currency=currency, reference="r"
+            )
+        )
+        self.sums.cash[currency] += signed
+        self.sums.shares[symbol] -= quantity
+        self.adopt_last_digit(symbol)
 
     @precondition(before_trading)
     @rule(

@@ -22,6 +22,7 @@ from trading_assets.model.cash_events import (
     TaxWithheld,
 )
 from trading_assets.model.corporate_actions import (
+    CashInLieu,
     CashMerger,
     Delisting,
     Dividend,
@@ -244,6 +245,9 @@ FACTS: dict[str, Maker] = {
     rf"payment (?P<symbol>{SYMBOL}) {AMOUNT} ex (?P<ex_date>{DATE})": _payment,
     rf"split (?P<symbol>{SYMBOL}) {RATIO}{IN_LIEU}": _split(Split),
     rf"stock dividend (?P<symbol>{SYMBOL}) {RATIO}{IN_LIEU}": _split(StockDividend),
+    rf"paid {AMOUNT} in lieu of (?P<quantity>{NUMBER}) (?P<symbol>{SYMBOL})": _plain(
+        CashInLieu, reference="r"
+    ),
     rf"spin-off (?P<new_symbol>{SYMBOL}) {RATIO} of (?P<symbol>{SYMBOL}) "
     rf"basis (?P<basis>{NUMBER}){IN_LIEU}": _spin_off,
     rf"rename (?P<symbol>{SYMBOL}) to (?P<new_symbol>{SYMBOL})": _effective(SymbolChange),

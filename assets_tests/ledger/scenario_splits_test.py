@@ -340,6 +340,81 @@ def test_a_short_owes_a_stock_dividend() -> None:
     """)
 
 
+class TestCashInLieuThatTheBrokerTells:
+    """It sells the fraction that is left, for exactly what was paid and when it was."""
+
+    def test_the_fraction_goes_when_it_is_paid(self) -> None:
+        """5 at 3:2 are 7.5 for 480: half a share cost 32 and brings 35."""
+        check("""
+            2024-01-08 deposit 1000.00 USD
+            2024-01-08 buy 5 SPY @ 96.00 as a
+            2024-01-10 split SPY 3:2
+            2024-01-12 paid 35.00 USD in lieu of 0.5 SPY
+            ---
+            SPY 7 cost 448.00
+              lot a 7 cost 448.00 opened 2024-01-08
+            cash USD 555.00
+            realized SPY 3.00
+            round trip a: long 0.5 SPY 2024-01-08 @ 64.00 to 2024-01-12 @ 70.00 pnl 3.00 \
+return 0.09375 days 4
+        """)
+
+    def test_the_cash_is_what_was_paid_though_no_price_gives_it(self) -> None:
+        """A third of a share cost 10.00 and brings 10.01."""
+        check("""
+            2024-01-08 deposit 100.00 USD
+            2024-01-08 buy 4 SPY @ 10.00 as a
+            2024-01-10 split SPY 1:3
+            2024-01-12 paid 10.01 USD in lieu of 0.333333333 SPY
+            ---
+            SPY 1 cost 30.00
+              lot a 1 cost 30.00 opened 2024-01-08
+            cash USD 70.01
+            realized SPY 0.01
+        """)
+
+    def test_a_short_pays_for_its_fraction(self) -> None:
+        """-2.5 for 60 received: the half had brought 12 and is bought for 8."""
+        check("""
+            2024-01-08 deposit 100.00 USD
+            2024-01-08 sell 20 USO @ 3.00 as a
+            2024-01-10 split USO 1:8
+            2024-01-10 paid -8.00 USD in lieu of -0.5 USO
+            ---
+            USO -2 cost -48.00
+              lot a -2 cost -48.00 opened 2024-01-08
+            cash USD 152.00
+            realized USO 4.00
+        """)
+
+    def test_what_is_paid_for_shares_that_are_gone_is_a_gain(self) -> None:
+        check("""
+            2024-01-08 deposit 100.00 USD
+            2024-01-12 paid 8.00 USD in lieu of 0 USO
+            2024-01-15 paid -3.00 USD in lieu of 0 USO
+            ---
+            cash USD 105.00
+            realized USO 5.00
+        """)
+
+    @pytest.mark.parametrize(
+        "paid",
+        ["5.00 USD in lieu of 7 SPY", "5.00 USD in lieu of -1 SPY", "-5.00 USD in lieu of 1 SPY"],
+        ids=["more than held", "of a short", "of the wrong sign"],
+    )
+    def test_what_cannot_be_is_refused(self, paid: str) -> None:
+        check(f"""
+            2024-01-08 deposit 100.00 USD
+            2024-01-08 buy 5 SPY @ 10.00 as a
+            2024-01-12 paid {paid}
+              refused: SPY, 5
+            ---
+            SPY 5 cost 50.00
+              lot a 5 cost 50.00 opened 2024-01-08
+            cash USD 50.00
+        """)
+
+
 @pytest.mark.parametrize("ratio", ["0:1", "4:0", "-4:1"])
 @pytest.mark.parametrize("action", ["split", "stock dividend"])
 def test_a_ratio_that_is_none_is_refused(action: str, ratio: str) -> None:

@@ -20,6 +20,7 @@ from trading_assets.model.cash_events import (
     TaxWithheld,
 )
 from trading_assets.model.corporate_actions import (
+    CashInLieu,
     CashMerger,
     Dividend,
     DividendPayment,
@@ -65,6 +66,9 @@ def openings(draw: st.DrawFn, account: Account) -> list[AnyEvent]:
             new_shares=new,
             old_shares=old,
             cash_in_lieu_price=price,
+        ),
+        CashInLieu(
+            symbol=symbol, quantity=Decimal(0), amount=amount, currency="USD", reference="c"
         ),
         CashMerger(symbol=symbol, effective_date=session, price=amount),
         Interest(amount=draw(MONEY), currency="USD", reference="i"),

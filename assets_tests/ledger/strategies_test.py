@@ -23,6 +23,7 @@ from trading_assets.model.cash_events import (
 )
 from trading_assets.model.cash_events import TaxWithheld as Tax
 from trading_assets.model.corporate_actions import (
+    CashInLieu,
     CashMerger,
     Delisting,
     Dividend,
@@ -345,6 +346,17 @@ def test_cash_in_lieu_is_paid_to_each_for_the_part_of_its_shares_that_went() -> 
     # One share remains; 0.666666666 x 30 = 20.00
     assert account.shares_of("SPY") == amounts("a 0.6, b 0.4")
     assert account.cash == amounts("a 4712, b 4808")
+
+
+def test_cash_in_lieu_that_the_broker_tells_is_paid_to_each_for_its_part() -> None:
+    account = holding("3", "2")
+    account.tell(
+        CashInLieu(symbol="SPY", quantity=Decimal("0.5"), amount=Decimal(30), currency="USD",
+                   reference="c"),
+    )  # fmt: skip
+    account.close({"SPY": "60"})
+    assert account.shares_of("SPY") == amounts("a 2.7, b 1.8")
+    assert account.cash == amounts("a 4718, b 4812")
 
 
 def test_a_split_of_what_strategies_hold_against_each_other() -> None:

@@ -80,6 +80,7 @@ class AlpacaBroker:
             lookup_delay_seconds=lookup_delay_seconds,
             order_rules=ALPACA,
             average_cost_method=AverageCostMethod.COMPRESSED_FIFO,
+            tells_cash_in_lieu=True,
         )
 
     def __repr__(self) -> str:

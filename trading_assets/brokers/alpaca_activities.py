@@ -1,9 +1,10 @@
 """What moved an Alpaca account, from its activities: executions, and cash without a trade.
 
 Fills are rows of type FILL and name their order by Alpaca's id alone. Everything else that moved
-cash is listed in `CASH_KINDS` with what it is here; types that are part of a corporate action, or
-that move shares and no cash, are listed as None. A type that is in neither and moved cash makes
-the answer unknown: a movement that is left out would be a difference that nobody can explain.
+cash is listed in `CASH_KINDS` with what it is here. What is not listed, or lacks what its kind
+needs, is told as NOT_BOOKED: it is a difference between book and account, which stops trading until
+a person has accepted it, and nothing but that person knows what it was. So is what a corporate
+action paid: the book has it from the action itself.
 """
 
 from __future__ import annotations
@@ -25,10 +26,12 @@ PAGE_SIZE = 100
 _DIVIDEND, _TAX = CashActivityKind.DIVIDEND, CashActivityKind.TAX
 _FEE, _INTEREST = CashActivityKind.FEE, CashActivityKind.INTEREST
 _DEPOSIT, _WITHDRAWAL = CashActivityKind.DEPOSIT, CashActivityKind.WITHDRAWAL
+_IN_LIEU, _NOT_BOOKED = CashActivityKind.CASH_IN_LIEU, CashActivityKind.NOT_BOOKED
 
-CASH_KINDS: dict[str, CashActivityKind | None] = {
+CASH_KINDS: dict[str, CashActivityKind] = {
+    # Whichever way the cash went: a returned deposit is a CSW above 0.
     "CSD": _DEPOSIT,
-    "CSW": _WITHDRAWAL,
+    "CSW": _DEPOSIT,
     "TRANS": _DEPOSIT,
     "JNL": _DEPOSIT,
     "JNLC": _DEPOSIT,
@@ -53,19 +56,9 @@ CASH_KINDS: dict[str, CashActivityKind | None] = {
     "DIVFEE": _FEE,
     "PTC": _FEE,
     "PTR": _FEE,
-    # Shares, or the cash that a corporate action pays for them.
-    "ACATS": None,
-    "CIL": None,
-    "FOPT": None,
-    "JNLS": None,
-    "MA": None,
-    "NC": None,
-    "REORG": None,
-    "SPIN": None,
-    "SPLIT": None,
-    "VOF": None,
+    "CIL": _IN_LIEU,
 }
-_BOTH_WAYS = frozenset({"TRANS", "JNL", "JNLC", "ACATC"})
+_OF_AN_INSTRUMENT = frozenset({_DIVIDEND, _IN_LIEU})
 
 
 class ActivityRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,24 +122,17 @@ def cash_activities(
     """Cash that moved without a trade later than `since`, oldest first, each once.
 
     What was canceled is left out, as is what moved no cash. Alpaca does not say which ex-date a
-    dividend is of.
+    dividend is of, nor how many shares cash in lieu is for.
     """
     found: dict[str, CashActivity] = {}
     for row in rows:
         if row.activity_type == FILL or row.status == "canceled" or not row.net_amount:
             continue
-        if row.activity_type not in CASH_KINDS:
-            return Unknown(
-                f"activity {row.id} of type {row.activity_type} moved {row.net_amount}, and it is "
-                "not known what that is. Look at it in the account."
-            )
-        kind = CASH_KINDS[row.activity_type]
-        if kind is None:
-            continue
-        if row.activity_type in _BOTH_WAYS and row.net_amount < 0:
+        kind = CASH_KINDS.get(row.activity_type, _NOT_BOOKED)
+        if kind is _DEPOSIT and row.net_amount < 0:
             kind = _WITHDRAWAL
-        if kind is _DIVIDEND and not row.symbol:
-            return Unknown(f"activity {row.id} is a dividend of no instrument")
+        if kind in _OF_AN_INSTRUMENT and not row.symbol:
+            kind = _NOT_BOOKED
         moment = _moment(row)
         if moment is None:
             return Unknown(f"activity {row.id} lacks its time")
@@ -157,6 +143,7 @@ def cash_activities(
             currency=row.currency or CURRENCY,
             occurred_at=moment,
             symbol=row.symbol or "",
+            broker_type=row.activity_type if kind is _NOT_BOOKED else "",
         )
         if found.setdefault(row.id, activity) != activity:
             return Unknown(f"activity {row.id} was reported twice, and differently")

@@ -58,6 +58,7 @@ class BrokerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     `order_rules`: what orders it accepts.
     `missed_executions`: why some may never be told, and what helps; empty where all are.
     `average_cost_method`: how it keeps average costs, None where that is not documented.
+    `tells_cash_in_lieu`: what it paid for fractions is a cash activity, and is booked from that.
     """
 
     is_real: bool
@@ -67,6 +68,7 @@ class BrokerCapabilities(msgspec.Struct, frozen=True, kw_only=True):
     order_rules: BrokerRules = PERMISSIVE
     missed_executions: str = ""
     average_cost_method: AverageCostMethod | None = None
+    tells_cash_in_lieu: bool = False
 
     @property
     def answers_may_wait(self) -> bool:
@@ -130,8 +132,9 @@ class Broker(Protocol):
 
     def cash_activities_since(self, moment: dt.datetime) -> Answer[tuple[CashActivity, ...]]:
         """Cash that moved without an execution later than `moment` (aware), oldest first: dividends
-        paid, interest, fees, taxes, deposits and withdrawals. Not what a corporate action pays for
-        the shares that it takes."""
+        paid, interest, fees, taxes, deposits and withdrawals, and cash in lieu of fractions where
+        the broker tells it. What else a corporate action pays, or nobody knows the name of, is not
+        told or is NOT_BOOKED."""
         ...
 
     def traits(self, symbols: Iterable[str]) -> Answer[dict[str, InstrumentTraits]]:

@@ -65,6 +65,7 @@ PRODUCERS = {
     "borrow_fee": "broker",
     "currency_conversion": "broker",
     "dividend_payment": "broker",
+    "cash_in_lieu": "broker",
     "dividend": "corporate_actions",
     "split": "corporate_actions",
     "stock_dividend": "corporate_actions",

@@ -2,18 +2,23 @@
 
 The broker's activity id is the key and the reference of what is booked. Which of a dividend's two
 sources is income is for the ledger to say (`AccountingPolicy.dividend_source`).
+
+Cash in lieu is for the fraction of a share that the book still holds and the broker does not. What
+is NOT_BOOKED remains a difference between book and account, and is named where that is told.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.book import Book, counting_records
+from trading_assets.execution.closing import booked_executions, statement_as_of
 from trading_assets.execution.takeover import taken_over_at
 from trading_assets.model.account import CashActivity, CashActivityKind
 from trading_assets.model.cash_events import (
@@ -25,14 +30,17 @@ from trading_assets.model.cash_events import (
     Interest,
     TaxWithheld,
 )
-from trading_assets.model.corporate_actions import DividendPayment
+from trading_assets.model.corporate_actions import CashInLieu, DividendPayment
 from trading_assets.model.events import AnyEvent, NewEvent
+from trading_assets.model.money import ONE, ZERO, plain
 
 SOURCE = "broker"
+_NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 LATE_SESSIONS = 10
 """How many sessions late a broker may report an activity, and it is still booked."""
 _BOOKED_TYPES = (
     "dividend_payment",
+    "cash_in_lieu",
     "interest",
     "borrow_fee",
     "fee",
@@ -50,6 +58,8 @@ class CashActivityBooking:
         self._calendar = calendar
         self._known: set[str] = set()
         self._known_revision: int | None = None
+        self.not_booked: tuple[CashActivity, ...] = ()
+        """What was told last, has no event of its own and is of the session or the one before."""
 
     def book(self, broker: Broker, session: dt.date) -> None:
         """Record in `session` every activity that the book does not have.
@@ -67,12 +77,16 @@ class CashActivityBooking:
             begun = taken_over_at(self._book) or since
             since = max(since, begun) if place > LATE_SESSIONS else begun
         found = broker.cash_activities_since(since).require()
-        if not found:
+        lately = self._calendar.opens_at(sessions[max(place - 1, 0)])
+        unnamed = [one for one in found if one.kind is CashActivityKind.NOT_BOOKED]
+        self.not_booked = tuple(one for one in unnamed if one.occurred_at >= lately)
+        if len(found) == len(unnamed):
             return
         known = self._known_references()
+        fractions: dict[str, Decimal] | None = None
         events = []
         for activity in found:
-            if activity.activity_id in known:
+            if activity.activity_id in known or activity.kind is CashActivityKind.NOT_BOOKED:
                 continue
             following = sessions[place + 1] if place + 1 < len(sessions) else None
             is_later = following and activity.occurred_at >= self._calendar.opens_at(following)
@@ -85,13 +99,19 @@ class CashActivityBooking:
                     f"belong to {session}. Nothing was booked. Restore book and account from "
                     "backups of the same time."
                 )
+            if activity.kind is CashActivityKind.CASH_IN_LIEU:
+                if fractions is None:
+                    fractions = self._fractions(broker, session)
+                event: AnyEvent = paid_in_lieu(activity, fractions.pop(activity.symbol, ZERO))
+            else:
+                event = booked_as(activity, self._owed_ex_date(activity))
             events.append(
                 NewEvent(
                     key=activity.activity_id,
                     session=session,
                     occurred_at=activity.occurred_at,
                     source=SOURCE,
-                    event=booked_as(activity, self._owed_ex_date(activity)),
+                    event=event,
                 )
             )
         self._book.record(events)
@@ -105,6 +125,19 @@ class CashActivityBooking:
             self._known = {str(getattr(record.event, "reference", "")) for record in records}
             self._known_revision = revision
         return self._known
+
+    def _fractions(self, broker: Broker, session: dt.date) -> dict[str, Decimal]:
+        """By symbol the part of a share (signed as held) that the book holds and the broker does
+        not, as far as trades that are booked in the session go."""
+        since = max(self._calendar.opens_at(session), taken_over_at(self._book) or _NEVER)
+        booked = booked_executions(self._book, session)
+        stated = statement_as_of(broker, since, since, booked).positions
+        found = {}
+        for symbol, held in self._book.positions.items():
+            left = held - stated.get(symbol, ZERO)
+            if left and abs(left) < ONE and (left > 0) is (held > 0) and abs(left) <= abs(held):
+                found[symbol] = left
+        return found
 
     def _owed_ex_date(self, activity: CashActivity) -> dt.date:
         """Which dividend a payment settles where the broker does not say: the oldest owed."""
@@ -120,6 +153,36 @@ def booked_as(activity: CashActivity, owed_ex_date: dt.date) -> AnyEvent:
     BookContractError when it is booked.
     """
     return _EVENTS[activity.kind](activity, owed_ex_date)
+
+
+def paid_in_lieu(activity: CashActivity, fraction: Decimal) -> CashInLieu:
+    """What was paid for a `fraction` of a share, signed as held; where there is none, or it was
+    paid the other way (a correction), it is for no shares."""
+    is_for_it = (activity.amount > 0) is (fraction > 0)
+    return CashInLieu(
+        symbol=activity.symbol,
+        quantity=fraction if is_for_it else ZERO,
+        amount=activity.amount,
+        currency=activity.currency,
+        reference=activity.activity_id,
+    )
+
+
+def not_booked_notice(activities: tuple[CashActivity, ...]) -> str:
+    """What moved cash at the broker and is no event of the book, and what can be done; empty where
+    there is nothing."""
+    if not activities:
+        return ""
+    named = "; ".join(
+        f"{' '.join(filter(None, (one.broker_type, one.symbol)))} {plain(one.amount)} "
+        f"{one.currency} of {one.occurred_at:%Y-%m-%d %H:%M} UTC ({one.activity_id})"
+        for one in activities
+    )
+    return (
+        f" The account tells of cash that the book does not take from there: {named}. Add a "
+        "corporate action to the portfolio's file of them; what is none, look at in the account "
+        "and accept (`trading_assets book accept-break`)."
+    )
 
 
 def _dividend(activity: CashActivity, owed_ex_date: dt.date) -> AnyEvent:

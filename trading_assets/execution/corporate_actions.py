@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
-from trading_assets.errors import BrokerUnknownError
+from trading_assets.errors import BrokerUnknownError, ConfigurationError
 from trading_assets.execution.book import Book
 from trading_assets.execution.book_start import restatements_of
 from trading_assets.execution.closing import ended_as
@@ -60,13 +60,16 @@ def book_actions(
     """Book what takes effect at the open of `session`, once: of what is held since the last close,
     or has an order that may still trade. Orders that an action makes wrong are canceled before it.
 
-    Raises BrokerUnknownError where such an order cannot be canceled; nothing is booked then.
+    Raises BrokerUnknownError where such an order cannot be canceled, ConfigurationError where a
+    price is given for fractions and the broker tells what it paid; nothing is booked then.
     """
     if not actions:
         return
     outdated = _outdated_orders(book, session, actions)
     concerned = {*book.opening_positions, *(action.symbol for _, action in outdated.values())}
     due = concerning(actions, concerned)
+    if broker.capabilities.tells_cash_in_lieu:
+        _require_no_price(due)
     opens_at = calendar.opens_at(session)
     events: list[tuple[str, AnyEvent]] = [
         *((name, _ended(broker, order, action)) for name, (order, action) in outdated.items()),
@@ -78,6 +81,18 @@ def book_actions(
             for key, event in events
         ]
     )
+
+
+def _require_no_price(actions: Iterable[CorporateAction]) -> None:
+    """Paid for by the action and by the broker's activity, a fraction would be sold twice."""
+    for action in actions:
+        price = getattr(action, "cash_in_lieu_price", None)
+        if price is not None:
+            raise ConfigurationError(
+                f"{described(action)}: cash_in_lieu_price is {plain(price)}, and what this broker "
+                "pays for fractions is booked when it tells so. Leave the price empty in the file "
+                "of corporate actions (a simulated portfolio that needs it takes one of its own)."
+            )
 
 
 def recorded_actions(book: Book, session: dt.date) -> tuple[CorporateAction, ...]:

@@ -36,6 +36,7 @@ from msgspec.structs import replace
 from trading_assets.ledger.fold import Ledger
 from trading_assets.model.cash_events import Adjustment
 from trading_assets.model.corporate_actions import (
+    CashInLieu,
     SpinOff,
     Split,
     StockDividend,
@@ -136,6 +137,10 @@ class BrokerCosts:
             # Which part of the cost the broker moves, and when, is not documented.
             for symbol in (event.symbol, event.new_symbol):
                 self._holdings[symbol] = _whole(_held(ledger, symbol), None, session)
+        elif isinstance(event, CashInLieu) and event.quantity:
+            # From which lot a fraction was paid out is not documented.
+            held = _held(ledger, event.symbol)
+            self._holdings[event.symbol] = _whole(held, None, session)
         elif isinstance(event, SymbolChange) and event.symbol in self._holdings:
             self._holdings[event.new_symbol] = self._holdings.pop(event.symbol)
 

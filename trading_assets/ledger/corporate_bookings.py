@@ -3,6 +3,7 @@
 Each is booked on the shares held at the open of its session, before anything is traded in it. What
 only renames or divides shares moves cost between accounts and realizes nothing; cash in lieu of a
 fraction, a merger for cash and a delisting close lots as a sale (or a buy-back of a short) does.
+Cash in lieu that the broker tells of comes when it comes, also within a session.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from trading_assets.ledger.dividends import rename_claims
 from trading_assets.ledger.general_ledger import GeneralLedger, Holding, ShareMove
 from trading_assets.ledger.lots import add_lot, closing_method, scaled_lots, spun_off_lots
 from trading_assets.model.corporate_actions import (
+    CashInLieu,
     CashMerger,
     Delisting,
     SpinOff,
@@ -27,7 +29,7 @@ from trading_assets.model.corporate_actions import (
     SymbolChange,
 )
 from trading_assets.model.lot import Lot
-from trading_assets.model.money import PRICE_QUANTUM, ZERO, truncate_quantity
+from trading_assets.model.money import PRICE_QUANTUM, ZERO, money, truncate_quantity
 
 
 def book_split(ledger: GeneralLedger, session: dt.date, split: Split) -> None:
@@ -127,6 +129,33 @@ def book_delisting(ledger: GeneralLedger, session: dt.date, delisting: Delisting
 def book_cash_merger(ledger: GeneralLedger, session: dt.date, merger: CashMerger) -> None:
     """Every share is paid out; who is short pays."""
     _close_out(ledger, session, merger.symbol, merger.price, "merger for cash")
+
+
+def book_cash_in_lieu(ledger: GeneralLedger, session: dt.date, paid: CashInLieu) -> None:
+    """The fraction is sold for what was paid; all of it is a gain where the shares are gone."""
+    symbol, currency, quantity = paid.symbol, paid.currency, paid.quantity
+    what = f"cash in lieu of {quantity} {symbol}"
+    ledger.require_currency(symbol, currency, "cash in lieu")
+    held, amount = ledger.held(symbol), money(paid.amount)
+    if quantity:
+        is_closing = (quantity > 0) is (held > 0) and abs(quantity) <= abs(held)
+        if not is_closing or (amount and (amount > 0) is not (quantity > 0)):
+            raise LedgerError(
+                f"{what} for {amount}: {held} are held. A long position is paid for a part of it, "
+                "a short one pays. Record it for 0 shares where they are gone already."
+            )
+        _sell(ledger, session, ledger.holdings[symbol], quantity, amount / quantity)
+        return
+    in_base = ledger.in_base(amount, currency)
+    gain = Posting(Account.REALIZED_PNL, symbol, currency, -amount, -in_base)
+    ledger.settle([gain], currency, amount)
+    ledger.session_counter.add_other_cash(currency, amount)
+    counter = ledger.counter(symbol)
+    counter.realized += in_base
+    if in_base > 0:
+        counter.sold += in_base
+    else:
+        counter.bought -= in_base
 
 
 def _close_out(

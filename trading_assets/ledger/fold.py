@@ -37,6 +37,7 @@ from trading_assets.ledger.cash_bookings import (
     book_tax_withheld,
 )
 from trading_assets.ledger.corporate_bookings import (
+    book_cash_in_lieu,
     book_cash_merger,
     book_delisting,
     book_spin_off,
@@ -58,6 +59,7 @@ from trading_assets.model.cash_events import (
     TaxWithheld,
 )
 from trading_assets.model.corporate_actions import (
+    CashInLieu,
     CashMerger,
     Delisting,
     Dividend,
@@ -92,6 +94,7 @@ BOOKINGS: dict[type, Booking] = {
     SymbolChange: book_symbol_change,
     Delisting: book_delisting,
     CashMerger: book_cash_merger,
+    CashInLieu: book_cash_in_lieu,
 }
 """What books each kind of event; kinds that are not here move neither shares nor money."""
 

@@ -23,6 +23,7 @@ from trading_assets.model.cash_events import (
     TaxWithheld,
 )
 from trading_assets.model.corporate_actions import (
+    CashInLieu,
     CashMerger,
     Delisting,
     Dividend,
@@ -182,6 +183,16 @@ def end(state: StrategyState, action: Delisting | CashMerger, ledger: Ledger) ->
         state.pay(ledger.postings, currency, fair)
 
 
+def pay_in_lieu(state: StrategyState, paid: CashInLieu, ledger: Ledger) -> None:
+    """What a fraction brought, and the fraction itself, by what each holds."""
+    symbol = paid.symbol
+    held = state.holdings.get(symbol)
+    state.share(ledger.postings, state.sizes(symbol) or NOBODY)
+    if held:
+        total = ledger.positions.get(symbol, ZERO)
+        state.replace(symbol, apportioned(total, held, QUANTITY_QUANTUM))
+
+
 BOOKINGS: dict[type, Callable[[StrategyState, Any, Ledger], None]] = {
     Interest: leave,
     CurrencyConversion: leave,
@@ -197,5 +208,6 @@ BOOKINGS: dict[type, Callable[[StrategyState, Any, Ledger], None]] = {
     SymbolChange: rename,
     Delisting: end,
     CashMerger: end,
+    CashInLieu: pay_in_lieu,
 }
 """What each kind of event does to the books; trading and flows are in `strategies.py`."""

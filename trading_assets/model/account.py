@@ -129,6 +129,9 @@ class CashActivityKind(StrEnum):
     TAX = "tax"
     DEPOSIT = "deposit"
     WITHDRAWAL = "withdrawal"
+    CASH_IN_LIEU = "cash_in_lieu"
+    NOT_BOOKED = "not_booked"
+    """Part of a corporate action that the book takes from elsewhere, or nobody knows what."""
 
 
 class ChargeBasis(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +152,7 @@ class CashActivity(msgspec.Struct, frozen=True, kw_only=True):
     `amount` is signed money in `currency` (ISO 4217, never pence): positive where it came in.
     `symbol` is empty where it is for no instrument; `ex_date` says which dividend it is, None where
     the broker does not; `basis` is None where it does not say either. `occurred_at` is UTC.
+    `broker_type` is what the broker calls it, where it is not booked.
     """
 
     activity_id: str
@@ -159,3 +163,4 @@ class CashActivity(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str = ""
     ex_date: dt.date | None = None
     basis: ChargeBasis | None = None
+    broker_type: str = ""

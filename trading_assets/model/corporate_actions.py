@@ -53,6 +53,24 @@ class DividendPayment(Event, frozen=True, kw_only=True, tag="dividend_payment"):
     reference: Reference
 
 
+class CashInLieu(Event, frozen=True, kw_only=True, tag="cash_in_lieu"):
+    """The broker paid for a fraction of a share that a corporate action left."""
+
+    symbol: Symbol
+    quantity: Annotated[
+        Signed,
+        Meta(
+            description="Signed shares that the book still held and that it is paid for; 0 where "
+            "they are gone already."
+        ),
+    ]
+    amount: Annotated[
+        Signed, Meta(description="Money: positive where received, negative on a short.")
+    ]
+    currency: AmountCurrency
+    reference: Reference
+
+
 class Split(Event, frozen=True, kw_only=True, tag="split"):
     """`old_shares` become `new_shares`: 4 for 1 is (4, 1), a reverse split of 1 for 8 is (1, 8).
 
@@ -124,7 +142,8 @@ class CashMerger(Event, frozen=True, kw_only=True, tag="cash_merger"):
 
 
 CorporateAction = Dividend | Split | StockDividend | SpinOff | SymbolChange | Delisting | CashMerger
-"""What changes a holding without a trade; a DividendPayment is the cash of one of them."""
+"""What changes a holding without a trade; a DividendPayment is the cash of one of them, as is a
+CashInLieu where the broker tells what it paid."""
 
 
 def ex_date_of(action: CorporateAction) -> dt.date:

@@ -27,6 +27,7 @@ from trading_assets.model.cash_events import (
     TaxWithheld,
 )
 from trading_assets.model.corporate_actions import (
+    CashInLieu,
     CashMerger,
     Delisting,
     Dividend,
@@ -178,6 +179,7 @@ AnyEvent = (
     | Adjustment
     | Dividend
     | DividendPayment
+    | CashInLieu
     | Split
     | StockDividend
     | SpinOff
