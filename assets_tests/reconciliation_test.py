@@ -331,6 +331,7 @@ def test_weights_that_only_drift_are_a_match() -> None:
         (PlanReason.SHORT_EQUITY, "broker_rule"),
         (PlanReason.OPPOSITE_ORDER_OPEN, "broker_rule"),
         (PlanReason.BROKER_RULE, "broker_rule"),
+        (PlanReason.BUYING_POWER, "broker_rule"),
     ],
 )
 def test_an_order_dropped_by_the_plan_is_explained_by_its_cut(

@@ -40,6 +40,8 @@ class AccountState:
         self.multiplier = multiplier
         self.shorting_enabled = multiplier > 1
         self.trading_blocked = False
+        # What a market purchase takes of buying power above the ask, a fraction of it.
+        self.purchase_collar = Decimal(0)
         self.orders: dict[str, BrokerOrder] = {}
         self.by_client_id: dict[str, BrokerOrder] = {}
         self.activities: list[Activity] = []

@@ -258,8 +258,8 @@ def check_buying_power(account: AccountState, needed: Decimal, cost: Decimal) ->
 def reserve(account: AccountState, order: OrderAsk | BrokerOrder) -> Decimal:
     """USD of buying power that an opening order takes while it is open.
 
-    Buys at their limit (stop, or the ask where they have neither); short sales at the higher of
-    their limit and the ask + 3 %.
+    Buys at their limit (stop, or the ask and the account's collar where they have neither); short
+    sales at the higher of their limit and the ask + 3 %.
     """
     if order.notional is not None:
         return order.notional
@@ -268,7 +268,7 @@ def reserve(account: AccountState, order: OrderAsk | BrokerOrder) -> Decimal:
     ask = account.market.ask(order.symbol) or Decimal(0)
     own = order.limit_price if order.limit_price is not None else order.stop_price
     if order.side == "buy":
-        return shares * (ask if own is None else own)
+        return shares * (ask * (1 + account.purchase_collar) if own is None else own)
     return shares * max(own or Decimal(0), ask * Decimal("1.03"))
 
 

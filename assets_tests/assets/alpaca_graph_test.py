@@ -46,7 +46,7 @@ SETTINGS: dict[str, Any] = {
 
 @pytest.fixture
 def alpaca() -> Iterator[AlpacaStandIn]:
-    account = BrokerAccount(now=new_york("2024-06-03 09:00"))
+    account = BrokerAccount(now=new_york("2024-06-03 09:00"), multiplier=2)
     with running_alpaca(account, api_key=KEY, secret_key=SECRET) as running:
         for symbol, price in (("AAA", "50"), ("BBB", "100")):
             account.list_asset(symbol, price)
@@ -108,13 +108,12 @@ def test_a_day_at_a_paper_account(home: GraphHome, alpaca: AlpacaStandIn) -> Non
     (by_hand,) = [order for order in account.orders.values() if order.foreign]
     assert said["foreign_orders"] == (
         f"buy 3 BBB (limit, limit 20, day; order {by_hand.id}): no sale of BBB is planned while it "
-        "is open, what it costs is not spent."
+        "is open, buying power under it is not used."
     )
     assert home.checks("order_plan", "no_foreign_order_is_open") == {MONDAY: False}
-    # 1,000 and 500 were planned; the order by hand lays claim to 60 of the 100,000. 1,000 x 50 and
-    # 499 x 100 are 99,900 of the 99,940 that are left.
+    # The order by hand lays claim to 60 of the 200,000 of buying power; cash is for 1,000 and 500.
     assert account.quantity("AAA") == 1000
-    assert account.quantity("BBB") == 499
+    assert account.quantity("BBB") == 500
 
     account.advance_to("2024-06-03 16:20")
     for symbol, close in (("AAA", "52"), ("BBB", "99")):
@@ -125,16 +124,16 @@ def test_a_day_at_a_paper_account(home: GraphHome, alpaca: AlpacaStandIn) -> Non
     assert home.materialized("pnl_daily") == [MONDAY]
     # The order by hand was for the day, and is over.
     assert home.checks("order_plan", "no_foreign_order_is_open") == {MONDAY: True}
-    # 1,000 of AAA at 52, 499 of BBB at 99, and 100 of cash: 52,000 of 101,501, by the statement.
+    # 1,000 of AAA at 52, 500 of BBB at 99: 52,000 of 101,500, by the statement.
     exported = home.places.exports / PORTFOLIO / "20240603" / "recon_final_20240603.csv"
     with exported.open() as file:
         told = {
             row["symbol"]: (row["account_qty"], row["account_weight"]) for row in DictReader(file)
         }
-    assert told["AAA"] == ("1000", "0.5123102235")
+    assert told["AAA"] == ("1000", "0.5123152709")
     result_of_day = Lake(home.places.lake, PORTFOLIO).read("pnl_daily", dt.date(2024, 6, 3))
     assert result_of_day is not None
-    assert result_of_day["closing_equity"].to_pylist() == [Decimal(101501)]
+    assert result_of_day["closing_equity"].to_pylist() == [Decimal(101500)]
     slippage = Lake(home.places.lake, PORTFOLIO).read("slippage", dt.date(2024, 6, 3))
     assert slippage is not None
     # The stand-in's last prices are of 09:00; at 09:30 they are no market any more.

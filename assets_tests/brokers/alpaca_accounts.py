@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from pydantic import SecretStr
 
 from assets_tests.alpaca.server import AlpacaStandIn
 from trading_assets.alpaca_api.client import AlpacaAccess, AlpacaApi
 from trading_assets.brokers.alpaca import AlpacaBroker
+from trading_assets.market_data.alpaca import AlpacaMarketData
 
 
 def access(alpaca: AlpacaStandIn, **keys: str) -> AlpacaAccess:
@@ -30,6 +33,14 @@ def api(
     )
 
 
-def opened(alpaca: AlpacaStandIn, timeout_seconds: float = 5.0) -> AlpacaBroker:
-    """The stand-in's account."""
-    return AlpacaBroker(api(alpaca, timeout_seconds=timeout_seconds), lookup_delay_seconds=0.0)
+def opened(
+    alpaca: AlpacaStandIn, timeout_seconds: float = 5.0, *, quotes: bool = False
+) -> AlpacaBroker:
+    """The stand-in's account; it shows no market unless asked to."""
+    interface = api(alpaca, timeout_seconds=timeout_seconds)
+    feed = AlpacaMarketData(interface, "iex", _never).quotes if quotes else None
+    return AlpacaBroker(interface, lookup_delay_seconds=0.0, quotes=feed)
+
+
+def _never(session: dt.date) -> dt.datetime:
+    raise AssertionError(f"the close of {session} is of no use to a quote")

@@ -25,10 +25,14 @@ CALENDAR = TradingCalendar(SessionSettings.model_validate(SESSIONS))
 class AlpacaDesk:
     """The portfolio in `folder`; `changes` are top-level keys of its file.
 
-    `clock_error` is how far this machine's clock is ahead of the exchange's.
+    `clock_error` is how far this machine's clock is ahead of the exchange's. With `quotes` it sees
+    the market before it sends.
     """
 
-    def __init__(self, folder: Path, alpaca: AlpacaStandIn, **changes: Any) -> None:
+    def __init__(
+        self, folder: Path, alpaca: AlpacaStandIn, *, quotes: bool = False, **changes: Any
+    ) -> None:
+        self.quotes = quotes
         self.folder = folder
         self.alpaca = alpaca
         usual = {"mode": "paper", "sessions": SESSIONS, "execution": {"wait_seconds": 0}}
@@ -56,7 +60,7 @@ class AlpacaDesk:
             sleep=lambda _seconds: None,
             wait=lambda _seconds: None,
         )
-        broker = opened(self.alpaca)
+        broker = opened(self.alpaca, quotes=self.quotes)
         runner = SessionRunner(self.settings, CALENDAR, self.book, broker, surroundings)
         try:
             inputs = session_inputs(session, weights, prices, closes or {}, actions=actions)

@@ -27,6 +27,10 @@ def test_the_batch_is_the_session_and_the_start_of_the_digest() -> None:
     assert PLAN.batch_id == f"20250303-{PLAN.digest[:8]}"
 
 
+def test_a_plan_that_knows_of_no_buying_power_is_named_as_before_there_was_any() -> None:
+    assert PLAN.digest == "73542fde64e17dec"
+
+
 def test_every_order_that_is_sent_has_its_own_id() -> None:
     """The flip of AAA sells twice: the legs differ, so must the ids."""
     ids = [order.client_order_id for order in PLAN.real_orders]

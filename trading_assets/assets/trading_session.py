@@ -408,6 +408,9 @@ class SessionWork:
             "orders_real": len(plan.real_orders),
             "equity": plain(plan.equity),
             "scale": plain(plan.scale),
+            "buying_power": "none stated"
+            if plan.buying_power is None
+            else plain(plan.buying_power),
             "refusals": "; ".join(f"{r.code}: {r.message}" for r in plan.refusals) or "none",
         }
 

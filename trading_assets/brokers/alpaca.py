@@ -120,6 +120,8 @@ class AlpacaBroker:
                 cash=row.cash,
                 equity=row.equity,
                 buying_power=row.buying_power,
+                multiplier=row.multiplier,
+                may_short=row.shorting_enabled,
                 restriction=restriction,
             )
         )
@@ -412,6 +414,8 @@ class _AccountRow(msgspec.Struct, frozen=True):
     cash: Decimal
     equity: Decimal
     buying_power: Decimal
+    multiplier: Decimal | None = None
+    shorting_enabled: bool = True
     account_blocked: bool = False
     trading_blocked: bool = False
     trade_suspended_by_user: bool = False

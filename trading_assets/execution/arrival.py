@@ -47,6 +47,16 @@ def arrivals(
     return {name: arrival_price(found.value.get(name), moment) for name in names}
 
 
+def highest_asks(found: Mapping[str, Arrival]) -> dict[str, Decimal]:
+    """The most that a share may be offered at by symbol, where the market is known: its price and
+    half of the widest spread."""
+    return {
+        symbol: arrival.price * (1 + WIDEST_SPREAD / 2)
+        for symbol, arrival in found.items()
+        if isinstance(arrival, ArrivalPrice)
+    }
+
+
 def arrival_price(quote: MarketQuote | None, now: dt.datetime) -> Arrival:
     """What counts of a quote as the market at `now` (aware), by the rules of the module."""
     if quote is None:

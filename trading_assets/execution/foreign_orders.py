@@ -3,8 +3,8 @@ another program.
 
 They are nobody's mistake, and what they do is booked when they trade. Until then they stand in the
 way: where a broker takes one side at a time, of their symbol nothing is traded on the other side;
-shares under them cannot be sold twice; what they cost is not spent. The planner keeps to that
-(`portfolio/limits.py`), and whoever looks is told of each.
+shares under them cannot be sold twice; buying power that they take is not used. The planner keeps
+to that (`portfolio/limits.py`), and whoever looks is told of each.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def foreign_order_notice(order: BrokerOrder, *, one_side_only: bool) -> str:
     if order.filled_quantity:
         terms.append(f"{plain(order.filled_quantity)} filled")
     buys = asked.side is Side.BUY
-    stops = ["what it costs is not spent"] if buys else ["shares under it are not sold again"]
+    stops = (
+        ["buying power under it is not used"] if buys else ["shares under it are not sold again"]
+    )
     if one_side_only:
         other = "sale" if buys else "purchase"
         stops.insert(0, f"no {other} of {asked.symbol} is planned while it is open")

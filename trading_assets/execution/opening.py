@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BrokerUnknownError
+from trading_assets.execution.arrival import Arrival, highest_asks
 from trading_assets.execution.book import Book
 from trading_assets.model.account import Execution
 from trading_assets.model.instrument import PriceSnapshot
@@ -20,7 +21,9 @@ from trading_assets.model.order import Side
 from trading_assets.model.plan import OrderPlan
 from trading_assets.model.result import Gap
 from trading_assets.model.target import TargetPortfolio
+from trading_assets.portfolio.buying_power import PowerNow
 from trading_assets.portfolio.limits import session_over_refusal
+from trading_assets.portfolio.order_rules import AccountTraits
 from trading_assets.portfolio.planning import PlanInputs
 from trading_assets.portfolio.rebalance_dates import is_rebalance
 from trading_assets.reconciliation import unexplained_gaps
@@ -82,8 +85,8 @@ def was_decided(book: Book, name: str) -> bool:
 def at_broker(
     inputs: PlanInputs, broker: Broker, symbols: Collection[str], *, is_over: bool
 ) -> PlanInputs:
-    """The planner's view with what a real broker accepts and has open; a plan for a session that
-    `is_over` is refused, for nothing of it will be sent."""
+    """The planner's view with what a real broker accepts, grants the account and has open; a plan
+    for a session that `is_over` is refused, for nothing of it will be sent."""
     open_sides: dict[str, frozenset[Side]] = {}
     held_shares: dict[str, Decimal] = {}
     for order in broker.open_orders().require():
@@ -97,10 +100,38 @@ def at_broker(
         inputs,
         order_rules=broker.capabilities.order_rules,
         traits=broker.traits(symbols).require(),
+        account=_account_traits(broker),
         open_sides=open_sides,
         held_shares=held_shares,
         refusals=(session_over_refusal(inputs.targets.session),) if is_over else (),
     )
+
+
+def _account_traits(broker: Broker) -> AccountTraits:
+    """What the broker grants the account now; asked only where its rules say how orders count."""
+    if broker.capabilities.order_rules.buying_power is None:
+        return AccountTraits()
+    stated = broker.account().require()
+    return AccountTraits(
+        buying_power=stated.buying_power,
+        multiplier=stated.multiplier,
+        may_short=stated.may_short,
+    )
+
+
+def means_now(
+    cash: Decimal, broker: Broker, market: Mapping[str, Arrival]
+) -> tuple[Decimal, PowerNow | None]:
+    """What opening orders may use now: `cash` of the book (money), and the buying power by a real
+    broker's rules; where those are not known, cash without what orders of somebody else have laid
+    claim to."""
+    if not broker.capabilities.is_real:
+        return cash, None
+    power = broker.account().require().buying_power
+    rules = broker.capabilities.order_rules.buying_power
+    if power is None or rules is None:
+        return (cash if power is None else min(cash, power)), None
+    return cash, PowerNow(buying_power=power, rules=rules, asks=highest_asks(market))
 
 
 def moved_since(plan: OrderPlan, book: Book, *, with_cash: bool = True) -> str:

@@ -33,8 +33,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -42,7 +41,7 @@ from trading_assets.brokers.base import Broker
 from trading_assets.brokers.simulated import SimulatedBroker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import SubmissionRefusedError
-from trading_assets.execution.arrival import arrivals
+from trading_assets.execution.arrival import Arrival, arrivals
 from trading_assets.execution.book import Book
 from trading_assets.execution.cash_activities import CashActivityBooking, not_booked_notice
 from trading_assets.execution.closing import closing_marks, ending_of
@@ -58,6 +57,7 @@ from trading_assets.execution.market import Market, SimulatedMarket, Stage
 from trading_assets.execution.opening import (
     at_broker,
     discard_name,
+    means_now,
     moved_since,
     plan_inputs,
     restore_both,
@@ -430,13 +430,13 @@ class SessionRunner:
         self._authorize(session)
         is_real = self.settings.mode.is_real
         known = [order for order in self.book.orders(session) if order.leg == leg]
+        symbols = [order.request.symbol for order in known if order.status in UNSENT]
+        symbols += [] if known else [order.symbol for order in wanted]
+        market = arrivals(self.broker, symbols if is_real else [], self.surroundings.now)
         intents = [
             OrderIntended(request=request, batch_id=plan.batch_id, leg=leg, plan_price=order.price)
-            for order, request in ([] if known else self._requests(wanted, leg))
+            for order, request in ([] if known else self._requests(wanted, leg, market))
         ]
-        leaving = [order.request for order in known if order.status in UNSENT]
-        leaving += [intent.request for intent in intents]
-        symbols = [request.symbol for request in leaving] if is_real else []
         submitter = Submitter(
             self.broker,
             session,
@@ -446,7 +446,7 @@ class SessionRunner:
             halted=self.surroundings.halted,
             learn=self._learn,
             rate_refusal=self._rate_refusal,
-            arrivals=arrivals(self.broker, symbols, self.surroundings.now),
+            arrivals=market,
         )
         if not known:
             submitter.intend(intents)
@@ -455,28 +455,23 @@ class SessionRunner:
         submitter.submit(orders, fresh)
 
     def _requests(
-        self, wanted: list[PlannedOrder], leg: int
+        self, wanted: list[PlannedOrder], leg: int, market: Mapping[str, Arrival]
     ) -> list[tuple[PlannedOrder, OrderRequest]]:
         if leg == OPENING_LEG:
+            cash, power = means_now(self.book.cash, self.broker, market)
             wanted = affordable_openings(
                 wanted,
                 self.book.positions,
-                self._spendable_cash(),
+                cash,
                 self.settings.commission,
                 self.settings.planning,
                 max(
                     self.settings.planning.min_order_notional,
                     self.broker.capabilities.order_rules.minimum_value,
                 ),
+                power,
             )
         return [(order, order_request(order)) for order in wanted]
-
-    def _spendable_cash(self) -> Decimal:
-        """The book's cash, without what orders of somebody else have laid claim to."""
-        if not self.settings.mode.is_real:
-            return self.book.cash
-        power = self.broker.account().require().buying_power
-        return self.book.cash if power is None else min(self.book.cash, power)
 
     def _authorize(self, session: dt.date) -> None:
         moment = self.surroundings.now()

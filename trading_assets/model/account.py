@@ -42,8 +42,9 @@ Answer = Known[T] | Unknown
 class AccountStatement(msgspec.Struct, frozen=True, kw_only=True):
     """Account figures as the broker states them, in `currency`; `cash` may be negative.
 
-    `equity` and `buying_power` are None where the broker does not state them; `restriction` says
-    why the account may not trade, empty where it may.
+    `equity`, `buying_power` and `multiplier` (how many times equity that is made of) are None where
+    the broker does not state them; `restriction` says why the account may not trade, empty where it
+    may.
     """
 
     account_number: str
@@ -51,6 +52,8 @@ class AccountStatement(msgspec.Struct, frozen=True, kw_only=True):
     cash: Decimal
     equity: Decimal | None = None
     buying_power: Decimal | None = None
+    multiplier: Decimal | None = None
+    may_short: bool = True
     restriction: str = ""
 
 

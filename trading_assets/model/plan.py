@@ -21,6 +21,7 @@ class PlanReason(StrEnum):
     MIN_ORDER_NOTIONAL = "MIN_ORDER_NOTIONAL"
     NO_TRADE_BAND = "NO_TRADE_BAND"
     CASH_OVERFLOW = "CASH_OVERFLOW"
+    BUYING_POWER = "BUYING_POWER"
     MAX_ORDER_SHARES = "MAX_ORDER_SHARES"
     MAX_ORDER_NOTIONAL = "MAX_ORDER_NOTIONAL"
     PRICE_DEVIATION = "PRICE_DEVIATION"
@@ -170,6 +171,13 @@ class OrderPlan(msgspec.Struct, frozen=True, kw_only=True):
         tuple[PlanRefusal, ...],
         Meta(description="Limits that refuse the plan as a whole; none where it may be sent."),
     ] = ()
+    buying_power: Annotated[
+        PlanDecimal | None,
+        Meta(
+            description="Buying power that the broker stated before the plan, money; null where "
+            "orders are not held to one."
+        ),
+    ] = None
     digest: Annotated[str, Meta(description="Names the content: the same plan has the same.")] = ""
     batch_id: Annotated[str, Meta(description="Names the set of orders made from it.")] = ""
 

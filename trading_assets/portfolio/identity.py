@@ -34,6 +34,9 @@ def identified(plan: OrderPlan, portfolio_id: str, revision: int) -> OrderPlan:
     orders = tuple(msgspec.structs.replace(order, client_order_id="") for order in plan.orders)
     bare = msgspec.structs.replace(plan, orders=orders, digest="", batch_id="")
     content = msgspec.to_builtins(bare, builtin_types=(Decimal, dt.date))
+    if plan.buying_power is None:
+        # Plans that know of none are named as they were before there was any.
+        del content["buying_power"]
     text = json.dumps(
         {"portfolio_id": portfolio_id, "revision": revision, "plan": content},
         sort_keys=True,

@@ -34,6 +34,7 @@ class RefusalCode(StrEnum):
     NO_EQUITY = "NO_EQUITY"
     SHORT_NOT_ALLOWED = "SHORT_NOT_ALLOWED"
     CASH_BUFFER = "CASH_BUFFER"
+    BUYING_POWER = "BUYING_POWER"
     MAX_TOTAL_NOTIONAL = "MAX_TOTAL_NOTIONAL"
     SESSION_OVER = "SESSION_OVER"
 
@@ -42,7 +43,8 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
     """What one order is judged by.
 
     `minimum`, `band_value` (the no-trade band) and `equity` are money; `broker` is what the broker
-    accepts, `open_sides` and `held_shares` what is open there by symbol.
+    accepts, `open_sides` and `held_shares` what is open there by symbol, `may_short` whether it
+    lets the account sell short.
     """
 
     minimum: Decimal
@@ -52,6 +54,7 @@ class OrderRules(msgspec.Struct, frozen=True, kw_only=True):
     broker: BrokerRules = PERMISSIVE
     open_sides: Mapping[str, frozenset[Side]] = {}
     held_shares: Mapping[str, Decimal] = {}
+    may_short: bool = True
 
 
 def apply_order_rules(drafts: Sequence[DraftOrder], rules: OrderRules) -> tuple[DraftOrder, ...]:
@@ -142,6 +145,7 @@ def _acceptable(draft: DraftOrder, rules: OrderRules) -> DraftOrder:
         traits=instrument.traits,
         open_sides=rules.open_sides.get(symbol, frozenset()),
         held_shares=rules.held_shares.get(symbol, ZERO),
+        may_short=rules.may_short,
     )
     request = OrderRequest(
         client_order_id="",
@@ -245,6 +249,17 @@ def cash_refusal(cash_after: Decimal, buffer: Decimal) -> PlanRefusal:
         "adjust_for_overflow is off",
         actual=plain(money(cash_after)),
         limit=plain(money(buffer)),
+    )
+
+
+def buying_power_refusal(needed: Decimal, available: Decimal) -> PlanRefusal:
+    """Refusal of a plan whose opening orders need more than the buying power (both money)."""
+    return PlanRefusal(
+        code=RefusalCode.BUYING_POWER,
+        message="the opening orders need more than the account's buying power, and "
+        "adjust_for_overflow is off",
+        actual=plain(money(needed)),
+        limit=plain(money(available)),
     )
 
 

@@ -14,11 +14,17 @@ from trading_assets.model.order import Side
 from trading_assets.model.plan import PlanReason, PlanRefusal
 from trading_assets.model.policies import CommissionPolicy, LimitPolicy, PlanningPolicy
 from trading_assets.model.target import TargetPortfolio
-from trading_assets.portfolio.order_rules import PERMISSIVE, BrokerRules, InstrumentTraits
+from trading_assets.portfolio.order_rules import (
+    PERMISSIVE,
+    AccountTraits,
+    BrokerRules,
+    InstrumentTraits,
+)
 from trading_assets.portfolio.sizing import Instrument
 from trading_assets.risk.policies import RiskLimits
 
 _ANY_TRAITS = InstrumentTraits()
+_ANY_ACCOUNT = AccountTraits()
 
 
 class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +34,8 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     prices. `revision` counts the book's restatements. `asset_ids` names the asset id of held
     symbols that have no target; a symbol that is absent is its own asset id. `rebalances` False
     makes it a session between two rebalances: orders are considered and none is sent.
-    `order_rules` is what the broker accepts, `traits` what it says of single symbols, `open_sides`
+    `order_rules` is what the broker accepts, `traits` what it says of single symbols, `account`
+    what it says of the account before any order of the plan is sent, `open_sides`
     the sides of orders that are open there already, `held_shares` how many shares of a position
     (positive) those of them hold that would reduce it. With `refusals` the plan is refused for
     those, whatever else is in it. `risk` are limits on what the book may become,
@@ -50,6 +57,7 @@ class PlanInputs(msgspec.Struct, frozen=True, kw_only=True):
     rebalances: bool = True
     order_rules: BrokerRules = PERMISSIVE
     traits: Mapping[str, InstrumentTraits] = {}
+    account: AccountTraits = _ANY_ACCOUNT
     open_sides: Mapping[str, frozenset[Side]] = {}
     held_shares: Mapping[str, Decimal] = {}
     refusals: tuple[PlanRefusal, ...] = ()

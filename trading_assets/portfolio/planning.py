@@ -22,7 +22,8 @@ collateral: it pays for buying that short back, at plan prices, and for nothing 
 needs no other cash and a long/short book is not levered by its short side.
 
 Order of the rules for one order: unusable price, rounding, no-trade band, minimum, price
-deviation, clips, minimum again, flip; then for all: cash, minimum, refusals of the plan.
+deviation, clips, minimum again, flip; then for all: cash, buying power, minimum, refusals of the
+plan.
 """
 
 from __future__ import annotations
@@ -199,6 +200,7 @@ def _finished(book: OpeningBook, sized: Rebalance, refusals: tuple[PlanRefusal, 
         signal_asof=inputs.targets.asof,
         equity=book.equity,
         cash=inputs.cash,
+        buying_power=inputs.account.buying_power,
         scale=sized.scale,
         expected_fees=ZERO if refusals else sized.fees,
         orders=tuple(_planned_order(draft, inputs) for draft in sorted(drafts, key=_sending_order)),
@@ -220,6 +222,7 @@ def _without_orders(
         signal_asof=inputs.targets.asof,
         equity=equity,
         cash=inputs.cash,
+        buying_power=inputs.account.buying_power,
         scale=ONE,
         expected_fees=ZERO,
         orders=(),

@@ -11,6 +11,7 @@ from trading_assets.model.money import ONE, ZERO, notional, plain
 from trading_assets.model.order import Side
 from trading_assets.model.plan import PlanReason, PlanRefusal
 from trading_assets.model.policies import CommissionPolicy
+from trading_assets.portfolio.buying_power import within_buying_power
 from trading_assets.portfolio.exposure_limits import within_exposure_limits
 from trading_assets.portfolio.fees import commission, cost_of_buying
 from trading_assets.portfolio.limits import (
@@ -62,6 +63,7 @@ def rebalance(book: OpeningBook, net_equity: Decimal) -> Rebalance:
         broker=inputs.order_rules,
         open_sides=inputs.open_sides,
         held_shares=inputs.held_shares,
+        may_short=inputs.account.may_short,
     )
     drafts: list[DraftOrder] = []
     for instrument in book.instruments:
@@ -91,7 +93,7 @@ def _within_cash_and_risk(
     """
     risk = book.inputs.risk
     while True:
-        sized = _within_cash(book, net_equity, drafts)
+        sized = _within_means(book, net_equity, drafts)
         if risk is None:
             return sized
         limited = within_exposure_limits(book, net_equity, sized.drafts, risk)
@@ -103,6 +105,24 @@ def _within_cash_and_risk(
             else draft.dropped(after.cuts[-1].reason, after.cuts[-1].detail)
             for draft, before, after in zip(drafts, sized.drafts, limited, strict=True)
         ]
+
+
+def _within_means(
+    book: OpeningBook, net_equity: Decimal, drafts: Sequence[DraftOrder]
+) -> Rebalance:
+    """Orders that fit the cash there is, then the buying power that the broker grants."""
+    paid = _within_cash(book, net_equity, drafts)
+    granted, refusal = within_buying_power(book, paid.drafts)
+    if refusal is None and all(
+        after is before for before, after in zip(paid.drafts, granted, strict=True)
+    ):
+        return paid
+    return msgspec.structs.replace(
+        paid,
+        drafts=granted,
+        fees=_fees((draft for draft in granted if draft.quantity > 0), book.inputs.commission),
+        refusal=paid.refusal or refusal,
+    )
 
 
 def _within_cash(book: OpeningBook, net_equity: Decimal, drafts: Sequence[DraftOrder]) -> Rebalance:

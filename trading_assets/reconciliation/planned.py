@@ -20,6 +20,7 @@ CAUSE_OF_CUT = {
     PlanReason.MIN_ORDER_NOTIONAL: GapCause.MINIMUM_NOTIONAL,
     PlanReason.NO_TRADE_BAND: GapCause.NO_TRADE_BAND,
     PlanReason.CASH_OVERFLOW: GapCause.CASH_OVERFLOW,
+    PlanReason.BUYING_POWER: GapCause.BROKER_RULE,
     PlanReason.MAX_ORDER_SHARES: GapCause.CLIPPED_BY_LIMIT,
     PlanReason.MAX_ORDER_NOTIONAL: GapCause.CLIPPED_BY_LIMIT,
     PlanReason.PRICE_DEVIATION: GapCause.CLIPPED_BY_LIMIT,
@@ -125,7 +126,8 @@ def _after_planning(
 def _left_out(
     plan: OrderPlan, order: PlannedOrder, states: Mapping[str, OrderState]
 ) -> list[Shortfall]:
-    """Opening orders only: the flip's closing leg is not filled, or there was no cash left."""
+    """Opening orders only: the flip's closing leg is not filled, or nothing was left to pay them
+    from."""
     if order.leg != 2:
         return []
     for closing in plan.orders:
@@ -137,16 +139,20 @@ def _left_out(
     if order.side is Side.BUY:
         detail = "no cash was left for it when it was to be sent"
         return [Shortfall(GapCause.CASH_OVERFLOW, order.quantity, detail)]
-    return []
+    detail = "no buying power was left for it when it was to be sent"
+    return [Shortfall(GapCause.BROKER_RULE, order.quantity, detail)]
 
 
 def _cut_at_sending(order: PlannedOrder, state: OrderState) -> list[Shortfall]:
-    """Purchases may be cut to the cash that the sales really brought in; nothing else may be."""
+    """What opens may be cut to what there is to pay for it: purchases to the cash that the sales
+    really brought in, all to the buying power; nothing else may be."""
     cut = order.quantity - state.request.quantity
-    if cut <= 0 or order.leg != 2 or order.side is not Side.BUY:
+    if cut <= 0 or order.leg != 2:
         return []
-    detail = f"sent for {plain(state.request.quantity)} shares, the cash that was there"
-    return [Shortfall(GapCause.CASH_OVERFLOW, cut, detail)]
+    sent = f"sent for {plain(state.request.quantity)} shares"
+    if order.side is Side.BUY:
+        return [Shortfall(GapCause.CASH_OVERFLOW, cut, f"{sent}, the cash that was there")]
+    return [Shortfall(GapCause.BROKER_RULE, cut, f"{sent}, the buying power that was there")]
 
 
 def _unfilled(state: OrderState) -> list[Shortfall]:
