@@ -479,6 +479,47 @@ def test_a_flip_whose_closing_leg_fell_short_was_rightly_not_opened() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("current", "target", "wanted", "by_hand"),
+    [("0", "-50", "-50", "5"), ("0", "50", "50", "-5"), ("-10", "-50", "-40", "12")],
+    ids=["short", "long", "a short that is there"],
+)
+def test_what_somebody_turned_to_the_other_side_is_rightly_not_opened(
+    current: str, target: str, wanted: str, by_hand: str
+) -> None:
+    """A sale that opens a short is left out while the symbol is held, whoever bought it, and also
+    where it was sold again since."""
+    opening = [fill(current, "100")] if Decimal(current) else []
+    report = reconcile(
+        told(
+            plan([order(wanted)], [line(current, target, "0.5")]),
+            [fill(by_hand, "100"), fill(str(-Decimal(by_hand)), "101")],
+            {"SPY": "100"},
+            opening=opening,
+        )
+    )
+    assert parts(report, "planned_vs_filled") == {"not_sent": Decimal(wanted)}
+    (gap,) = [one for one in report.gaps if one.view == "planned_vs_filled"]
+    assert gap.detail == f"{by_hand} traded outside the plan: it was held on the other side"
+
+
+@pytest.mark.parametrize(("current", "by_hand"), [("0", "-5"), ("-10", "5"), ("5", "5")], ids=str)
+def test_an_opening_that_no_trade_by_hand_stood_against_is_not_explained_by_it(
+    current: str, by_hand: str
+) -> None:
+    """It was on the same side, too little to turn what was held, or known to the plan already."""
+    opening = [fill("-10", "100")] if current == "-10" else []
+    report = reconcile(
+        told(
+            plan([order("-40")], [line(current, "-40", "-0.4")]),
+            [fill(by_hand, "100")],
+            {"SPY": "100"},
+            opening=opening,
+        )
+    )
+    assert "not_sent" not in parts(report, "planned_vs_filled")
+
+
 def test_a_foreign_trade_is_named_in_weights_and_continuity() -> None:
     report = reconcile(told(plan((), ()), [fill("7", "100", symbol="GME")], {"GME": "100"}))
     assert parts(report, "book_continuity", "GME") == {"foreign_trade": Decimal(7)}

@@ -42,6 +42,11 @@ def test_an_account_that_was_traded_in_on_the_day_it_is_taken_over_is_survived(
     assert not survive(tmp_path, 18646, is_short=True).reason
 
 
+def test_a_short_that_a_purchase_by_hand_stands_against_is_survived(tmp_path: Path) -> None:
+    """The seed's BBB was bought by hand between the plan and the opening leg."""
+    assert not survive(tmp_path, 34394, is_short=True).reason
+
+
 def test_whole_days_with_hand_trades_and_missed_runs_are_survived() -> None:
     outcomes, halted = run_seeds(FIRST_SEED, WHOLE_SEEDS)
     assert outcomes["killed"] >= WHOLE_SEEDS

@@ -7,11 +7,13 @@ from decimal import Decimal
 
 import msgspec
 
+from trading_assets.ledger.history import ClosedSession
 from trading_assets.ledger.orders import OrderState
 from trading_assets.model.money import ZERO, notional, plain
 from trading_assets.model.order import OrderStatus, Side
 from trading_assets.model.plan import OrderPlan, PlannedOrder, PlanReason
 from trading_assets.model.result import Gap, GapCause
+from trading_assets.reconciliation.continuity import OutsideMoves
 
 PLANNED_VS_FILLED = "planned_vs_filled"
 
@@ -56,13 +58,18 @@ class Shortfall(msgspec.Struct, frozen=True):
 
 
 def planned_vs_filled(
-    plan: OrderPlan, states: Mapping[str, OrderState], *, sent: bool
+    plan: OrderPlan,
+    states: Mapping[str, OrderState],
+    turned: Mapping[tuple[str, Side], Decimal],
+    *,
+    sent: bool,
 ) -> tuple[Gap, ...]:
     """Gaps of every planned order, in the plan's order; empty when all was filled.
 
-    `states` are the session's orders by client order id, `sent` is False where the portfolio
-    sends nothing (dry). For each order Σ quantity = planned - filled in signed shares, and
-    Σ amount = the same at the plan price, each end rounded to the cent once.
+    `states` are the session's orders by client order id, `turned` the signed shares that somebody
+    else traded against an order of a symbol and side (`turned_by_others`); `sent` is False where
+    the portfolio sends nothing (dry). For each order Σ quantity = planned - filled in signed
+    shares, and Σ amount = the same at the plan price, each end rounded to the cent once.
     """
     gaps: list[Gap] = []
     for order in plan.orders:
@@ -71,7 +78,8 @@ def planned_vs_filled(
             Shortfall(CAUSE_OF_CUT[cut.reason], cut.quantity, f"{cut.reason.value}: {cut.detail}")
             for cut in order.cuts
         ]
-        known += _after_planning(plan, order, state, states, sent=sent)
+        left_out = _left_out(plan, order, states, turned)
+        known += _after_planning(plan, order, state, left_out, sent=sent)
         gaps += _gaps(order, state, known)
     return tuple(gaps)
 
@@ -106,7 +114,7 @@ def _after_planning(
     plan: OrderPlan,
     order: PlannedOrder,
     state: OrderState | None,
-    states: Mapping[str, OrderState],
+    left_out: list[Shortfall],
     *,
     sent: bool,
 ) -> list[Shortfall]:
@@ -119,15 +127,39 @@ def _after_planning(
     if order.quantity == 0:
         return []
     if state is None:
-        return _left_out(plan, order, states)
+        return left_out
     return _cut_at_sending(order, state) + _unfilled(state)
 
 
+def turned_by_others(
+    session: ClosedSession, outside: Mapping[str, OutsideMoves]
+) -> dict[tuple[str, Side], Decimal]:
+    """Signed shares that were traded `outside` the plan after it was made, by symbol and the side
+    of an order that they stood against: more of them than the plan found on that side."""
+    traded = {symbol: moves.trades for symbol, moves in outside.items() if moves.trades}
+    if not traded:
+        return {}
+    found = {line.symbol: line.current_quantity for line in session.planned.plan.lines}
+    turned: dict[tuple[str, Side], Decimal] = {}
+    for symbol, trades in traded.items():
+        held = found.get(symbol, ZERO)
+        known = held - session.opening_positions.get(symbol, ZERO)
+        for side in Side:
+            against = [-side.sign * one for one in trades if one * side.sign < 0]
+            moved = sum(against, ZERO) - max(-side.sign * known, ZERO)
+            if moved > max(side.sign * held, ZERO):
+                turned[symbol, side] = -side.sign * moved
+    return turned
+
+
 def _left_out(
-    plan: OrderPlan, order: PlannedOrder, states: Mapping[str, OrderState]
+    plan: OrderPlan,
+    order: PlannedOrder,
+    states: Mapping[str, OrderState],
+    turned: Mapping[tuple[str, Side], Decimal],
 ) -> list[Shortfall]:
-    """Opening orders only: the flip's closing leg is not filled, or nothing was left to pay them
-    from."""
+    """Opening orders only: the flip's closing leg is not filled, somebody's trade brought the
+    symbol to the other side, or nothing was left to pay them from."""
     if order.leg != 2:
         return []
     for closing in plan.orders:
@@ -136,6 +168,10 @@ def _left_out(
             if state is None or state.filled_quantity < closing.planned_quantity:
                 detail = "the closing order of the flip was not filled"
                 return [Shortfall(GapCause.NOT_SENT, order.quantity, detail)]
+    against = turned.get((order.symbol, order.side))
+    if against is not None:
+        detail = f"{plain(against)} traded outside the plan: it was held on the other side"
+        return [Shortfall(GapCause.NOT_SENT, order.quantity, detail)]
     if order.side is Side.BUY:
         detail = "no cash was left for it when it was to be sent"
         return [Shortfall(GapCause.CASH_OVERFLOW, order.quantity, detail)]

@@ -18,7 +18,7 @@ from trading_assets.model.result import (
 from trading_assets.reconciliation.account import account_weights, final_vs_account
 from trading_assets.reconciliation.average_cost import compare_average_costs
 from trading_assets.reconciliation.continuity import OutsideMoves, book_continuity, outside_moves
-from trading_assets.reconciliation.planned import planned_vs_filled
+from trading_assets.reconciliation.planned import planned_vs_filled, turned_by_others
 from trading_assets.reconciliation.statement import compare_statement
 from trading_assets.reconciliation.weights import (
     Equities,
@@ -55,8 +55,9 @@ def _compared(session: ClosedSession, sent: bool) -> _Compared:
     plan = session.planned.plan
     states = {order.client_order_id: order for order in session.orders}
     plan_ids = {order.client_order_id for order in plan.orders if order.client_order_id}
-    planned = planned_vs_filled(plan, states, sent=sent)
     outside = outside_moves(session, plan_ids)
+    turned = turned_by_others(session, outside)
+    planned = planned_vs_filled(plan, states, turned, sent=sent)
     holdings = _holdings(session, planned, outside)
     equities = Equities(
         planned=plan.equity, closing=session.closed.equity, fees=session.activity.fees
