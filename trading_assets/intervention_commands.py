@@ -57,13 +57,11 @@ def discard_plan_command(portfolio: str, reason: str) -> None:
 @contextmanager
 def _opened(portfolio: str, reason: str) -> Iterator[tuple[Intervention, Book, Broker]]:
     # Imported here: Dagster takes a second, and other commands do not need it.
-    from trading_assets.resources import BookResource, BrokerResource
+    from trading_assets.resources import BookResource, broker_resource
 
     places = directories()
     settings = open_portfolio(places, portfolio)
-    brokers = BrokerResource(
-        folder=str(places.simulated_brokers), halt_switch=str(places.halt_switch)
-    )
+    brokers = broker_resource(places)
     asked = Intervention(
         settings=settings,
         calendar=TradingCalendar(settings.sessions),

@@ -46,9 +46,10 @@ ANNOUNCED_DAYS = 14
 """How many days back announcements are looked at: no open session lies longer ago."""
 
 
-def alpaca_api(settings: PortfolioSettings) -> AlpacaApi:
+def alpaca_api(settings: PortfolioSettings, requests_folder: Path | None = None) -> AlpacaApi:
     """Alpaca's interface for a portfolio, with the keys that are in the environment; the paper
-    account's unless the mode is live."""
+    account's unless the mode is live. Requests are counted in `requests_folder`, with those of
+    others who use the same keys."""
     given = alpaca_environment()
     limits = settings.alpaca or AlpacaBrokerSettings()
     access = AlpacaAccess(
@@ -59,7 +60,12 @@ def alpaca_api(settings: PortfolioSettings) -> AlpacaApi:
         stream_url=given.stream_url,
         data_url=given.data_url,
     )
-    return AlpacaApi(access, limits.requests_per_minute, limits.timeout_seconds)
+    return AlpacaApi(
+        access,
+        limits.requests_per_minute,
+        limits.timeout_seconds,
+        requests_folder=requests_folder,
+    )
 
 
 def alpaca_market_data(
@@ -82,9 +88,10 @@ def open_prices(
     calendar: TradingCalendar,
     bars: Path | None = None,
     snapshots: Path | None = None,
+    requests: Path | None = None,
 ) -> PriceSource:
     """The price source with its corporate actions; `bars` is where bars may be kept, `snapshots`
-    where prices that cannot be had again are.
+    where prices that cannot be had again are, `requests` where those to Alpaca are counted.
 
     Raises InputError for a file that cannot be used, ConfigurationError where keys are missing,
     PricesUnknownError where announcements cannot be had or do not say enough.
@@ -94,7 +101,7 @@ def open_prices(
         return open_file_prices(settings, calendar.history)
     if isinstance(prices, YahooPrices):
         return yahoo_prices(settings, prices, calendar, snapshots, dt.datetime.now(dt.UTC))
-    api = alpaca_api(settings)
+    api = alpaca_api(settings, requests)
     symbols = sorted(_signal_symbols(settings))
     data = alpaca_market_data(api, settings, calendar)
     if settings.corporate_actions is not None:

@@ -15,6 +15,7 @@ import dagster as dg
 import filelock
 from dagster_duckdb import DuckDBResource
 
+from trading_assets.alpaca_api.client import API_REQUESTS
 from trading_assets.atomic_file import replace_file
 from trading_assets.brokers.alpaca import AlpacaBroker
 from trading_assets.brokers.ibkr import IbkrBroker
@@ -42,11 +43,12 @@ SUBMITTER_WAIT_SECONDS = 30.0
 
 class MarketDataResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """Prices of a portfolio, from the source that its settings name; `bars_folder` is where bars
-    that were fetched are kept, `snapshots_folder` prices that cannot be had again, nowhere when
-    empty."""
+    that were fetched are kept, `snapshots_folder` prices that cannot be had again, and
+    `requests_folder` where requests to Alpaca are counted, nowhere when empty."""
 
     bars_folder: str = ""
     snapshots_folder: str = ""
+    requests_folder: str = ""
 
     def open(self, settings: PortfolioSettings, calendar: TradingCalendar) -> PriceSource:
         """The price source with its corporate actions. Files are read once a process for as long
@@ -55,8 +57,9 @@ class MarketDataResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             return open_prices(
                 settings,
                 calendar,
-                Path(self.bars_folder) if self.bars_folder else None,
-                Path(self.snapshots_folder) if self.snapshots_folder else None,
+                _folder(self.bars_folder),
+                _folder(self.snapshots_folder),
+                _folder(self.requests_folder),
             )
         actions = settings.corporate_actions
         files = [settings.prices.path, *([] if actions is None else [actions.path])]
@@ -72,11 +75,17 @@ class MarketDataResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 _PRICES: dict[str, tuple[tuple[object, ...], PriceSource]] = {}
 
 
+def _folder(name: str) -> Path | None:
+    return Path(name) if name else None
+
+
 class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The account that a portfolio trades in."""
+    """The account that a portfolio trades in; `requests_folder` is where requests to Alpaca are
+    counted, in the process alone when empty."""
 
     folder: str
     halt_switch: str
+    requests_folder: str = ""
 
     @contextmanager
     def open(
@@ -88,7 +97,7 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         keys of a real account are not in the environment, or are those of another portfolio.
         """
         if settings.alpaca is not None:
-            api = alpaca_api(settings)
+            api = alpaca_api(settings, _folder(self.requests_folder))
             market = alpaca_market_data(api, settings, TradingCalendar(settings.sessions))
             keys = f"alpaca-{api.access.fingerprint}"
             with self._only_submitter(settings.id, keys):
@@ -214,17 +223,24 @@ class LakeResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return Path(self.commentary_folder)
 
 
+def broker_resource(directories: Directories) -> BrokerResource:
+    """The accounts, as everything on these directories opens them."""
+    return BrokerResource(
+        folder=str(directories.simulated_brokers),
+        halt_switch=str(directories.halt_switch),
+        requests_folder=str(directories.state / API_REQUESTS),
+    )
+
+
 def resources(directories: Directories) -> dict[str, dg.ConfigurableResource]:  # type: ignore[type-arg]
     """All resources on these directories, by the name under which assets ask for them."""
     return {
         "market_data": MarketDataResource(
             bars_folder=str(directories.bars),
             snapshots_folder=str(directories.price_snapshots),
+            requests_folder=str(directories.state / API_REQUESTS),
         ),
-        "brokers": BrokerResource(
-            folder=str(directories.simulated_brokers),
-            halt_switch=str(directories.halt_switch),
-        ),
+        "brokers": broker_resource(directories),
         "books": BookResource(folder=str(directories.books)),
         "lake": LakeResource(
             lake_folder=str(directories.lake),

@@ -151,8 +151,8 @@ class AlpacaBrokerSettings(Policy):
     """An account at Alpaca; `mode` says whether it is the paper or the live one.
 
     `requests_per_minute` must stay below what Alpaca allows the account (200, unless it says
-    otherwise). `timeout_seconds` is for each request, `lookup_delay_seconds` how long an order that
-    is not found may still turn up.
+    otherwise), of all that use its keys together. `timeout_seconds` is for each request,
+    `lookup_delay_seconds` how long an order that is not found may still turn up.
     """
 
     kind: Literal["alpaca"] = "alpaca"

@@ -129,13 +129,11 @@ def settle_order(portfolio: str, client_order_id: str, reason: str) -> None:
     For OUTCOME_UNKNOWN at a broker that would take a second order under the same id. Where the
     order is found nothing is recorded: the next run of the session adopts it.
     """
-    from trading_assets.resources import BookResource, BrokerResource
+    from trading_assets.resources import BookResource, broker_resource
 
     places = directories()
     settings = open_portfolio(places, portfolio)
-    brokers = BrokerResource(
-        folder=str(places.simulated_brokers), halt_switch=str(places.halt_switch)
-    )
+    brokers = broker_resource(places)
     books = BookResource(folder=str(places.books))
     with brokers.open(settings) as broker, books.open(settings) as log:
         book = Book(log, settings)

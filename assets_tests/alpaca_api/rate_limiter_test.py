@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
+from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from trading_assets.alpaca_api.rate_limiter import RateLimiter
 
 
@@ -88,3 +92,103 @@ def test_threads_share_the_allowance() -> None:
 def test_an_allowance_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1, not 0"):
         RateLimiter(0)
+
+
+# Counted in a file
+
+
+def sharing(file: Path, clock: Clock, requests_per_minute: int) -> RateLimiter:
+    return RateLimiter(requests_per_minute, clock.read, clock.sleep, file=file)
+
+
+def test_all_that_count_in_one_file_keep_to_the_limit_together(tmp_path: Path) -> None:
+    clock, file = Clock(), tmp_path / "requests" / "account.json"
+    one, other = sharing(file, clock, 3), sharing(file, clock, 3)
+    assert [one.acquire(), other.acquire(), one.acquire()] == [0, 0, 0]
+    clock.now += 10
+    assert other.acquire() == 50
+
+
+def test_who_has_a_smaller_share_waits_while_another_goes_on(tmp_path: Path) -> None:
+    clock, file = Clock(), tmp_path / "account.json"
+    small, large = sharing(file, clock, 2), sharing(file, clock, 4)
+    assert [large.acquire(), large.acquire(), large.acquire()] == [0, 0, 0]
+    clock.now += 1
+    assert large.acquire() == 0
+    # Two are left of the last minute only when the first three are a minute ago.
+    assert small.acquire() == 59
+    assert clock.now == 1060
+
+
+def test_a_hold_is_for_all_that_count_together(tmp_path: Path) -> None:
+    clock, file = Clock(), tmp_path / "account.json"
+    sharing(file, clock, 9).hold(7.5)
+    assert sharing(file, clock, 9).acquire() == 7.5
+
+
+@pytest.mark.parametrize("content", [b"", b'{"moments":[1000.0,', b"[]", b'{"moments":["x"]}'])
+def test_a_file_that_a_process_died_writing_is_begun_anew(tmp_path: Path, content: bytes) -> None:
+    clock, file = Clock(), tmp_path / "account.json"
+    file.write_bytes(content)
+    limiter = sharing(file, clock, 1)
+    assert [limiter.acquire(), limiter.acquire()] == [0, 60]
+
+
+def test_moments_of_before_the_machine_was_started_are_no_reason_to_wait(tmp_path: Path) -> None:
+    """The clock begins again at 0 then, and everything counted lies far ahead."""
+    clock, file = Clock(), tmp_path / "account.json"
+    clock.now = 900_000.0
+    before = sharing(file, clock, 1)
+    before.acquire()
+    before.hold(30)
+    clock.now = 12.0
+    limiter = sharing(file, clock, 1)
+    # A hold is a minute at most, whenever it was.
+    assert limiter.acquire() == 60
+    assert limiter.acquire() == 60
+
+
+ASKS = """
+import sys
+from pathlib import Path
+from trading_assets.alpaca_api.rate_limiter import RateLimiter
+from trading_assets.alpaca_api.session import ApiSession
+from trading_assets.alpaca_api.statistics import ApiMeter
+
+url, key, secret, file = sys.argv[1:]
+limiter = RateLimiter(10, file=Path(file) if file else None, window_seconds=2.0)
+session = ApiSession(limiter, ApiMeter(), 5.0)
+session.headers.update({"APCA-API-KEY-ID": key, "APCA-API-SECRET-KEY": secret})
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(8):
+    session.request("GET", url + "/v2/clock")
+"""
+
+
+def refused(alpaca: AlpacaStandIn, file: str) -> int:
+    """How many requests of two processes, at 10 in two seconds, the stand-in refuses, which allows
+    12 in one."""
+    alpaca.gateway.rate_limit.limit, alpaca.gateway.rate_limit.window_seconds = 12, 1.0
+    words = [alpaca.base_url, alpaca.api_key, alpaca.secret_key, file]
+    command, pipe = [sys.executable, "-c", ASKS, *words], subprocess.PIPE
+    started = [subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) for _ in range(2)]
+    for one in started:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "ready\n"
+    for one in started:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    for one in started:
+        one.communicate(timeout=60)
+    assert [one.returncode for one in started] == [0, 0]
+    assert len(alpaca.requests) == 16
+    return sum(record.status == 429 for record in alpaca.requests)
+
+
+def test_two_processes_stay_below_the_limit_that_each_alone_would_keep(tmp_path: Path) -> None:
+    with running_alpaca() as alpaca:
+        assert refused(alpaca, str(tmp_path / "account.json")) == 0
+    with running_alpaca() as alpaca:
+        assert refused(alpaca, "") > 0

@@ -16,6 +16,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Client = TypeVar("Client", bound="RESTClient")
 
+API_REQUESTS = "api_requests"
+"""The folder below an installation's state in which its requests are counted."""
 _SHOWN = 300
 _UNAUTHORIZED, _FORBIDDEN, _REQUEST_TIMEOUT, _TOO_MANY_REQUESTS = 401, 403, 408, 429
 _KEYS_REFUSED = frozenset({"forbidden", "unauthorized", "request is not authorized"})
@@ -70,7 +73,10 @@ Reply = Known[T] | Refusal | Unknown
 
 
 class AlpacaApi:
-    """One account's access, with one rate limit and one set of statistics."""
+    """One account's access, with one rate limit and one set of statistics.
+
+    All that have the same keys and `requests_folder` keep to the limit together.
+    """
 
     def __init__(
         self,
@@ -78,9 +84,12 @@ class AlpacaApi:
         requests_per_minute: int,
         timeout_seconds: float,
         sleep: Callable[[float], None] = time.sleep,
+        requests_folder: Path | None = None,
     ) -> None:
         self.access = access
-        self._limiter = RateLimiter(requests_per_minute)
+        # Requests for prices are counted with those of the account: it is the same key.
+        file = None if requests_folder is None else requests_folder / f"{access.fingerprint}.json"
+        self._limiter = RateLimiter(requests_per_minute, file=file)
         self._meter = ApiMeter()
         self._timeout_seconds = timeout_seconds
         self._sleep = sleep

@@ -54,9 +54,10 @@ def fetched_bars(
     warm_up_bars: int,
     cache: Path,
     now: Clock = lambda: dt.datetime.now(dt.UTC),
+    requests: Path | None = None,
 ) -> list[BarColumns]:
     """Bars of the settings' symbols from their source, with enough before `start` for the warm-up;
-    those that are final are kept in the folder `cache`.
+    those that are final are kept in the folder `cache`, requests to Alpaca counted in `requests`.
 
     ConfigurationError where start, end, symbols or keys are missing, or the source has no such
     bars; PricesUnknownError where it did not answer; InputError for a symbol without bars.
@@ -66,7 +67,7 @@ def fetched_bars(
             f"bars from {data.source} need symbols, start and end. Give all three "
             "(--symbol, --start, --end)."
         )
-    source = _opened(data, cache, now)
+    source = _opened(data, cache, now, requests)
     kept = BarCache(cache / BAR_CACHE, now)
     try:
         return answered(CachedBars(source, kept, now), data, warm_up_bars, now())
@@ -122,7 +123,7 @@ def answered(
     ]
 
 
-def _opened(data: DataSettings, cache: Path, now: Clock) -> BarSource:
+def _opened(data: DataSettings, cache: Path, now: Clock, requests: Path | None) -> BarSource:
     if data.source == "coinbase":
         return CoinbaseBars(bar_vendor_environment().coinbase_url, now=now)
     if data.source == "finnhub":
@@ -148,7 +149,9 @@ def _opened(data: DataSettings, cache: Path, now: Clock) -> BarSource:
         stream_url=given.stream_url,
         data_url=given.data_url,
     )
-    api = AlpacaApi(access, limits.requests_per_minute, limits.timeout_seconds)
+    api = AlpacaApi(
+        access, limits.requests_per_minute, limits.timeout_seconds, requests_folder=requests
+    )
     return AlpacaMarketData(api, data.feed, _closes_at, now=now)
 
 

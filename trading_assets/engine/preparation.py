@@ -64,12 +64,14 @@ def source_bars(
 ) -> list[BarColumns]:
     """The bars of a backtest as their source has them; arguments as of `load_market`."""
     if data.path is None:
+        from trading_assets.alpaca_api.client import API_REQUESTS
         from trading_assets.engine.fetched_bars import fetched_bars
 
         kept = folder / "state" / "bars" if cache is None else cache
+        requests = kept.parent / API_REQUESTS
         if data.cache is not None:
             kept = folder / data.cache
-        found = fetched_bars(data, warm_up_bars, kept)
+        found = fetched_bars(data, warm_up_bars, kept, requests=requests)
     else:
         found = read_bars(
             folder / data.path,
