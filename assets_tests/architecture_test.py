@@ -26,13 +26,14 @@ ALLOWED = {
     "yaml_settings": {"errors"},
     "safe_url": {"errors"},
     "ibkr_settings": {"errors", "model", "safe_url"},
+    "alpaca_settings": {"errors", "model", "safe_url"},
     "bar_vendor_settings": {"errors", "safe_url"},
     "settings": {
         "errors",
         "model",
         "risk",
         "yaml_settings",
-        "safe_url",
+        "alpaca_settings",
         "ibkr_settings",
         "bar_vendor_settings",
         "signal_settings",
@@ -115,6 +116,7 @@ ALLOWED = {
         "atomic_file",
         "progress",
         "settings",
+        "alpaca_settings",
         "yaml_settings",
     },
 }

@@ -371,3 +371,48 @@ def test_a_key_that_somebody_wrote_into_the_file_is_not_repeated(tmp_path: Path)
     refusal = _refusal(tmp_path, MINIMAL.replace("mode: simulated", given))
     assert "broker.alpaca.secret" in refusal
     assert "planted" not in refusal
+
+
+@pytest.mark.parametrize(
+    ("mode", "more", "is_live"),
+    [
+        ("online", "", False),
+        ("online", "broker: {kind: alpaca, account: live}", True),
+        ("paper", "", False),
+        ("live", "broker: {kind: alpaca}", True),
+    ],
+)
+def test_an_account_that_is_only_read_is_the_paper_one_unless_named(
+    tmp_path: Path, mode: str, more: str, is_live: bool
+) -> None:
+    text = MINIMAL.replace("mode: simulated", f"mode: {mode}") + more
+
+    settings = load_portfolio(_write(tmp_path, text))
+
+    assert settings.alpaca is not None
+    assert settings.is_live_account is is_live
+
+
+@pytest.mark.parametrize(
+    ("mode", "more", "said"),
+    [
+        (
+            "online",
+            "broker: {kind: ibkr}\nplanning: {fractional: false}",
+            "mode online is for an account at Alpaca",
+        ),
+        ("online", "execution: {placement: manual}", "mode online is for an account at Alpaca"),
+        ("online", "broker: {kind: simulated}", "online, paper and live need a real broker"),
+        (
+            "paper",
+            "broker: {kind: alpaca, account: live}",
+            "broker.account live does not go with mode paper",
+        ),
+    ],
+)
+def test_an_account_that_cannot_be_only_read_is_refused(
+    tmp_path: Path, mode: str, more: str, said: str
+) -> None:
+    text = MINIMAL.replace("mode: simulated", f"mode: {mode}") + more
+
+    assert said in _refusal(tmp_path, text)

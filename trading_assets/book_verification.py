@@ -277,7 +277,7 @@ def tables_of(
     strategies = strategy_session(closed)
     return {
         BEFORE_CLOSE: order_plan_table(closed.planned.plan),
-        "execution_log": execution_table(closed, settings.mode.value),
+        "execution_log": execution_table(closed, settings.mode.execution),
         "positions_eod": position_table(closed.session, positions),
         "lots_eod": lot_table(closed),
         "reconciliation": reconciliation_table(report),

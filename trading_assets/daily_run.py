@@ -220,6 +220,8 @@ def session_stage(result: dg.ExecuteInProcessResult) -> str | None:
         status = said.get("session_status")
         if done.asset_key.path[-1] == "order_plan" and status in OPEN_STAGES:
             orders = f"{said['orders_real']} orders planned, {said.get('orders_open', 0)} open"
+            if said["execution"] == Mode.DRY.value:
+                return f"{status}: {orders}; nothing is sent; the run after the close closes it"
             return f"{status}: {orders}; {OPEN_STAGES[status]}"
     return None
 

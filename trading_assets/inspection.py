@@ -215,7 +215,7 @@ def write_session_files(
     exports.plan(closed.planned.plan)
     if settings.execution.placement is Placement.MANUAL:
         exports.trade_list(trade_list(closed.planned.plan.real_orders, closed.fills))
-    exports.execution(closed, settings.mode.value)
+    exports.execution(closed, settings.mode.execution)
     values = position_values(close, closed.cost_bases)
     exports.positions(values, close.cash, close.accruals)
     exports.reconciliation(report, summary)

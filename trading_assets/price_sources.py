@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from trading_assets.alpaca_api.client import AlpacaAccess, AlpacaApi
+from trading_assets.alpaca_settings import AlpacaBrokerSettings
 from trading_assets.brokers.alpaca_reference import AlpacaReference
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import PricesUnknownError
@@ -30,10 +31,8 @@ from trading_assets.market_data.yahoo_histories import SnapshotFolder
 from trading_assets.model.account import Unknown
 from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.settings import (
-    AlpacaBrokerSettings,
     AlpacaPrices,
     FilePrices,
-    Mode,
     PortfolioSettings,
     YahooPrices,
     alpaca_environment,
@@ -48,14 +47,14 @@ ANNOUNCED_DAYS = 14
 
 def alpaca_api(settings: PortfolioSettings, requests_folder: Path | None = None) -> AlpacaApi:
     """Alpaca's interface for a portfolio, with the keys that are in the environment; the paper
-    account's unless the mode is live. Requests are counted in `requests_folder`, with those of
-    others who use the same keys."""
+    account's unless a live one is traded or read. Requests are counted in `requests_folder`, with
+    those of others who use the same keys."""
     given = alpaca_environment()
     limits = settings.alpaca or AlpacaBrokerSettings()
     access = AlpacaAccess(
         key=given.key,
         secret=given.secret,
-        paper=settings.mode is not Mode.LIVE,
+        paper=not settings.is_live_account,
         trading_url=given.trading_url,
         stream_url=given.stream_url,
         data_url=given.data_url,

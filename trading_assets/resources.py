@@ -102,7 +102,8 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             keys = f"alpaca-{api.access.fingerprint}"
             with self._only_submitter(settings.id, keys):
                 self._require_only_portfolio(settings.id, keys)
-                yield AlpacaBroker(api, settings.alpaca.lookup_delay_seconds, market.quotes)
+                delay, sends = settings.alpaca.lookup_delay_seconds, settings.mode.sends
+                yield AlpacaBroker(api, delay, market.quotes, sends=sends)
             return
         if settings.ibkr is not None:
             with (

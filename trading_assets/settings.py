@@ -15,8 +15,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from trading_assets.alpaca_settings import (
+    AlpacaBrokerSettings,
+    AlpacaEnvironment,
+    read_alpaca_environment,
+)
 from trading_assets.bar_vendor_settings import BarVendorEnvironment, bar_vendors
 from trading_assets.errors import ConfigurationError
 from trading_assets.ibkr_settings import IbkrBrokerSettings, IbkrEnvironment, read_ibkr_environment
@@ -42,7 +47,6 @@ from trading_assets.model.policies import (
     SlippagePolicy,
 )
 from trading_assets.risk.policies import RiskLimits
-from trading_assets.safe_url import require_safe_url
 from trading_assets.signal_settings import (
     MomentumStrategy,
     SignalSettings,
@@ -57,17 +61,30 @@ BOOK_DRIVERS = ("postgresql+psycopg", "postgresql")
 
 
 class Mode(StrEnum):
-    """How orders leave: to the simulator, nowhere (dry), to a paper account, to a live account."""
+    """Whose equity and positions are planned from, and where orders leave to: the simulator's and
+    to it; the same and nowhere (dry); a real account's and nowhere (online); a paper or a live
+    account's and to it."""
 
     SIMULATED = "simulated"
     DRY = "dry"
+    ONLINE = "online"
     PAPER = "paper"
     LIVE = "live"
 
     @property
     def is_real(self) -> bool:
-        """True where a broker outside this machine would receive the orders."""
-        return self in (Mode.PAPER, Mode.LIVE)
+        """True where the account is one at a broker outside this machine."""
+        return self in (Mode.ONLINE, Mode.PAPER, Mode.LIVE)
+
+    @property
+    def sends(self) -> bool:
+        """True where orders are sent, to whatever account."""
+        return self not in (Mode.DRY, Mode.ONLINE)
+
+    @property
+    def execution(self) -> str:
+        """How orders are executed, as the execution log has it."""
+        return self.value if self.sends else Mode.DRY.value
 
 
 class SessionSettings(Policy):
@@ -145,20 +162,6 @@ class SimulatedBrokerSettings(Policy):
     """The broker in a file, which `simulation` describes."""
 
     kind: Literal["simulated"]
-
-
-class AlpacaBrokerSettings(Policy):
-    """An account at Alpaca; `mode` says whether it is the paper or the live one.
-
-    `requests_per_minute` must stay below what Alpaca allows the account (200, unless it says
-    otherwise), of all that use its keys together. `timeout_seconds` is for each request,
-    `lookup_delay_seconds` how long an order that is not found may still turn up.
-    """
-
-    kind: Literal["alpaca"] = "alpaca"
-    requests_per_minute: Annotated[int, Field(ge=1)] = 180
-    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0
-    lookup_delay_seconds: Annotated[float, Field(ge=0, le=60)] = 2.0
 
 
 class FileCorporateActions(Policy):
@@ -272,12 +275,20 @@ class PortfolioSettings(Policy):
                 f"combination names {', '.join(sorted(asked - known))}, which signals.strategies "
                 f"does not list (it has {', '.join(sorted(known))})"
             )
+        is_manual = self.execution.placement is Placement.MANUAL
         if self.broker is not None and self.mode.is_real != (self.broker.kind != "simulated"):
             raise ValueError(
-                f"mode {self.mode.value} does not go with broker {self.broker.kind}: paper and "
-                "live need a real broker, simulated and dry the simulated one"
+                f"mode {self.mode.value} does not go with broker {self.broker.kind}: online, paper "
+                "and live need a real broker, simulated and dry the simulated one"
             )
-        is_manual = self.execution.placement is Placement.MANUAL
+        if self.mode is Mode.ONLINE and (self.ibkr is not None or is_manual):
+            raise ValueError(
+                "mode online is for an account at Alpaca; at Interactive Brokers paper or live "
+                "with `execution.placement: manual` sends nothing either"
+            )
+        named = None if self.alpaca is None else self.alpaca.account
+        if named is not None and self.mode is not Mode.ONLINE and named != self.mode.value:
+            raise ValueError(f"broker.account {named} does not go with mode {self.mode.value}")
         if is_manual and not self.mode.is_real:
             raise ValueError(
                 f"execution.placement manual needs a real account, mode is {self.mode.value}: "
@@ -292,11 +303,17 @@ class PortfolioSettings(Policy):
 
     @property
     def alpaca(self) -> AlpacaBrokerSettings | None:
-        """The account at Alpaca that the portfolio trades in; None where it trades in none."""
+        """The account at Alpaca that the portfolio trades in, or reads; None where none is."""
         if not self.mode.is_real or self.ibkr is not None:
             return None
         given = self.broker
         return given if isinstance(given, AlpacaBrokerSettings) else AlpacaBrokerSettings()
+
+    @property
+    def is_live_account(self) -> bool:
+        """True where the account at Alpaca is a live one, traded or only read."""
+        reads = None if self.alpaca is None else self.alpaca.account
+        return self.mode is Mode.LIVE or (self.mode is Mode.ONLINE and reads == Mode.LIVE.value)
 
     @property
     def ibkr(self) -> IbkrBrokerSettings | None:
@@ -423,54 +440,9 @@ def book_url(environment: Mapping[str, str] | None = None) -> sa.URL | None:
     return url.set(drivername=BOOK_DRIVERS[0])
 
 
-class AlpacaEnvironment(BaseModel):
-    """What the environment says of Alpaca: the keys, which show themselves nowhere by themselves,
-    and hosts that take the place of Alpaca's own, None where none do."""
-
-    model_config = ConfigDict(frozen=True)
-
-    key: SecretStr
-    secret: SecretStr
-    trading_url: str | None = None
-    data_url: str | None = None
-
-    @property
-    def stream_url(self) -> str | None:
-        """Where trade updates come from; None for Alpaca's own host."""
-        if self.trading_url is None:
-            return None
-        return f"ws{self.trading_url.removeprefix('http')}/stream"
-
-
-_ALPACA_KEYS = ("TRADING_ASSETS_ALPACA_KEY", "APCA_API_KEY_ID")
-_ALPACA_SECRETS = ("TRADING_ASSETS_ALPACA_SECRET", "APCA_API_SECRET_KEY")
-_ALPACA_URLS = ("TRADING_ASSETS_ALPACA_URL", "TRADING_ASSETS_ALPACA_DATA_URL")
-
-
 def alpaca_environment(environment: Mapping[str, str] | None = None) -> AlpacaEnvironment:
-    """Keys from TRADING_ASSETS_ALPACA_KEY and _SECRET, or from APCA_API_KEY_ID and
-    APCA_API_SECRET_KEY as Alpaca's own tools call them; hosts from TRADING_ASSETS_ALPACA_URL
-    (orders) and TRADING_ASSETS_ALPACA_DATA_URL (prices).
-
-    Raises ConfigurationError where a key is missing, or a host would get the keys in plain text;
-    it never shows a key.
-    """
-    values = os.environ if environment is None else environment
-    pairs = list(zip(_ALPACA_KEYS, _ALPACA_SECRETS, strict=True))
-    given = [pair for pair in pairs if values.get(pair[0]) or values.get(pair[1])]
-    missing = [name for name in (given or pairs)[0] if not values.get(name)]
-    if missing:
-        raise ConfigurationError(
-            f"{' and '.join(missing)} must be set to the keys of the Alpaca account. Alpaca shows "
-            "them when they are made; a paper account has its own."
-        )
-    key, secret = (values[name].strip() for name in given[0])
-    for name in _ALPACA_URLS:
-        require_safe_url(name, values.get(name))
-    trading_url, data_url = ((values.get(name) or "").rstrip("/") or None for name in _ALPACA_URLS)
-    return AlpacaEnvironment(
-        key=SecretStr(key), secret=SecretStr(secret), trading_url=trading_url, data_url=data_url
-    )
+    """What the environment says of Alpaca; see `alpaca_settings.py`."""
+    return read_alpaca_environment(os.environ if environment is None else environment)
 
 
 def yahoo_relay(environment: Mapping[str, str] | None = None) -> str | None:

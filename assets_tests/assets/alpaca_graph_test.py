@@ -269,3 +269,97 @@ def test_the_plan_of_the_first_day_is_shown_from_when_the_account_is_taken_over(
     assert home.run(TUESDAY).success
     planned = plan_of(home.places, settings, tuesday).real_orders
     assert {one.symbol: one.quantity for one in planned} == {"AAA": 1000, "BBB": 500}
+
+
+def changing_requests(alpaca: AlpacaStandIn) -> list[str]:
+    return [one.path for one in alpaca.requests if one.method != "GET"]
+
+
+def exported(home: GraphHome, name: str) -> list[dict[str, str]]:
+    with (home.places.exports / PORTFOLIO / "20240603" / name).open() as file:
+        return list(DictReader(file))
+
+
+def test_online_plans_from_the_account_logs_it_as_dry_and_sends_nothing(
+    home: GraphHome, alpaca: AlpacaStandIn
+) -> None:
+    """The account holds 200 AAA at 50 and 90,000: of 100,000 in halves, 800 AAA and 500 BBB are
+    wanted; `initial_cash` of the file has no part in it."""
+    home.write_portfolio(PORTFOLIO, **SETTINGS | {"mode": "online", "initial_cash": 77})
+    alpaca.account.holdings.book_fill(
+        "AAA", Decimal(200), Decimal(50), dt.date.fromisoformat("2024-05-31")
+    )
+    result = home.run(MONDAY)
+    assert result.success, failures(result)
+    assert session_stage(result) == (
+        "planned: 2 orders planned, 0 open; nothing is sent; the run after the close closes it"
+    )
+    said = plan_metadata(home)
+    assert (said["execution"], said["equity"], said["buying_power"]) == ("dry", "100000", "190000")
+    for name in ("planned_orders.csv", "planned_orders_real.csv", "rebalance_plan_real.csv"):
+        assert {row["symbol"] for row in exported(home, name)} == {"AAA", "BBB"}, name
+    journal = [
+        (row["mode"], row["symbol"], row["qty"], row["status"])
+        for row in exported(home, "execution_log.csv")
+    ]
+    assert journal == [("dry", "AAA", "800", "not_sent"), ("dry", "BBB", "500", "not_sent")]
+
+    alpaca.account.advance_to("2024-06-03 16:20")
+    for symbol, close in (("AAA", "52"), ("BBB", "99")):
+        add_day(alpaca, symbol, MONDAY, close)
+    result = home.run(MONDAY)
+    assert result.success, failures(result)
+    assert home.materialized("pnl_daily") == [MONDAY]
+    assert {row["mode"] for row in exported(home, "execution_log.csv")} == {"dry"}
+    earned = Lake(home.places.lake, PORTFOLIO).read("pnl_daily", dt.date(2024, 6, 3))
+    assert earned is not None
+    assert earned["closing_equity"].to_pylist() == [Decimal(100_400)]
+    assert changing_requests(alpaca) == []
+    assert alpaca.account.orders == {}
+
+
+def test_dry_plans_configured_equity_on_real_prices_and_asks_no_account(
+    home: GraphHome, alpaca: AlpacaStandIn
+) -> None:
+    """20,000 in halves: 200 AAA at 50 and 100 BBB at 100, whatever the account holds."""
+    home.write_portfolio(PORTFOLIO, **SETTINGS | {"mode": "dry", "initial_cash": 20000})
+    alpaca.account.advance_to("2024-06-03 16:20")
+    for symbol, close in (("AAA", "52"), ("BBB", "99")):
+        add_day(alpaca, symbol, MONDAY, close)
+    result = home.run(MONDAY)
+    assert result.success, failures(result)
+    journal = [
+        (row["mode"], row["symbol"], row["qty"], row["price_used"], row["status"])
+        for row in exported(home, "execution_log.csv")
+    ]
+    assert journal == [
+        ("dry", "AAA", "200", "50", "not_sent"),
+        ("dry", "BBB", "100", "100", "not_sent"),
+    ]
+    paths = {one.path for one in alpaca.requests}
+    assert not [path for path in paths if "orders" in path or "account" in path], paths
+    assert changing_requests(alpaca) == []
+
+
+def test_a_paper_account_does_not_go_on_with_the_book_of_a_dry_run(
+    home: GraphHome, alpaca: AlpacaStandIn
+) -> None:
+    """It would begin with an equity that nobody had; who wants the account's is told how."""
+    home.write_portfolio(PORTFOLIO, **SETTINGS | {"mode": "dry", "initial_cash": 20000})
+    alpaca.account.advance_to("2024-06-03 16:20")
+    for symbol, close in (("AAA", "52"), ("BBB", "99")):
+        add_day(alpaca, symbol, MONDAY, close)
+    assert home.run(MONDAY).success
+    home.write_portfolio(PORTFOLIO, **SETTINGS)
+    alpaca.account.advance_to("2024-06-04 09:31")
+    refused = home.run(TUESDAY)
+    assert not refused.success
+    (why,) = failures(refused).values()
+    assert "OPENING_BREAK" in why
+    assert "The book is of a dry or simulated run. Use a new portfolio id, or move it away" in why
+    assert changing_requests(alpaca) == []
+    for path in home.places.books.glob(f"{PORTFOLIO}.*"):
+        path.unlink()
+    result = home.run(TUESDAY)
+    assert result.success, failures(result)
+    assert plan_metadata(home)["equity"] == "100000"

@@ -34,12 +34,16 @@ def api(
 
 
 def opened(
-    alpaca: AlpacaStandIn, timeout_seconds: float = 5.0, *, quotes: bool = False
+    alpaca: AlpacaStandIn,
+    timeout_seconds: float = 5.0,
+    *,
+    quotes: bool = False,
+    sends: bool = True,
 ) -> AlpacaBroker:
     """The stand-in's account; it shows no market unless asked to."""
     interface = api(alpaca, timeout_seconds=timeout_seconds)
     feed = AlpacaMarketData(interface, "iex", _never).quotes if quotes else None
-    return AlpacaBroker(interface, lookup_delay_seconds=0.0, quotes=feed)
+    return AlpacaBroker(interface, lookup_delay_seconds=0.0, quotes=feed, sends=sends)
 
 
 def _never(session: dt.date) -> dt.datetime:

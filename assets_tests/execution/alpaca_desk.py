@@ -60,7 +60,7 @@ class AlpacaDesk:
             sleep=lambda _seconds: None,
             wait=lambda _seconds: None,
         )
-        broker = opened(self.alpaca, quotes=self.quotes)
+        broker = opened(self.alpaca, quotes=self.quotes, sends=self.settings.mode.sends)
         runner = SessionRunner(self.settings, CALENDAR, self.book, broker, surroundings)
         try:
             inputs = session_inputs(session, weights, prices, closes or {}, actions=actions)

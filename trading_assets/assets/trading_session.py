@@ -336,13 +336,15 @@ class SessionWork:
         self.lake.write("order_plan", plan.session, table)
         exports = SessionExports(self.exports, self.graph.settings.id, plan.session)
         exports.plan(plan)
+        if not self.graph.settings.mode.sends:
+            exports.unsent(plan, self.graph.settings.mode.execution)
         if self.graph.settings.execution.placement is Placement.MANUAL:
             fills = self.runner.book.fold.orders.fills(plan.session)
             exports.trade_list(trade_list(plan.real_orders, fills))
         self.rows["order_plan"] += table.num_rows
 
     def _project_closed(self, closed: ClosedSession) -> Iterator[dg.AssetCheckEvaluation]:
-        session, mode = closed.session, self.graph.settings.mode.value
+        session, mode = closed.session, self.graph.settings.mode.execution
         positions = position_values(closed.close, closed.cost_bases)
         tables = {
             "execution_log": execution_table(closed, mode),
@@ -416,7 +418,8 @@ class SessionWork:
 
     def _run_metadata(self, outcome: SessionOutcome) -> Metadata:
         """How far the run came, and how the broker's interface was used for it."""
-        found: Metadata = {"session_status": outcome.status.value}
+        execution = self.graph.settings.mode.execution
+        found: Metadata = {"session_status": outcome.status.value, "execution": execution}
         orders = self.runner.book.orders(outcome.session)
         if orders:
             found["orders_open"] = sum(1 for order in orders if order.is_open)

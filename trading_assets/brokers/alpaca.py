@@ -36,6 +36,7 @@ from trading_assets.brokers.alpaca_orders import (
 from trading_assets.brokers.alpaca_reference import AlpacaReference
 from trading_assets.brokers.alpaca_stream import TradeUpdateFeed
 from trading_assets.brokers.base import BrokerCapabilities
+from trading_assets.errors import SubmissionRefusedError
 from trading_assets.model.account import (
     AccountStatement,
     Answer,
@@ -63,16 +64,25 @@ _FIRST_YEAR = 1990
 
 
 class AlpacaBroker:
-    """The account that `api` gives access to. `quotes` shows what the market is at, by symbol."""
+    """The account that `api` gives access to. `quotes` shows what the market is at, by symbol.
+
+    Without `sends` it is only read: what would change anything raises SubmissionRefusedError (DRY).
+    """
 
     def __init__(
-        self, api: AlpacaApi, lookup_delay_seconds: float, quotes: QuoteFeed | None = None
+        self,
+        api: AlpacaApi,
+        lookup_delay_seconds: float,
+        quotes: QuoteFeed | None = None,
+        *,
+        sends: bool = True,
     ) -> None:
         self._api = api
         self._client = api.trading()
         self._client_ids: dict[str, str] = {}
         self._traits: dict[str, InstrumentTraits] = {}
         self._quotes = quotes
+        self._sends = sends
         self.capabilities = BrokerCapabilities(
             is_real=True,
             deduplicates_client_order_ids=True,
@@ -205,6 +215,7 @@ class AlpacaBroker:
 
     def submit(self, request: OrderRequest) -> Answer[BrokerOrder]:
         """Send once; see the protocol. Raises ValueError for a bracket without its legs' prices."""
+        self._require_sending()
         fields = order_fields(request)
         what = f"order {request.client_order_id}"
         reply = self._api.ask(what, lambda: self._client.post("/orders", fields))
@@ -216,6 +227,7 @@ class AlpacaBroker:
         An answer that is not a refusal does not mean that it was replaced: the first may fill
         before. Poll both. Where it is not known, look the change's client order id up.
         """
+        self._require_sending()
         row = self._row_by_client_id(client_order_id)
         if isinstance(row, Unknown):
             return row
@@ -243,6 +255,7 @@ class AlpacaBroker:
 
         One that is done already stays as it is.
         """
+        self._require_sending()
         row = self._row_by_client_id(client_order_id)
         if isinstance(row, Unknown):
             return row
@@ -307,6 +320,10 @@ class AlpacaBroker:
         return Known({symbol: self._traits[symbol] for symbol in wanted})
 
     # How it is asked
+
+    def _require_sending(self) -> None:
+        if not self._sends:
+            raise SubmissionRefusedError("DRY", "the account is only read: nothing was sent.")
 
     def _get(
         self, what: str, path: str, row: type[T], fields: dict[str, str] | None = None

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trading_assets.alpaca_api.client import AlpacaAccess, AlpacaApi
+from trading_assets.alpaca_settings import AlpacaBrokerSettings
 from trading_assets.engine.bars import BarColumns, bar_columns
 from trading_assets.engine.settings import DataSettings, PriceTreatment
 from trading_assets.errors import ConfigurationError, InputError, PricesUnknownError
@@ -34,7 +35,6 @@ from trading_assets.market_data.yahoo_bars import YahooBars
 from trading_assets.model.account import Unknown
 from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.settings import (
-    AlpacaBrokerSettings,
     alpaca_environment,
     bar_vendor_environment,
     yahoo_relay,

@@ -54,9 +54,11 @@ def authorize(request: SubmissionRequest) -> None:
             "HALTED",
             f"{request.portfolio}: trading is halted. `trading_assets resume` lifts it.",
         )
-    if request.mode is Mode.DRY:
+    if not request.mode.sends:
         raise SubmissionRefusedError(
-            "DRY", f"{request.portfolio}: mode is dry, orders are planned and logged, never sent."
+            "DRY",
+            f"{request.portfolio}: mode is {request.mode.value}, orders are planned and logged, "
+            "never sent.",
         )
     if request.broker_is_real != request.mode.is_real:
         raise SubmissionRefusedError(

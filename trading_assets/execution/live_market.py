@@ -59,6 +59,7 @@ class LiveMarket:
         surroundings: Surroundings,
     ) -> None:
         self._policy = settings.execution
+        self._mode = settings.mode
         self._currency = settings.currency
         self._calendar = calendar
         self._book = book
@@ -129,7 +130,7 @@ class LiveMarket:
 
     def finish(self, plan: OrderPlan) -> None:
         """Adopt what was sent, withdraw what was not, book what came of it, and cancel what would
-        go on to trade in the next session; sends nothing.
+        go on to trade in the next session (where the mode lets anything leave); sends no order.
 
         Raises BrokerUnknownError where the broker cannot say, SubmissionRefusedError where only a
         person can.
@@ -145,6 +146,8 @@ class LiveMarket:
         submitter.withdraw(self._book.orders(session), NEVER_SENT)
         self._record(session, self._withdrawn(plan))
         self.update(session)
+        if not self._mode.sends:
+            return
         # An order that reached the broker after its close is kept there for the next open.
         left = [order for order in self._book.fold.orders.still_open() if _is_entry(order)]
         for order in left:
@@ -183,6 +186,7 @@ class LiveMarket:
         events: list[tuple[str, AnyEvent]] = []
         if plan.refusals:
             return events
+        reason = NEVER_SENT if self._mode.sends else f"mode is {self._mode.value}: none is sent"
         sent = {order.leg for order in self._book.orders(plan.session)}
         for leg in (CLOSING_LEG, OPENING_LEG):
             if leg in sent:
@@ -195,7 +199,7 @@ class LiveMarket:
                     leg=leg,
                     plan_price=order.price,
                 )
-                canceled = OrderCanceled(client_order_id=name, reason=NEVER_SENT)
+                canceled = OrderCanceled(client_order_id=name, reason=reason)
                 events += [(name, intent), (name, canceled)]
         return events
 

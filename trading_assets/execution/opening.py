@@ -14,6 +14,8 @@ from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.arrival import Arrival, highest_asks
 from trading_assets.execution.book import Book
+from trading_assets.execution.guard import SIMULATED_ACCOUNT
+from trading_assets.execution.readiness import account_of
 from trading_assets.model.account import Execution
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, plain
@@ -154,16 +156,21 @@ def moved_since(plan: OrderPlan, book: Book, *, with_cash: bool = True) -> str:
     )
 
 
-def restore_both(mode: Mode, first: dt.date) -> str:
-    """What a person does where book and account are not of the same time."""
-    if mode.is_real:
+def restore_both(settings: PortfolioSettings, calendar: TradingCalendar, book: Book) -> str:
+    """What a person does where book and account are not of the same time, or of the same kind."""
+    if settings.mode.is_real:
+        if (account_of(book) or "").startswith(SIMULATED_ACCOUNT):
+            return (
+                "The book is of a dry or simulated run. Use a new portfolio id, or move it away "
+                f"(books/{settings.id}.*): the account is then taken over as it is."
+            )
         return (
             "Restore the book from its backup, settle the difference at the broker, or accept it "
             "(`trading_assets book accept-break`)."
         )
     return (
         "Restore state/books and state/simulated_brokers from backups of the same time, or "
-        f"remove this portfolio's files in both and run again from {first}."
+        f"remove this portfolio's files in both and run again from {calendar.first}."
     )
 
 
@@ -191,5 +198,5 @@ def require_not_ahead(
             f"{settings.id}: the account is ahead of the book: execution {execution.execution_id} "
             f"of {execution.executed_at:%Y-%m-%d %H:%M} UTC cannot belong to {session}"
             f"{', its order is not in the book' if is_lost else ''}. Nothing was booked. "
-            f"{restore_both(settings.mode, calendar.first)}"
+            f"{restore_both(settings, calendar, book)}"
         )

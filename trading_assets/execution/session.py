@@ -97,7 +97,7 @@ from trading_assets.portfolio.planning import make_plan
 from trading_assets.portfolio.proceeds import affordable_openings
 from trading_assets.portfolio.sizing import CLOSING_LEG, OPENING_LEG
 from trading_assets.reconciliation import compare_statement
-from trading_assets.settings import Mode, PortfolioSettings
+from trading_assets.settings import PortfolioSettings
 
 __all__ = [
     "SessionInputs",
@@ -292,7 +292,7 @@ class SessionRunner:
         What remains between book and broker is compared once trades made outside are booked.
         """
         missed = self.broker.capabilities.missed_executions
-        remedy = f"{missed} {restore_both(self.settings.mode, self.calendar.first)}".lstrip()
+        remedy = f"{missed} {restore_both(self.settings, self.calendar, self.book)}".lstrip()
         gaps, code = unreconciled(self.book, self.settings.mode), "UNRECONCILED"
         message = (
             f"the close of {self.book.closed_through} has differences that nothing explains (see "
@@ -361,35 +361,40 @@ class SessionRunner:
 
     def _plan(self, inputs: SessionInputs, stage: Stage) -> OrderPlan:
         """The plan that counts: the recorded one, unless it must and may be made anew."""
-        recorded = self.book.planned
-        if recorded is not None and self._stands(recorded.plan, stage):
+        recorded, mode = self.book.planned, self.settings.mode
+        if recorded is not None and self._stands(recorded, stage):
             return recorded.plan
         symbols = sorted(self._targeted(inputs) | set(self.book.positions))
         prices = inputs.plan_prices(symbols)
         given = plan_inputs(self.settings, self.book, inputs.targets, prices)
-        if self.settings.mode.is_real:
+        if mode.is_real:
             given = at_broker(given, self.broker, symbols, is_over=stage.may_close)
         plan = make_plan(given)
-        if recorded is not None and plan == recorded.plan:
+        is_dry = mode.is_real and not mode.sends
+        if recorded is not None and (plan, is_dry) == (recorded.plan, recorded.is_dry):
             return plan
         actions = concerning(inputs.actions, self.book.opening_positions)
         digest = self._inputs_digest(inputs, symbols, prices, actions)
-        event = SessionPlanned(plan=plan, inputs_digest=digest)
+        event = SessionPlanned(plan=plan, inputs_digest=digest, is_dry=is_dry)
         # A plan that takes the place of another is news, even where it is one of before again.
         key = plan.digest if recorded is None else f"{plan.digest}/{self.book.log.head()[0]}"
         self._learn([self._new(key, inputs.session, event)])
         return plan
 
-    def _stands(self, plan: OrderPlan, stage: Stage) -> bool:
+    def _stands(self, recorded: SessionPlanned, stage: Stage) -> bool:
         """True where a recorded plan is not made anew. A real portfolio's is what was looked at,
-        unless a person discarded it, or it was refused and there is still time."""
-        if self.settings.mode.is_real:
-            if not self.book.orders(plan.session) and was_decided(
-                self.book, discard_name(plan.digest)
-            ):
-                return False
-            return not plan.refusals or stage.may_close
-        return not moved_since(plan, self.book)
+        unless a person discarded it, or there is still time and it was refused, or made by a run
+        that sends nothing."""
+        plan, mode = recorded.plan, self.settings.mode
+        if not mode.is_real:
+            return not moved_since(plan, self.book)
+        if not self.book.orders(plan.session) and was_decided(self.book, discard_name(plan.digest)):
+            return False
+        if stage.may_close:
+            return True
+        if recorded.is_dry and (mode.sends or moved_since(plan, self.book)):
+            return False
+        return not plan.refusals
 
     def _require_current_plan(self, plan: OrderPlan) -> None:
         # Cash that came or went without a trade: purchases are sized again on what there is.
@@ -406,7 +411,7 @@ class SessionRunner:
 
     def _trade(self, plan: OrderPlan) -> None:
         """Send both legs, the second when the first is done; as far as that goes now."""
-        if self.settings.mode is not Mode.DRY:
+        if self.settings.mode.sends:
             for leg in (CLOSING_LEG, OPENING_LEG):
                 if not self._trade_leg(plan, leg):
                     return

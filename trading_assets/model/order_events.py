@@ -29,6 +29,12 @@ class SessionPlanned(Event, frozen=True, kw_only=True, tag="session_planned"):
     inputs_digest: Annotated[
         str, Meta(description="SHA-256 of targets, prices and rules that the plan follows from.")
     ]
+    is_dry: Annotated[
+        bool,
+        Meta(
+            description="True where it was planned from a real account by a run that sends nothing."
+        ),
+    ] = False
 
 
 class OrderIntended(Event, frozen=True, kw_only=True, tag="order_intended"):

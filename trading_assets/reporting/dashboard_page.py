@@ -35,6 +35,7 @@ CONTENT_SECURITY_POLICY = (
 _MODES = {
     "simulated": "Simulated",
     "dry": "Dry run",
+    "online": "Real account, only read",
     "paper": "Paper account",
     "live": "Live account",
 }

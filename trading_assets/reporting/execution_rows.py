@@ -10,7 +10,7 @@ import msgspec
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.ledger.orders import OrderState
 from trading_assets.model.money import ZERO, notional
-from trading_assets.model.plan import PlannedOrder
+from trading_assets.model.plan import OrderPlan, PlannedOrder
 
 NOT_SENT = "not_sent"
 
@@ -57,6 +57,11 @@ def execution_rows(closed: ClosedSession, mode: str) -> tuple[ExecutionRow, ...]
             if order.client_order_id not in sent
         ),
     )
+
+
+def unsent_rows(plan: OrderPlan, mode: str) -> tuple[ExecutionRow, ...]:
+    """The orders of a plan of which nothing is sent, in the plan's order."""
+    return tuple(_not_sent(plan.session, mode, order, plan.batch_id) for order in plan.real_orders)
 
 
 def _sent(

@@ -32,7 +32,11 @@ from trading_assets.model.target import TargetPortfolio
 from trading_assets.reconciliation.manual_matching import TradeListLine
 from trading_assets.reconciliation.planned import PLANNED_VS_FILLED
 from trading_assets.reconciliation.weights import TARGET_VS_FINAL
-from trading_assets.reporting.execution_rows import execution_rows
+from trading_assets.reporting.execution_rows import (
+    ExecutionRow,
+    execution_rows,
+    unsent_rows,
+)
 
 TARGET_COLUMNS = {
     "trade_date": DATE,
@@ -256,13 +260,19 @@ class SessionExports:
         ]
         self._write("trade_list.csv", TRADE_LIST_COLUMNS, rows)
 
-    def execution(self, closed: ClosedSession, mode: str) -> None:
-        """execution_log.csv and filled_orders.csv."""
+    def unsent(self, plan: OrderPlan, mode: str) -> None:
+        """execution_log.csv of a plan of which nothing is sent, before its session is closed."""
+        self._execution_log(unsent_rows(plan, mode))
+
+    def _execution_log(self, rows: Iterable[ExecutionRow]) -> None:
         orders: list[Row] = [
-            [getattr(row, field) for field in EXECUTION_COLUMNS.values()]
-            for row in execution_rows(closed, mode)
+            [getattr(row, field) for field in EXECUTION_COLUMNS.values()] for row in rows
         ]
         self._write("execution_log.csv", tuple(EXECUTION_COLUMNS), orders)
+
+    def execution(self, closed: ClosedSession, mode: str) -> None:
+        """execution_log.csv and filled_orders.csv."""
+        self._execution_log(execution_rows(closed, mode))
         order_ids = {o.client_order_id: o.broker_order_id for o in closed.orders}
         fills: list[Row] = [
             (

@@ -46,6 +46,7 @@ from trading_assets.reporting.tables import Column, Kind, TableSpec, data_table
 _MODES = {
     "simulated": "Simulated: hypothetical performance",
     "dry": "Dry run: no orders sent",
+    "online": "Account as it is: no orders sent",
     "paper": "Paper account: no money at risk",
     "live": "Live account",
 }
