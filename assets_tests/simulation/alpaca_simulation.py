@@ -68,6 +68,7 @@ SESSIONS = (MONDAY, TUESDAY)
 CALENDAR = TradingCalendar(SessionSettings(start=MONDAY, end=dt.date(2024, 6, 28)))
 SYMBOLS = ("AAA", "BBB", "CCC", "DDD")
 TICKS = ("09:00", "09:30", "09:31", "09:45", "10:05", "12:00", "16:20")
+CASH = (("FEE", "-0.02"), ("DIV", "12.34"), ("CSW", "-250.00"), ("CIL", "3.21"))
 TIMEOUT_SECONDS = 2.0
 LAST_ATTEMPTS = 8
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -375,8 +376,8 @@ def _something_happens(story: Story, alpaca: AlpacaStandIn, random: Random) -> N
     elif kind == "hand":
         _by_hand(story, alpaca, random)
     elif kind == "cash":
-        cash, amount = random.choice((("FEE", "-0.02"), ("DIV", "12.34"), ("CSW", "-250.00")))
-        account.book_cash(cash, amount, symbol=symbol if cash == "DIV" else None)
+        cash, amount = random.choice(CASH)
+        account.book_cash(cash, amount, symbol=symbol if cash in ("DIV", "CIL") else None)
     elif kind == "cancels_wait":
         account.cancels_wait = not account.cancels_wait
     elif account.clock.is_open:
