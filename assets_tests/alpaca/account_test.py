@@ -21,7 +21,7 @@ from alpaca.trading.requests import (
 
 from assets_tests.alpaca.account import BrokerAccount
 from assets_tests.alpaca.clients import Trader, refusal
-from assets_tests.alpaca.clock import new_york
+from assets_tests.alpaca.clock import NEW_YORK, new_york
 from assets_tests.alpaca.invariants import violations
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 
@@ -271,7 +271,7 @@ def test_the_history_holds_the_equity_of_each_close(alpaca: AlpacaStandIn, trade
     history = trader.client.get_portfolio_history(request)
 
     assert isinstance(history, PortfolioHistory)
-    days = [dt.datetime.fromtimestamp(stamp, dt.UTC).date() for stamp in history.timestamp]
+    days = [dt.datetime.fromtimestamp(stamp, NEW_YORK).date() for stamp in history.timestamp]
     assert days == [dt.date(2024, 5, 31), dt.date(2024, 6, 3), dt.date(2024, 6, 4)]
     assert history.equity == [100_000.0, 100_100.0, 100_900.0]
     assert history.profit_loss == [0.0, 100.0, 900.0]

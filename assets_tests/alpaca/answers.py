@@ -110,7 +110,8 @@ def position_answer(account: BrokerAccount, symbol: str) -> dict[str, object]:
 
 
 def portfolio_history(account: BrokerAccount, query: dict[str, str]) -> dict[str, object]:
-    """GET /v2/account/portfolio/history in days: the equity at each close, and the cash flows.
+    """GET /v2/account/portfolio/history in days, each told as its 20:00 in New York: the equity at
+    each close, and the cash flows.
 
     `start` and `end` bound the days; `period` (nD, nW, nM, nA) counts them back from the last.
     """
@@ -127,7 +128,7 @@ def portfolio_history(account: BrokerAccount, query: dict[str, str]) -> dict[str
     base = past[days[0]] if days else account.initial_cash
     answer: dict[str, object] = {
         "timestamp": [
-            int(dt.datetime.combine(day, dt.time(), NEW_YORK).timestamp()) for day in days
+            int(dt.datetime.combine(day, dt.time(20), NEW_YORK).timestamp()) for day in days
         ],
         "equity": [float(past[day]) for day in days],
         "profit_loss": [float(past[day] - base) for day in days],

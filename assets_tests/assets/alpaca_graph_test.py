@@ -111,6 +111,7 @@ def test_a_day_at_a_paper_account(home: GraphHome, alpaca: AlpacaStandIn) -> Non
         "is open, buying power under it is not used."
     )
     assert home.checks("order_plan", "no_foreign_order_is_open") == {MONDAY: False}
+    assert home.checks("order_plan", "session_is_the_brokers") == {MONDAY: True}
     # The order by hand lays claim to 60 of the 200,000 of buying power; cash is for 1,000 and 500.
     assert account.quantity("AAA") == 1000
     assert account.quantity("BBB") == 500

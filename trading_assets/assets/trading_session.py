@@ -15,6 +15,7 @@ import dagster as dg
 import msgspec
 
 from trading_assets.analytics.pnl import position_values
+from trading_assets.assets.account_checks import equity_finding, hours_finding
 from trading_assets.assets.closed_sessions import keep_closed_sessions
 from trading_assets.assets.metadata import Metadata, preview, rows_metadata
 from trading_assets.assets.partitions import sessions_of
@@ -120,6 +121,20 @@ class SessionChecks:
             "the plan from the other side of its symbol, from its shares and from its money.",
             blocking=False,
         )
+        self.asks_account = settings.alpaca is not None
+        self.hours = SessionCheck(
+            plan,
+            "session_is_the_brokers",
+            "The broker holds the session, at the hours of the exchange's calendar.",
+            blocking=False,
+        )
+        self.equity = SessionCheck(
+            graph.key("positions_eod"),
+            "past_equity_is_the_brokers",
+            "The broker's history has the equity of the close before as the book has it, but for "
+            "prices.",
+            blocking=False,
+        )
         self.balance = SessionCheck(
             graph.key("positions_eod"),
             "lots_and_cash_balance",
@@ -130,7 +145,8 @@ class SessionChecks:
     def all(self) -> tuple[SessionCheck, ...]:
         """In the order in which they are shown."""
         foreign = (self.foreign,) if self.asks_for_foreign else ()
-        return (self.opening, self.gate, *foreign, self.sent_once, self.balance)
+        account = (self.hours, self.equity) if self.asks_account else ()
+        return (self.opening, self.gate, *foreign, self.sent_once, self.balance, *account)
 
 
 def build_trading_session(graph: PortfolioGraph) -> dg.AssetsDefinition:
@@ -245,6 +261,7 @@ class SessionWork:
             yield from self._opening_and_gate(outcome)
             if self.checks.asks_for_foreign:
                 yield self.checks.foreign.add(self._foreign(session))
+            yield from self._account(outcome)
             if outcome.plan is not None:
                 self._project_plan(outcome.plan)
             if outcome.status is SessionStatus.BLOCKED:
@@ -330,6 +347,15 @@ class SessionWork:
                     detail=outcome.block_message,
                 )
             )
+
+    def _account(self, outcome: SessionOutcome) -> Iterator[dg.AssetCheckEvaluation]:
+        broker, calendar = self.runner.broker, self.runner.calendar
+        if isinstance(broker, AlpacaBroker):
+            reference = broker.reference()
+            yield self.checks.hours.add(hours_finding(reference, calendar, outcome.session))
+            if outcome.closed is not None:
+                finding = equity_finding(reference, calendar, outcome.closed)
+                yield self.checks.equity.add(finding)
 
     def _project_plan(self, plan: OrderPlan) -> None:
         table = order_plan_table(plan)

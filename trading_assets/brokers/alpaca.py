@@ -112,6 +112,10 @@ class AlpacaBroker:
         """What happens to the account's orders, to be told at once; not started."""
         return TradeUpdateFeed(self._api.access)
 
+    def reference(self) -> AlpacaReference:
+        """What Alpaca knows beside the account's state."""
+        return AlpacaReference(self._api)
+
     # The account
 
     def account(self) -> Answer[AccountStatement]:
@@ -138,7 +142,7 @@ class AlpacaBroker:
 
     def clock(self) -> Answer[MarketClock | None]:
         """The broker's clock, and whether New York is open by it."""
-        told = AlpacaReference(self._api).clock()
+        told = self.reference().clock()
         return told if isinstance(told, Unknown) else Known(told.value)
 
     def position_details(self) -> Answer[tuple[BrokerPosition, ...]]:

@@ -34,7 +34,8 @@ class MarketSession(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EquityPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """The account's equity at the end of the window that begins at `at` (UTC); money."""
+    """The account's equity at the end of a session, money; `at` (UTC) is in that day in New York:
+    Alpaca tells days as their 20:00."""
 
     at: dt.datetime
     equity: Decimal
