@@ -364,3 +364,33 @@ def test_a_paper_account_does_not_go_on_with_the_book_of_a_dry_run(
     result = home.run(TUESDAY)
     assert result.success, failures(result)
     assert plan_metadata(home)["equity"] == "100000"
+
+
+def test_on_the_day_of_a_split_the_close_before_is_told_in_new_shares(
+    home: GraphHome, alpaca: AlpacaStandIn
+) -> None:
+    """1,000 AAA at 50 are 4,000 at 12.50: still half of 100,000, so nothing is to be traded."""
+    (home.places.data / "actions.csv").write_text(
+        f"ex_date,symbol,action,new_shares,old_shares\n{TUESDAY},AAA,split,4,1\n"
+    )
+    home.write_portfolio(PORTFOLIO, **SETTINGS, corporate_actions={"path": "actions.csv"})
+    account = alpaca.account
+    account.advance_to("2024-06-03 09:30")
+    assert home.run(MONDAY).success
+    account.advance_to("2024-06-03 16:20")
+    for symbol, close in (("AAA", "50"), ("BBB", "100")):
+        add_day(alpaca, symbol, MONDAY, close)
+    assert home.run(MONDAY).success
+    account.advance_to("2024-06-04 09:00")
+    account.split("AAA", "4")
+    account.set_price("AAA", "12.50")
+    tuesday = dt.date.fromisoformat(TUESDAY)
+    result = home.run(TUESDAY)
+    assert result.success, failures(result)
+    said = plan_metadata(home)
+    assert (said["equity"], said["orders_real"]) == ("100000", 0)
+    prices = Lake(home.places.lake, PORTFOLIO).read("prices", tuesday)
+    assert prices is not None
+    told = {row["symbol"]: row for row in prices.to_pylist()}
+    assert (told["AAA"]["price"], told["BBB"]["price"]) == (Decimal("12.5"), Decimal(100))
+    assert "split" in told["AAA"]["source"]

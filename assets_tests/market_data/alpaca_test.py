@@ -26,8 +26,10 @@ from trading_assets.market_data.bar_cache import BarCache
 from trading_assets.market_data.bar_source import BarQuery, BarRows, Bars
 from trading_assets.market_data.base import AdjustedCloses
 from trading_assets.market_data.cached_bars import CachedBars
+from trading_assets.market_data.corporate_actions import CorporateActions
 from trading_assets.model.account import Answer, Unknown
 from trading_assets.model.arrival import MarketQuote
+from trading_assets.model.corporate_actions import CorporateAction, Split, SymbolChange
 from trading_assets.model.instrument import LatestPrice
 from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.settings import AlpacaPrices
@@ -380,9 +382,14 @@ def test_a_later_process_reads_what_an_earlier_one_kept(
 # As the price source of a portfolio
 
 
-def source(alpaca: AlpacaStandIn) -> AlpacaPriceSource:
-    settings = AlpacaPrices(kind="alpaca", benchmark_symbol="SPY")
-    return AlpacaPriceSource(opened(alpaca), settings, SESSIONS, ["MSFT", "AAPL"])
+def source(
+    alpaca: AlpacaStandIn,
+    adjustment: PriceAdjustment = PriceAdjustment.RAW,
+    *actions: CorporateAction,
+) -> AlpacaPriceSource:
+    settings = AlpacaPrices(kind="alpaca", benchmark_symbol="SPY", adjustment=adjustment)
+    told = CorporateActions(actions)
+    return AlpacaPriceSource(opened(alpaca), settings, SESSIONS, ["MSFT", "AAPL"], told)
 
 
 def test_before_a_session_the_close_before_is_known_with_its_age(alpaca: AlpacaStandIn) -> None:
@@ -395,6 +402,38 @@ def test_before_a_session_the_close_before_is_known_with_its_age(alpaca: AlpacaS
     assert (msft.session, msft.age_sessions, msft.reference_price) == (THURSDAY, 1, None)
     assert found.missing == ("NONE",)
     assert aapl.source == "alpaca/iex/raw"
+
+
+@pytest.mark.parametrize("adjustment", [PriceAdjustment.RAW, PriceAdjustment.SPLIT])
+def test_on_the_day_of_a_split_the_closes_before_are_in_its_shares(
+    alpaca: AlpacaStandIn, adjustment: PriceAdjustment
+) -> None:
+    """4 new for 1: 189.20 is 47.30 and 188.10 is 47.025, whoever does the adjusting."""
+    add_days(alpaca, "AAPL", thursday="188.1", friday="189.2")
+    alpaca.account.market.split("AAPL", midnight(MONDAY), Decimal(4))
+    split = Split(symbol="AAPL", ex_date=MONDAY, new_shares=4, old_shares=1)
+    prices = source(alpaca, adjustment, split)
+    found = prices.before(MONDAY, ["AAPL"]).prices["AAPL"]
+    assert (found.price, found.reference_price) == (Decimal("47.3"), Decimal("47.025"))
+    assert ("split 4:1" in found.source) == (adjustment is PriceAdjustment.RAW)
+
+
+def test_on_the_day_after_a_split_only_the_close_before_it_is_adjusted(
+    alpaca: AlpacaStandIn,
+) -> None:
+    add_days(alpaca, "AAPL", thursday="188.1", friday="47.3")
+    split = Split(symbol="AAPL", ex_date=FRIDAY, new_shares=4, old_shares=1)
+    found = source(alpaca, PriceAdjustment.RAW, split).before(MONDAY, ["AAPL"]).prices["AAPL"]
+    assert (found.price, found.reference_price) == (Decimal("47.3"), Decimal("47.025"))
+    assert found.source == "alpaca/iex/raw"
+
+
+def test_what_an_action_turns_a_symbol_into_is_priced_too(alpaca: AlpacaStandIn) -> None:
+    add_days(alpaca, "AAPL", friday="189.2")
+    change = SymbolChange(symbol="AAPL", new_symbol="APPL", effective_date=MONDAY)
+    prices = source(alpaca, PriceAdjustment.RAW, change)
+    assert "APPL" in prices.symbols
+    assert prices.before(MONDAY, prices.symbols).price_of("APPL") == Decimal("189.2")
 
 
 def test_a_sessions_close_is_missing_until_it_is_complete(alpaca: AlpacaStandIn) -> None:

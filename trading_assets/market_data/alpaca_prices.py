@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from trading_assets.errors import PricesUnknownError
+from trading_assets.market_data.adjustment import adjusted_for_actions
 from trading_assets.market_data.alpaca import CURRENCY, AlpacaMarketData
 from trading_assets.market_data.bar_cache import BarCache
 from trading_assets.market_data.bar_source import DAY, BarQuery, Bars, midnight, moment_of
@@ -55,6 +56,7 @@ class AlpacaPriceSource:
         self._symbols = tuple(sorted(set(symbols)))
         self._used = hashlib.sha256()
         self._pairs: dict[tuple[dt.date, dt.date], dict[str, AdjustedPair]] = {}
+        self._reference_sessions: dict[tuple[str, dt.date], dt.date] = {}
 
     @property
     def name(self) -> str:
@@ -68,16 +70,30 @@ class AlpacaPriceSource:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The symbols that a table of prices is made for, the benchmark among them, sorted."""
+        """The symbols that a table of prices is made for, sorted: the benchmark and what corporate
+        actions turn a symbol into among them."""
         benchmark = self._settings.benchmark_symbol
-        return tuple(sorted({*self._symbols, *([benchmark] if benchmark else [])}))
+        known = {*self._symbols, *([benchmark] if benchmark else [])}
+        return tuple(sorted(known | self.actions.new_symbols))
 
     def before(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
         """The latest close of each symbol strictly before `session`, of the last ten sessions.
 
-        `age_sessions` counts the sessions between that close and the last one before `session`.
+        `age_sessions` counts the sessions between that close and the last one before `session`. A
+        raw close from before a corporate action is adjusted, its `source` says so; see
+        `adjustment.py`. Bars that Alpaca adjusted are in the shares of the day already.
         """
-        return self._snapshot(session, symbols, bisect_left(self._sessions, session), own=False)
+        end = bisect_left(self._sessions, session)
+        snapshot = self._snapshot(session, symbols, end, own=False)
+        is_raw = PriceAdjustment(self._settings.adjustment) is PriceAdjustment.RAW
+        if not is_raw or not self.actions.by_symbol:
+            return snapshot
+        return adjusted_for_actions(snapshot, self.actions.by_symbol, self._reference_session)
+
+    def _reference_session(self, price: Price) -> dt.date | None:
+        """The session of the close before `price`, which is the bar before it; None where there is
+        none."""
+        return self._reference_sessions.get((price.symbol, price.session))
 
     def at_close(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
         """The close of `session`; every symbol is missing until the session's bars are complete."""
@@ -204,6 +220,9 @@ class AlpacaPriceSource:
         for symbol, rows in found.bars.items():
             bars = [self._bar(symbol, row, query.adjustment) for row in rows[-2:].tolist()]
             place = self._place(bars[-1])
+            if len(bars) > 1:
+                before = self._sessions[self._place(bars[0])]
+                self._reference_sessions[symbol, self._sessions[place]] = before
             if own and place != end - 1:
                 continue
             self._used.update(msgspec.json.encode(bars[-1]))
