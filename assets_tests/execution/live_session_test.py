@@ -16,7 +16,6 @@ import msgspec
 import pytest
 
 from assets_tests.execution.small_portfolio import (
-    ACCOUNT,
     CALENDAR,
     MONDAY,
     TUESDAY,
@@ -44,6 +43,7 @@ from trading_assets.model.order_events import OrderCanceled
 from trading_assets.reconciliation import reconcile, summary_text
 from trading_assets.reconciliation.planned import PLANNED_VS_FILLED
 
+ACCOUNT = "PA-small-0042"
 PRICES = {"AAA": "100", "BBB": "50"}
 HALF_AND_THIRD = {"AAA": "0.5", "BBB": "0.3"}
 
@@ -73,7 +73,8 @@ class PaperBroker(SimulatedBroker):
     def account(self) -> Answer[AccountStatement]:
         stated = super().account().require()
         cash = stated.cash + sum((one.amount for one in self.paid), Decimal(0))
-        return Known(msgspec.structs.replace(stated, cash=cash, restriction=self.restriction))
+        changes = {"account_number": ACCOUNT, "cash": cash, "restriction": self.restriction}
+        return Known(msgspec.structs.replace(stated, **changes))
 
     def cash_activities_since(self, moment: dt.datetime) -> Answer[tuple[CashActivity, ...]]:
         return Known(tuple(one for one in self.paid if one.occurred_at > moment))
