@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from assets_tests.alpaca.account import BrokerAccount
+from assets_tests.alpaca.description import public_description
 from assets_tests.alpaca.faults import Fault
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from assets_tests.brokers.alpaca_accounts import opened
@@ -17,6 +18,8 @@ from assets_tests.brokers.broker_contract import ALWAYS, CLOSE, OPEN, SELL, foun
 from trading_assets.brokers.alpaca import AlpacaBroker
 from trading_assets.brokers.alpaca_orders import STATUSES, OrderRow, broker_order
 from trading_assets.brokers.base import DUPLICATE_ID
+from trading_assets.event_log.contracts import encode
+from trading_assets.execution.cash_activities import booked_as
 from trading_assets.model.account import CashActivityKind, Known, Unknown
 from trading_assets.model.order import OrderChange, OrderStatus, OrderType, TimeInForce
 from trading_assets.portfolio.order_rules import InstrumentTraits
@@ -327,6 +330,26 @@ def test_cash_that_is_booked_from_elsewhere_or_of_no_known_kind_is_told_by_its_n
     (found,) = broker.cash_activities_since(ALWAYS).require()
     assert (found.kind, found.broker_type) == (CashActivityKind.NOT_BOOKED, kind)
     assert (found.symbol, found.amount) == (symbol or "", Decimal(3))
+
+
+@pytest.mark.parametrize("amount", ["1.00", "-1.00"])
+def test_every_activity_of_the_public_description_can_be_booked_or_is_told(
+    alpaca: AlpacaStandIn, broker: AlpacaBroker, amount: str
+) -> None:
+    """Whichever way the cash went: none leaves the account unknown, or is refused by the book."""
+    listed = public_description().spec / "components" / "schemas" / "ActivityType" / "enum"
+    types = [kind for kind in listed.read_value() if kind != "FILL"]
+    for kind in types:
+        alpaca.account.book_cash(kind, amount, symbol="AAPL")
+    found = broker.cash_activities_since(ALWAYS).require()
+    assert len(found) == len(types)
+    told = {each.broker_type for each in found if each.kind is CashActivityKind.NOT_BOOKED}
+    assert told == {"ACATS", "FOPT", "JNLS", "MA", "MISC", "NC", "REORG", "SPIN", "SPLIT"} | {
+        kind for kind in types if kind.startswith("OP")
+    }
+    for each in found:
+        if each.broker_type not in told:
+            encode(booked_as(each, dt.date(2024, 6, 3)))
 
 
 def test_a_blocked_account_says_so(alpaca: AlpacaStandIn, broker: AlpacaBroker) -> None:
