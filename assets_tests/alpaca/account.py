@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -135,6 +136,14 @@ class BrokerAccount(ExecutingAccount):
             self.holdings.split(symbol, Decimal(new_per_old))
             added = text(self.quantity(symbol) - before)
             self.book_cash("SPLIT", "0", day, symbol=symbol, qty=added)
+
+    def cancel_cash(self, activity: Activity) -> None:
+        """Cash that was booked is taken back; its row stays, as canceled."""
+        with self.lock:
+            self.holdings.cash -= activity.amount
+            row = activity.row | {"status": "canceled"}
+            place = self.activities.index(activity)
+            self.activities[place] = replace(activity, row=row, amount=Decimal(0))
 
     def take_fraction(self, symbol: str) -> Decimal:
         """Shares that are no whole share leave the account, for which it is paid later; the signed

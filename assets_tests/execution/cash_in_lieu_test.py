@@ -203,5 +203,35 @@ def test_cash_that_nobody_has_a_name_for_stops_until_a_person_has_accepted_it(
     assert desk.run(WEIGHTS, BEFORE, session=WEDNESDAY).status is SessionStatus.PLANNED
 
 
+@pytest.mark.parametrize(
+    ("kind", "amount"), [("FEE", "-0.42"), ("DIV", "12.34"), ("CSD", "500.00"), ("CIL", "3.21")]
+)
+def test_what_the_broker_cancels_after_it_was_booked_is_booked_back_once(
+    desk: AlpacaDesk, alpaca: AlpacaStandIn, kind: str, amount: str
+) -> None:
+    activity = alpaca.account.book_cash(kind, amount, symbol="AAA")
+    assert desk.run(WEIGHTS, BEFORE, session=TUESDAY).status is SessionStatus.PLANNED
+    assert desk.book.cash == Decimal(9300) + Decimal(amount)
+    alpaca.account.cancel_cash(activity)
+    for clock in ("09:05", "09:10"):
+        alpaca.account.advance_to(f"2024-06-04 {clock}")
+        desk.run(WEIGHTS, BEFORE, session=TUESDAY)
+        assert desk.book.cash == Decimal(9300)
+    alpaca.account.advance_to("2024-06-04 16:20")
+    closed = desk.run(WEIGHTS, BEFORE, closes=BEFORE, session=TUESDAY).closed
+    assert closed is not None
+    assert not reconcile(closed).unexplained
+    assert not violations(alpaca.account)
+
+
+def test_what_was_canceled_before_it_was_booked_never_is(
+    desk: AlpacaDesk, alpaca: AlpacaStandIn
+) -> None:
+    for kind in ("FEE", "EXTRD"):
+        alpaca.account.cancel_cash(alpaca.account.book_cash(kind, "-0.42"))
+    assert desk.run(WEIGHTS, BEFORE, session=TUESDAY).status is SessionStatus.PLANNED
+    assert desk.book.cash == Decimal(9300)
+
+
 def test_nothing_is_told_where_all_is_booked() -> None:
     assert not_booked_notice(()) == ""

@@ -121,12 +121,12 @@ def cash_activities(
 ) -> Known[tuple[CashActivity, ...]] | Unknown:
     """Cash that moved without a trade later than `since`, oldest first, each once.
 
-    What was canceled is left out, as is what moved no cash. Alpaca does not say which ex-date a
+    What moved no cash is left out. Alpaca does not say which ex-date a
     dividend is of, nor how many shares cash in lieu is for.
     """
     found: dict[str, CashActivity] = {}
     for row in rows:
-        if row.activity_type == FILL or row.status == "canceled" or not row.net_amount:
+        if row.activity_type == FILL or not row.net_amount:
             continue
         kind = CASH_KINDS.get(row.activity_type, _NOT_BOOKED)
         if kind is _DEPOSIT and row.net_amount < 0:
@@ -144,6 +144,7 @@ def cash_activities(
             occurred_at=moment,
             symbol=row.symbol or "",
             broker_type=row.activity_type if kind is _NOT_BOOKED else "",
+            is_canceled=row.status == "canceled",
         )
         if found.setdefault(row.id, activity) != activity:
             return Unknown(f"activity {row.id} was reported twice, and differently")

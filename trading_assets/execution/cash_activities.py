@@ -4,15 +4,18 @@ The broker's activity id is the key and the reference of what is booked. Which o
 sources is income is for the ledger to say (`AccountingPolicy.dividend_source`).
 
 Cash in lieu is for the fraction of a share that the book still holds and the broker does not. What
-is NOT_BOOKED remains a difference between book and account, and is named where that is told.
+is NOT_BOOKED remains a difference between book and account, and is named where that is told. An
+activity that the broker cancels once it is booked is booked back.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from typing import Any
+
+from msgspec.structs import replace
 
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
@@ -38,6 +41,10 @@ SOURCE = "broker"
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
 LATE_SESSIONS = 10
 """How many sessions late a broker may report an activity, and it is still booked."""
+_OPPOSITES = {
+    CashActivityKind.DEPOSIT: CashActivityKind.WITHDRAWAL,
+    CashActivityKind.WITHDRAWAL: CashActivityKind.DEPOSIT,
+}
 _BOOKED_TYPES = (
     "dividend_payment",
     "cash_in_lieu",
@@ -78,15 +85,21 @@ class CashActivityBooking:
             since = max(since, begun) if place > LATE_SESSIONS else begun
         found = broker.cash_activities_since(since).require()
         lately = self._calendar.opens_at(sessions[max(place - 1, 0)])
-        unnamed = [one for one in found if one.kind is CashActivityKind.NOT_BOOKED]
-        self.not_booked = tuple(one for one in unnamed if one.occurred_at >= lately)
-        if len(found) == len(unnamed):
+        self.not_booked = tuple(
+            one
+            for one in found
+            if one.kind is CashActivityKind.NOT_BOOKED
+            and one.occurred_at >= lately
+            and not one.is_canceled
+        )
+        if not found:
             return
         known = self._known_references()
         fractions: dict[str, Decimal] | None = None
         events = []
-        for activity in found:
-            if activity.activity_id in known or activity.kind is CashActivityKind.NOT_BOOKED:
+        for told in found:
+            activity = _unbooked(told, known)
+            if activity is None:
                 continue
             following = sessions[place + 1] if place + 1 < len(sessions) else None
             is_later = following and activity.occurred_at >= self._calendar.opens_at(following)
@@ -143,6 +156,21 @@ class CashActivityBooking:
         """Which dividend a payment settles where the broker does not say: the oldest owed."""
         owed = self._book.fold.ledger.dividends_owed(activity.symbol)
         return owed[0] if owed else activity.occurred_at.date()
+
+
+def _unbooked(told: CashActivity, known: Collection[str]) -> CashActivity | None:
+    """What is still to be booked of an activity, `known` being the references in the book: itself,
+    the opposite of one that is canceled and was booked, or nothing."""
+    activity = told
+    if told.is_canceled:
+        if told.activity_id not in known:
+            return None
+        kind = _OPPOSITES.get(told.kind, told.kind)
+        activity = replace(
+            told, activity_id=f"{told.activity_id}/canceled", kind=kind, amount=-told.amount
+        )
+    is_booked = activity.kind is CashActivityKind.NOT_BOOKED or activity.activity_id in known
+    return None if is_booked else activity
 
 
 def booked_as(activity: CashActivity, owed_ex_date: dt.date) -> AnyEvent:

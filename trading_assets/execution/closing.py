@@ -139,7 +139,8 @@ def statement_as_of(
             positions[fill.symbol] = positions.get(fill.symbol, ZERO) - signed
             cash += signed * fill.price + fill.commission
         traded = {fill.symbol for fill in later}
-        cash -= sum((activity.amount for activity in activities), ZERO)
+        moved = (activity.amount for activity in activities if not activity.is_canceled)
+        cash -= sum(moved, ZERO)
         return replace(
             stated,
             positions={name: held for name, held in sorted(positions.items()) if held},

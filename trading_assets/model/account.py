@@ -155,7 +155,8 @@ class CashActivity(msgspec.Struct, frozen=True, kw_only=True):
     `amount` is signed money in `currency` (ISO 4217, never pence): positive where it came in.
     `symbol` is empty where it is for no instrument; `ex_date` says which dividend it is, None where
     the broker does not; `basis` is None where it does not say either. `occurred_at` is UTC.
-    `broker_type` is what the broker calls it, where it is not booked.
+    `broker_type` is what the broker calls it, where it is not booked. What `is_canceled` was told
+    before, and its cash is no longer in the account.
     """
 
     activity_id: str
@@ -167,3 +168,4 @@ class CashActivity(msgspec.Struct, frozen=True, kw_only=True):
     ex_date: dt.date | None = None
     basis: ChargeBasis | None = None
     broker_type: str = ""
+    is_canceled: bool = False
