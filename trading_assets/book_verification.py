@@ -23,6 +23,7 @@ from trading_assets.execution.book_start import (
     restatements_of,
     settings_fingerprint,
 )
+from trading_assets.execution.guard import SIMULATED_ACCOUNT
 from trading_assets.inspection import write_session_files
 from trading_assets.lake import Lake
 from trading_assets.ledger.annotations import TradeAnnotations
@@ -229,19 +230,33 @@ class _Replay:
     # Tables and files
 
     def _of_session(self, closed: ClosedSession) -> Iterator[Difference]:
-        for asset, recomputed in tables_of(closed, self.settings, self.annotations).items():
+        settings = self._as_run(closed)
+        for asset, recomputed in tables_of(closed, settings, self.annotations).items():
             self.tables.setdefault(asset)
             stored = self.lake.read(asset, closed.session)
             if stored is not None:
                 self.found.tables += 1
                 yield from differences(closed.session, asset, stored, recomputed)
         if self.files:
-            yield from self._of_files(closed)
+            yield from self._of_files(closed, settings)
 
-    def _of_files(self, closed: ClosedSession) -> Iterator[Difference]:
+    def _as_run(self, closed: ClosedSession) -> PortfolioSettings:
+        """The settings with the mode that a session was run in, which may have changed since: what
+        its execution log says, as far as account and orders of the book allow that."""
+        log = self.lake.read("execution_log", closed.session)
+        told = set() if log is None else set(log["mode"].to_pylist())
+        if closed.closed.statement.account_number.startswith(SIMULATED_ACCOUNT):
+            possible: tuple[Mode, ...] = (Mode.SIMULATED,) if closed.orders else (Mode.DRY,)
+        else:
+            was_sent = any(order.attempts for order in closed.orders)
+            possible = (Mode.PAPER, Mode.LIVE) if was_sent else (Mode.ONLINE, Mode.PAPER, Mode.LIVE)
+        mode = next((one for one in possible if told == {one.execution}), self.settings.mode)
+        return self.settings.model_copy(update={"mode": mode})
+
+    def _of_files(self, closed: ClosedSession, settings: PortfolioSettings) -> Iterator[Difference]:
         with tempfile.TemporaryDirectory() as folder:
             again = write_session_files(
-                self.places, self.settings, closed, Path(folder), self.annotations
+                self.places, settings, closed, Path(folder), self.annotations
             )
             kept = self.places.exports / again.relative_to(folder)
             for path in sorted(again.iterdir()):

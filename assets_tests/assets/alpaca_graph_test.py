@@ -22,6 +22,7 @@ from assets_tests.alpaca.invariants import violations
 from assets_tests.alpaca.market import BarPoint
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from assets_tests.assets.graph_home import PORTFOLIO, GraphHome, failures
+from trading_assets.book_verification import verify_book
 from trading_assets.daily_run import checks_passed, session_stage
 from trading_assets.errors import ConfigurationError, SessionNotReadyError
 from trading_assets.event_log.store import open_event_log
@@ -104,6 +105,13 @@ def test_a_day_at_a_paper_account(home: GraphHome, alpaca: AlpacaStandIn) -> Non
     said = plan_metadata(home)
     assert (said["session_status"], said["orders_open"]) == ("working", 0)
     assert said["api"]["calls"] > 0
+    priced = home.instance.get_latest_materialization_event(dg.AssetKey([PORTFOLIO, "prices"]))
+    assert priced is not None
+    assert priced.asset_materialization is not None
+    used = priced.asset_materialization.metadata["api"].value
+    assert isinstance(used, dict)
+    assert used["calls"] > 0
+    assert used["latency_ms_p95"] > 0
     assert said["api"]["errors"] == {}
     (by_hand,) = [order for order in account.orders.values() if order.foreign]
     assert said["foreign_orders"] == (
@@ -312,6 +320,14 @@ def test_online_plans_from_the_account_logs_it_as_dry_and_sends_nothing(
     assert result.success, failures(result)
     assert home.materialized("pnl_daily") == [MONDAY]
     assert {row["mode"] for row in exported(home, "execution_log.csv")} == {"dry"}
+    # Its tables stay what the book makes of that session, whatever the mode is later.
+    home.write_portfolio(PORTFOLIO, **SETTINGS)
+    traded = load_portfolio(home.places.portfolios / f"{PORTFOLIO}.yaml")
+    log = open_event_log(home.places.books, PORTFOLIO)
+    found = verify_book(log, traded, home.places, files=True)
+    log.close()
+    assert found.difference is None
+    assert found.tables > 5
     earned = Lake(home.places.lake, PORTFOLIO).read("pnl_daily", dt.date(2024, 6, 3))
     assert earned is not None
     assert earned["closing_equity"].to_pylist() == [Decimal(100_400)]

@@ -79,6 +79,21 @@ def causes(outcome: SessionOutcome) -> set[str]:
     return {gap.cause.value for gap in report.gaps if gap.view == "planned_vs_filled"}
 
 
+def test_a_refused_plan_is_not_recorded_again_for_a_buying_power_that_moves(
+    margin_account: AlpacaStandIn, tmp_path: Path
+) -> None:
+    """With 40 AAA in the account each price of it moves the buying power."""
+    margin_account.account.advance_to("2024-06-03 09:31")
+    margin_account.account.place_by_hand("AAA", "buy", "40")
+    desk = AlpacaDesk(tmp_path, margin_account, limits={"max_total_notional": 1})
+    assert desk.run({"AAA": "0.5"}, PRICES).block_code == "MAX_TOTAL_NOTIONAL"
+    head = desk.book.log.head()
+    for price in ("55", "52"):
+        margin_account.account.set_price("AAA", price)
+        assert desk.run({"AAA": "0.5"}, PRICES).block_code == "MAX_TOTAL_NOTIONAL"
+    assert desk.book.log.head() == head
+
+
 @COLLARS
 def test_a_cash_account_is_planned_for_what_it_can_pay(
     cash_account: AlpacaStandIn, tmp_path: Path, collar: str

@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import msgspec
 
 from trading_assets.assets.metadata import rows_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
 from trading_assets.atomic_file import flush_files
-from trading_assets.market_data.base import warnings_of
+from trading_assets.market_data.base import api_statistics_of, warnings_of
 from trading_assets.progress import tracked
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import price_table
@@ -67,12 +68,15 @@ def build_prices(graph: PortfolioGraph) -> dg.AssetsDefinition:
         warnings = warnings_of(source)
         for line in warnings:
             context.log.warning(line)
+        used = api_statistics_of(source)
+        api = {} if used is None else {"api": dg.MetadataValue.json(msgspec.to_builtins(used))}
         yield dg.MaterializeResult(
             metadata={
                 "source": source.name,
                 "source_sha256": source.sha256,
                 "source_warnings": "\n".join(warnings) or "none",
             }
+            | api
             | rows_metadata(rows, store.path("prices", session), table)
         )
         yield from results(check)

@@ -136,6 +136,16 @@ def means_now(
     return cash, PowerNow(buying_power=power, rules=rules, asks=highest_asks(market))
 
 
+def says_nothing_new(plan: OrderPlan, recorded: OrderPlan) -> bool:
+    """True where a plan need not be recorded beside one that is: the same, or refused as that was
+    and different in the buying power alone, which moves with every price."""
+    if plan == recorded or not (plan.refusals and recorded.refusals):
+        return plan == recorded
+    there = recorded.buying_power, recorded.digest, recorded.batch_id
+    power, digest, batch_id = there
+    return recorded == replace(plan, buying_power=power, digest=digest, batch_id=batch_id)
+
+
 def moved_since(plan: OrderPlan, book: Book, *, with_cash: bool = True) -> str:
     """How the book differs from the one that a plan without orders yet was made for; without
     `with_cash`, cash that differs while all positions are the same does not count."""

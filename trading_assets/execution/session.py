@@ -61,6 +61,7 @@ from trading_assets.execution.opening import (
     moved_since,
     plan_inputs,
     restore_both,
+    says_nothing_new,
     unreconciled,
     was_decided,
 )
@@ -371,8 +372,9 @@ class SessionRunner:
             given = at_broker(given, self.broker, symbols, is_over=stage.may_close)
         plan = make_plan(given)
         is_dry = mode.is_real and not mode.sends
-        if recorded is not None and (plan, is_dry) == (recorded.plan, recorded.is_dry):
-            return plan
+        is_known = recorded is not None and says_nothing_new(plan, recorded.plan)
+        if recorded is not None and is_known and recorded.is_dry == is_dry:
+            return recorded.plan
         actions = concerning(inputs.actions, self.book.opening_positions)
         digest = self._inputs_digest(inputs, symbols, prices, actions)
         event = SessionPlanned(plan=plan, inputs_digest=digest, is_dry=is_dry)

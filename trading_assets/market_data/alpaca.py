@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from trading_assets.alpaca_api.client import AlpacaApi, Refusal, Reply
+from trading_assets.alpaca_api.statistics import ApiStatistics
 from trading_assets.market_data.bar_source import (
     DAY,
     BarQuery,
@@ -103,6 +104,10 @@ class AlpacaMarketData:
         self._api = api
         self._client = api.stock_data()
         self._closes_at = closes_at
+
+    def api_statistics(self) -> ApiStatistics:
+        """How the interface was used and how it answered."""
+        return self._api.statistics()
 
     def last_trades(self, symbols: Iterable[str], max_age: dt.timedelta) -> Answer[LastTrades]:
         """The last trade of each symbol; one older than `max_age` is stale."""

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
+from trading_assets.alpaca_api.statistics import ApiStatistics
 from trading_assets.errors import PricesUnknownError
 from trading_assets.market_data.adjustment import adjusted_for_actions
 from trading_assets.market_data.alpaca import CURRENCY, AlpacaMarketData
@@ -75,6 +76,10 @@ class AlpacaPriceSource:
         benchmark = self._settings.benchmark_symbol
         known = {*self._symbols, *([benchmark] if benchmark else [])}
         return tuple(sorted(known | self.actions.new_symbols))
+
+    def api_statistics(self) -> ApiStatistics:
+        """How Alpaca was asked for all of this, and how it answered."""
+        return self._data.api_statistics()
 
     def before(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
         """The latest close of each symbol strictly before `session`, of the last ten sessions.

@@ -14,8 +14,9 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
+from trading_assets.alpaca_api.statistics import ApiStatistics
 from trading_assets.market_data.corporate_actions import CorporateActions
 from trading_assets.model.instrument import AdjustedPair, PriceSnapshot
 
@@ -26,6 +27,12 @@ ADJUSTED_CLOSE_AGE_SESSIONS = 5
 def warnings_of(source: PriceSource) -> tuple[str, ...]:
     """What a source has to warn of, such as symbols that were left out; most have nothing."""
     return tuple(getattr(source, "warnings", ()))
+
+
+def api_statistics_of(source: PriceSource) -> ApiStatistics | None:
+    """How the interface that a source asks was used so far; None for one that counts nothing."""
+    counted = getattr(source, "api_statistics", None)
+    return None if counted is None else cast(ApiStatistics, counted())
 
 
 @runtime_checkable
