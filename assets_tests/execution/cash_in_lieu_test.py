@@ -159,6 +159,21 @@ def test_a_trade_by_hand_of_less_than_a_share_is_not_taken_for_the_fraction(
     assert desk.book.positions["AAA"] == alpaca.account.quantity("AAA")
 
 
+def test_a_session_that_is_closed_late_knows_the_fraction_of_its_own_day(
+    desk: AlpacaDesk, alpaca: AlpacaStandIn
+) -> None:
+    """What is sold by hand on Wednesday is missing in the account when Tuesday is closed."""
+    split(alpaca)
+    alpaca.account.pay_in_lieu("AAA", "35.00")
+    alpaca.account.advance_to("2024-06-05 10:00")
+    alpaca.account.place_by_hand("AAA", "sell", "0.3")
+    closed = desk.run(WEIGHTS, AFTER, closes=AFTER, session=TUESDAY, actions=(SPLIT,)).closed
+    assert closed is not None
+    assert paid(desk) == [(Decimal("0.5"), Decimal("35.00"))]
+    assert desk.book.positions == {"AAA": Decimal(10)}
+    assert not reconcile(closed).unexplained
+
+
 def test_a_price_for_fractions_in_the_file_is_refused_before_anything_is_booked(
     desk: AlpacaDesk, alpaca: AlpacaStandIn
 ) -> None:

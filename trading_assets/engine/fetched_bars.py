@@ -149,9 +149,9 @@ def _opened(data: DataSettings, cache: Path, now: Clock, requests: Path | None) 
         stream_url=given.stream_url,
         data_url=given.data_url,
     )
-    api = AlpacaApi(
-        access, limits.requests_per_minute, limits.timeout_seconds, requests_folder=requests
-    )
+    # The rest of the account's limit is left to orders, which another process may be sending.
+    allowed = limits.requests_per_minute * 2 // 3
+    api = AlpacaApi(access, allowed, limits.timeout_seconds, requests_folder=requests)
     return AlpacaMarketData(api, data.feed, _closes_at, now=now)
 
 
