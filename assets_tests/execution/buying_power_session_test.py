@@ -177,6 +177,35 @@ def test_purchases_that_became_dearer_overnight_are_cut_before_they_are_sent(
     assert causes(outcome) == {"broker_rule", "cash_overflow"}
 
 
+def test_purchases_are_not_made_on_credit_where_prices_have_moved(
+    margin_account: AlpacaStandIn, tmp_path: Path
+) -> None:
+    """200 AAA at 50 are planned of 10,000. At 500 (a reverse split that nobody told of) the buying
+    power would be for 37; there is cash for 20."""
+    desk, outcome = planned_and_sent(
+        margin_account, tmp_path, {"AAA": "1"}, then={"AAA": "500"}, quotes=True
+    )
+    assert refusals(desk) == []
+    assert desk.book.positions == {"AAA": Decimal(20)}
+    assert desk.book.cash == 0
+    assert causes(outcome) == {"cash_overflow"}
+
+
+def test_what_became_cheaper_leaves_its_cash_to_what_became_dearer(
+    margin_account: AlpacaStandIn, tmp_path: Path
+) -> None:
+    """100 AAA at 50 and 25 BBB at 200 are planned. At 60 and 160 they are 6,000 and 4,000."""
+    desk, outcome = planned_and_sent(
+        margin_account,
+        tmp_path,
+        {"AAA": "0.5", "BBB": "0.5"},
+        then={"AAA": "60", "BBB": "160"},
+        quotes=True,
+    )
+    assert desk.book.positions == {"AAA": Decimal(100), "BBB": Decimal(25)}
+    assert causes(outcome) == set()
+
+
 def test_what_an_order_of_others_holds_is_not_planned_with(
     margin_account: AlpacaStandIn, tmp_path: Path
 ) -> None:

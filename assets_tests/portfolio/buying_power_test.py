@@ -24,7 +24,7 @@ from trading_assets.portfolio.buying_power import PowerNow
 from trading_assets.portfolio.opening_book import PlanInputs
 from trading_assets.portfolio.order_rules import ALPACA, AccountTraits
 from trading_assets.portfolio.planning import make_plan
-from trading_assets.portfolio.proceeds import affordable_openings
+from trading_assets.portfolio.proceeds import Means, affordable_openings
 
 PRICES = {"AAA": "50", "BBB": "200"}
 
@@ -176,19 +176,16 @@ def sent(
     """Symbol and quantity of the opening orders that leave, by the market as it is then."""
     rules = ALPACA.buying_power
     assert rules is not None
-    now = PowerNow(
-        buying_power=Decimal(power),
-        rules=rules,
-        asks={symbol: Decimal(ask) for symbol, ask in asks.items()},
+    now = Means(
+        cash=Decimal(cash),
+        power=PowerNow(
+            buying_power=Decimal(power),
+            rules=rules,
+            asks={symbol: Decimal(ask) for symbol, ask in asks.items()},
+        ),
     )
     orders = affordable_openings(
-        plan.real_orders,
-        {},
-        Decimal(cash),
-        inputs(weights={}, prices={}).commission,
-        WHOLE,
-        ZERO,
-        now,
+        plan.real_orders, {}, now, inputs(weights={}, prices={}).commission, WHOLE, ZERO
     )
     return [(order.symbol, order.quantity) for order in orders]
 

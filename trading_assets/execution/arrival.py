@@ -47,14 +47,19 @@ def arrivals(
     return {name: arrival_price(found.value.get(name), moment) for name in names}
 
 
-def highest_asks(found: Mapping[str, Arrival]) -> dict[str, Decimal]:
-    """The most that a share may be offered at by symbol, where the market is known: its price and
-    half of the widest spread."""
+def market_prices(found: Mapping[str, Arrival]) -> dict[str, Decimal]:
+    """What a share is at by symbol, where the market is known."""
     return {
-        symbol: arrival.price * (1 + WIDEST_SPREAD / 2)
+        symbol: arrival.price
         for symbol, arrival in found.items()
         if isinstance(arrival, ArrivalPrice)
     }
+
+
+def highest_ask(price: Decimal) -> Decimal:
+    """The most that a share may be offered at where the market is at `price`: half of the widest
+    spread above it."""
+    return price * (1 + WIDEST_SPREAD / 2)
 
 
 def arrival_price(quote: MarketQuote | None, now: dt.datetime) -> Arrival:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from trading_assets.brokers.base import Broker
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import BrokerUnknownError
-from trading_assets.execution.arrival import Arrival, highest_asks
+from trading_assets.execution.arrival import Arrival, highest_ask, market_prices
 from trading_assets.execution.book import Book
 from trading_assets.execution.guard import SIMULATED_ACCOUNT
 from trading_assets.execution.readiness import account_of
@@ -27,6 +27,7 @@ from trading_assets.portfolio.buying_power import PowerNow
 from trading_assets.portfolio.limits import session_over_refusal
 from trading_assets.portfolio.order_rules import AccountTraits
 from trading_assets.portfolio.planning import PlanInputs
+from trading_assets.portfolio.proceeds import Means
 from trading_assets.portfolio.rebalance_dates import is_rebalance
 from trading_assets.reconciliation import unexplained_gaps
 from trading_assets.settings import Mode, PortfolioSettings
@@ -121,19 +122,23 @@ def _account_traits(broker: Broker) -> AccountTraits:
     )
 
 
-def means_now(
-    cash: Decimal, broker: Broker, market: Mapping[str, Arrival]
-) -> tuple[Decimal, PowerNow | None]:
+def means_now(cash: Decimal, broker: Broker, market: Mapping[str, Arrival]) -> Means:
     """What opening orders may use now: `cash` of the book (money), and the buying power by a real
     broker's rules; where those are not known, cash without what orders of somebody else have laid
     claim to."""
+    prices = market_prices(market)
     if not broker.capabilities.is_real:
-        return cash, None
+        return Means(cash=cash, prices=prices)
     power = broker.account().require().buying_power
     rules = broker.capabilities.order_rules.buying_power
     if power is None or rules is None:
-        return (cash if power is None else min(cash, power)), None
-    return cash, PowerNow(buying_power=power, rules=rules, asks=highest_asks(market))
+        return Means(cash=cash if power is None else min(cash, power), prices=prices)
+    asks = {symbol: highest_ask(price) for symbol, price in prices.items()}
+    return Means(
+        cash=cash,
+        prices=prices,
+        power=PowerNow(buying_power=power, rules=rules, asks=asks),
+    )
 
 
 def says_nothing_new(plan: OrderPlan, recorded: OrderPlan) -> bool:

@@ -465,18 +465,16 @@ class SessionRunner:
         self, wanted: list[PlannedOrder], leg: int, market: Mapping[str, Arrival]
     ) -> list[tuple[PlannedOrder, OrderRequest]]:
         if leg == OPENING_LEG:
-            cash, power = means_now(self.book.cash, self.broker, market)
             wanted = affordable_openings(
                 wanted,
                 self.book.positions,
-                cash,
+                means_now(self.book.cash, self.broker, market),
                 self.settings.commission,
                 self.settings.planning,
                 max(
                     self.settings.planning.min_order_notional,
                     self.broker.capabilities.order_rules.minimum_value,
                 ),
-                power,
             )
         return [(order, order_request(order)) for order in wanted]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+import msgspec
 from msgspec.structs import replace
 
 from trading_assets.model.money import QUANTITY_DECIMALS_MAX, ZERO, truncate_quantity
@@ -20,23 +21,32 @@ from trading_assets.portfolio.buying_power import PowerNow
 from trading_assets.portfolio.overflow import Purchase, PurchaseTerms, allocate
 
 
+class Means(msgspec.Struct, frozen=True, kw_only=True):
+    """What opening orders may use when they are sent: `cash` (money) of the book and, where the
+    broker holds them to one, its buying power; `prices` per share are the market's by symbol, where
+    that is known."""
+
+    cash: Decimal
+    prices: Mapping[str, Decimal] = {}
+    power: PowerNow | None = None
+
+
 def affordable_openings(
     orders: Sequence[PlannedOrder],
     positions: Mapping[str, Decimal],
-    cash: Decimal,
+    means: Means,
     commission: CommissionPolicy,
     planning: PlanningPolicy,
     minimum: Decimal,
-    power: PowerNow | None = None,
 ) -> list[PlannedOrder]:
     """The opening orders that can be sent now, in their order, some of them smaller.
 
-    `positions` (signed shares) and `cash` (money) are the book's after the closing leg. An order
-    whose symbol is still held on the other side is left out: a flip is closed, confirmed, then
-    opened. Buys that together cost more than the cash, at plan prices with commission, are scaled
-    by one factor, and one that is worth less than `minimum` money then is left out; the plan's cash
-    buffer may be used up here, it is there for moved prices. What is then more than the buying
-    power covers is scaled by one factor too, short sales with it; None is no limit. Where
+    `positions` (signed shares) and the cash are the book's after the closing leg. An order whose
+    symbol is still held on the other side is left out: a flip is closed, confirmed, then opened.
+    Buys that together cost more than the cash, at the market's prices (else the plan's) with
+    commission, are scaled by one factor, and one that is worth less than `minimum` money then is
+    left out; the plan's cash buffer may be used up here, it is there for moved prices. What is then
+    more than the buying power covers is scaled by one factor too, short sales with it. Where
     `adjust_for_overflow` is off orders are left as planned, for the broker to refuse.
     """
     possible = [
@@ -44,7 +54,8 @@ def affordable_openings(
     ]
     if not planning.adjust_for_overflow:
         return possible
-    paid = _paid_for(possible, cash, commission, planning, minimum)
+    paid = _paid_for(possible, means, commission, planning, minimum)
+    power = means.power
     if power is None:
         return paid
     decimals = {order.client_order_id: _decimals(order.quantity, planning) for order in paid}
@@ -55,7 +66,7 @@ def affordable_openings(
 
 def _paid_for(
     possible: list[PlannedOrder],
-    cash: Decimal,
+    means: Means,
     commission: CommissionPolicy,
     planning: PlanningPolicy,
     minimum: Decimal,
@@ -69,12 +80,12 @@ def _paid_for(
             symbol=order.symbol,
             wanted=order.quantity,
             most=order.quantity,
-            price=order.price,
+            price=means.prices.get(order.symbol, order.price),
             decimals=_decimals(order.quantity, planning),
         )
         for order in buys
     ]
-    terms = PurchaseTerms(budget=cash, minimum=minimum, commission=commission)
+    terms = PurchaseTerms(budget=means.cash, minimum=minimum, commission=commission)
     quantities = dict(
         zip(
             (order.client_order_id for order in buys),
