@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from trading_assets.alpaca_api.client import API_REQUESTS
 from trading_assets.analytics.pnl import daily_result, position_values
 from trading_assets.analytics.strategy_pnl import strategy_session
 from trading_assets.calendar import TradingCalendar
@@ -98,7 +99,8 @@ def plan_of(places: Directories, settings: PortfolioSettings, session: dt.date) 
                 f"{settings.id}: {session} cannot be planned, the book is closed through "
                 f"{book.closed_through or 'no session yet'}."
             )
-        return next_plan(book, settings, calendar, session, open_prices(settings, calendar))
+        prices = open_prices(settings, calendar, requests=places.state / API_REQUESTS)
+        return next_plan(book, settings, calendar, session, prices)
     finally:
         log.close()
 
