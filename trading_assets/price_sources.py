@@ -114,7 +114,11 @@ def open_prices(
     # A close that is missing is asked for again whenever it is needed.
     never = dt.timedelta(0)
     cache = None if bars is None else BarCache(bars / BAR_CACHE, empty_for=never)
-    return AlpacaPriceSource(data, prices, calendar.history, symbols, actions, cache)
+
+    def is_open(session: dt.date) -> bool:
+        return calendar.opens_at(session) <= data.now() < calendar.closes_at(session)
+
+    return AlpacaPriceSource(data, prices, calendar.history, symbols, actions, cache, is_open)
 
 
 def yahoo_prices(

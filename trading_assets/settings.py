@@ -127,7 +127,9 @@ class FilePrices(_Benchmarked):
 
 
 class AlpacaPrices(_Benchmarked):
-    """Daily bars from Alpaca, for sessions of today; plan prices are the last closes.
+    """Daily bars from Alpaca, for sessions of today. Plan prices are the last closes; with
+    `plan_price` last_trade, where a session is planned while it is open, those of the last trades
+    that are at most `max_trade_minutes` old.
 
     `feed` is one that the account's subscription includes. `adjustment` says what the bars are
     adjusted for: raw where corporate actions are booked, else all. `wait_minutes` is how long after
@@ -138,6 +140,8 @@ class AlpacaPrices(_Benchmarked):
     feed: Literal["iex", "sip", "delayed_sip", "otc", "boats", "overnight"] = "iex"
     adjustment: PriceAdjustment = PriceAdjustment.RAW
     wait_minutes: Annotated[int, Field(ge=0)] = 15
+    plan_price: Literal["close", "last_trade"] = "close"
+    max_trade_minutes: Annotated[int, Field(ge=1)] = 15
 
 
 class YahooPrices(_Benchmarked):

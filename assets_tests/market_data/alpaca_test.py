@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import SecretStr
@@ -30,7 +31,7 @@ from trading_assets.market_data.corporate_actions import CorporateActions
 from trading_assets.model.account import Answer, Unknown
 from trading_assets.model.arrival import MarketQuote
 from trading_assets.model.corporate_actions import CorporateAction, Split, SymbolChange
-from trading_assets.model.instrument import LatestPrice
+from trading_assets.model.instrument import LatestPrice, PriceSnapshot
 from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.settings import AlpacaPrices
 
@@ -464,6 +465,33 @@ def test_the_latest_price_carries_its_time_and_the_close_before(alpaca: AlpacaSt
     assert latest.as_of == alpaca.account.market.trades["AAPL"].at
     # Its last trade was twenty minutes ago.
     assert found.missing == ("MSFT",)
+
+
+def test_while_a_session_is_open_it_may_be_planned_on_last_trades(alpaca: AlpacaStandIn) -> None:
+    """AAPL traded ten minutes ago; MSFT twenty, so its close stands; NONE has neither."""
+    add_days(alpaca, "AAPL", friday="189.2")
+    add_days(alpaca, "MSFT", friday="409")
+    alpaca.account.advance_to("2024-06-03 10:20")
+    alpaca.account.set_price("AAPL", "191.07")
+    alpaca.account.advance_to("2024-06-03 10:30")
+    names = ["AAPL", "MSFT", "NONE"]
+
+    def asked(plan_price: Literal["close", "last_trade"], is_open: bool) -> PriceSnapshot:
+        settings = AlpacaPrices(kind="alpaca", plan_price=plan_price)
+        data = opened(alpaca)
+        prices = AlpacaPriceSource(data, settings, SESSIONS, names, None, None, lambda _: is_open)
+        return prices.before(MONDAY, names)
+
+    now = asked("last_trade", is_open=True)
+    aapl = now.prices["AAPL"]
+    assert (aapl.price, aapl.session) == (Decimal("191.07"), MONDAY)
+    assert aapl.reference_price == Decimal("189.2")
+    assert aapl.source.startswith("alpaca/iex/raw, traded 2024-06-03 14:20")
+    assert (now.price_of("MSFT"), now.prices["MSFT"].session) == (Decimal(409), FRIDAY)
+    assert now.missing == ("NONE",)
+    before = asked("close", is_open=True)
+    assert before.price_of("AAPL") == Decimal("189.2")
+    assert asked("last_trade", is_open=False) == before
 
 
 def test_prices_that_cannot_be_had_stop_whoever_needs_them(alpaca: AlpacaStandIn) -> None:

@@ -295,7 +295,10 @@ def survive(
     if is_short:
         story.days, story.ticks = (MONDAY,), ("09:30", "10:05")
     random = Random(f"days {seed}")
-    account = BrokerAccount(now=new_york("2024-06-03 08:00"), multiplier=2, seed=seed)
+    # Every fourth account has no credit, and orders there count at their largest.
+    multiplier = 1 if seed % 4 == 3 else 2
+    account = BrokerAccount(now=new_york("2024-06-03 08:00"), multiplier=multiplier, seed=seed)
+    account.purchase_collar = Decimal("0.05") if multiplier == 1 else Decimal(0)
     with ExitStack() as stack:
         alpaca = stack.enter_context(running_alpaca(account))
         if before is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -35,7 +35,8 @@ LOOKBACK_SESSIONS = 10
 class AlpacaPriceSource:
     """Daily bars as closes.
 
-    `sessions` are the calendar's, ascending; `symbols` those that a table of prices is made for.
+    `sessions` are the calendar's, ascending; `symbols` those that a table of prices is made for;
+    `is_open` says whether a session is on now.
     Every question is answered by Alpaca or its cache when it is asked. Raises PricesUnknownError
     where it cannot be.
     """
@@ -48,6 +49,7 @@ class AlpacaPriceSource:
         symbols: Iterable[str],
         actions: CorporateActions | None = None,
         cache: BarCache | None = None,
+        is_open: Callable[[dt.date], bool] = lambda _session: False,
     ) -> None:
         self.actions = CorporateActions() if actions is None else actions
         self._data = data
@@ -55,6 +57,7 @@ class AlpacaPriceSource:
         self._settings = settings
         self._sessions = tuple(sessions)
         self._symbols = tuple(sorted(set(symbols)))
+        self._is_open = is_open
         self._used = hashlib.sha256()
         self._pairs: dict[tuple[dt.date, dt.date], dict[str, AdjustedPair]] = {}
         self._reference_sessions: dict[tuple[str, dt.date], dt.date] = {}
@@ -87,7 +90,23 @@ class AlpacaPriceSource:
         `age_sessions` counts the sessions between that close and the last one before `session`. A
         raw close from before a corporate action is adjusted, its `source` says so; see
         `adjustment.py`. Bars that Alpaca adjusted are in the shares of the day already.
+
+        Where the plan is to be made on last trades and the session is open, they take the place of
+        the closes of all symbols that traded lately; the others keep theirs.
         """
+        closes = self._closes_before(session, symbols)
+        if self._settings.plan_price == "close" or not self._is_open(session):
+            return closes
+        names = (*closes.prices, *closes.missing)
+        max_age = dt.timedelta(minutes=self._settings.max_trade_minutes)
+        found = {**closes.prices, **self.latest(session, names, max_age).prices}
+        return PriceSnapshot(
+            session=session,
+            prices={name: found[name] for name in names if name in found},
+            missing=tuple(name for name in names if name not in found),
+        )
+
+    def _closes_before(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
         end = bisect_left(self._sessions, session)
         snapshot = self._snapshot(session, symbols, end, own=False)
         is_raw = PriceAdjustment(self._settings.adjustment) is PriceAdjustment.RAW
@@ -124,7 +143,7 @@ class AlpacaPriceSource:
         """
         names = list(dict.fromkeys(symbols))
         trades = _answered(self._data.last_trades(names, max_age)).trades
-        closes = self.before(session, trades)
+        closes = self._closes_before(session, trades)
         prices: dict[str, Price] = {}
         for symbol, trade in trades.items():
             prices[symbol] = LatestPrice(
@@ -133,7 +152,7 @@ class AlpacaPriceSource:
                 currency=CURRENCY,
                 session=session,
                 age_sessions=0,
-                source=self.name,
+                source=f"{self.name}, traded {trade.as_of:%Y-%m-%d %H:%M:%SZ}",
                 reference_price=closes.price_of(symbol),
                 as_of=trade.as_of,
             )
