@@ -114,7 +114,7 @@ def next_plan(
 ) -> OrderPlan:
     """What would be planned now for the session after the last closed one; nothing is recorded, but
     corporate actions of its open are folded into `book`. At a real broker by its rules for every
-    account, but without what only it knows: single symbols, orders that are open there."""
+    account, but without what only it knows: single symbols, buying power, what is open there."""
     snapshot = prices.before(session, prices.symbols)
     # As the session will: what takes effect at its open comes before its plan.
     for action in unrecorded_actions(book, session, prices.actions.of(session)):

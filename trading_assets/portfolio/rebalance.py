@@ -112,6 +112,8 @@ def _within_means(
 ) -> Rebalance:
     """Orders that fit the cash there is, then the buying power that the broker grants."""
     paid = _within_cash(book, net_equity, drafts)
+    if book.inputs.account.buying_power is None:
+        return paid
     granted, refusal = within_buying_power(book, paid.drafts)
     if refusal is None and all(
         after is before for before, after in zip(paid.drafts, granted, strict=True)
