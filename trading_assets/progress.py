@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
@@ -25,8 +25,13 @@ def observed(observer: Observer) -> Iterator[None]:
 
 def tracked(label: str, items: Sequence[T]) -> Iterator[T]:
     """The items one by one, reporting each that is done; silent where nobody observes."""
+    return tracked_until(label, items, len(items))
+
+
+def tracked_until(label: str, items: Iterable[T], total: int) -> Iterator[T]:
+    """As `tracked`, of `total` items that are made as they are asked for."""
     observer = _OBSERVER.get()
     for done, item in enumerate(items, start=1):
         yield item
         if observer is not None:
-            observer(label, done, len(items))
+            observer(label, done, total)

@@ -12,7 +12,6 @@ from trading_assets.event_log.chain import Head
 from trading_assets.event_log.store import EventLog
 from trading_assets.execution.book import Book, read_closed_sessions
 from trading_assets.ledger.history import ClosedSession
-from trading_assets.progress import tracked
 from trading_assets.resources import BookResource
 from trading_assets.settings import PortfolioSettings
 
@@ -40,15 +39,15 @@ def keep_closed_sessions(book: Book, settings: PortfolioSettings) -> None:
 
 
 def closed_sessions_of(
-    books: BookResource, settings: PortfolioSettings, sessions: Sequence[dt.date], label: str
+    books: BookResource, settings: PortfolioSettings, sessions: Sequence[dt.date]
 ) -> Iterator[ClosedSession]:
     """The closed form of each of `sessions` (ascending), read from the book.
 
-    Raises SessionNotReadyError naming the first that is not closed. Reports progress as `label`.
+    Raises SessionNotReadyError naming the first that is not closed.
     """
     with books.open(settings) as log:
         closed = iter(_found(log, settings, sessions))
-        for session in tracked(label, sessions):
+        for session in sessions:
             found = next(closed, None)
             if found is None or found.session != session:
                 raise SessionNotReadyError(

@@ -4,18 +4,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
+import msgspec
 
 from trading_assets.analytics.performance import max_drawdown
 from trading_assets.analytics.pnl import daily_result
 from trading_assets.analytics.returns import compound, portfolio_returns
+from trading_assets.assets.ahead import computed_ahead
 from trading_assets.assets.closed_sessions import closed_sessions_of
 from trading_assets.assets.metadata import Metadata, image, preview, rows_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
+from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.money import plain
 from trading_assets.model.result import DailyResult
+from trading_assets.progress import tracked_until
 from trading_assets.reporting.charts import equity_svg
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.performance_content import equity_series
@@ -50,20 +55,26 @@ def build_pnl_daily(graph: PortfolioGraph) -> dg.AssetsDefinition:
         store, check = lake.open(settings), new_check()
         found: list[DailyResult] = []
         sessions = sessions_of(context)
-        for closed in closed_sessions_of(books, settings, sessions, "pnl_daily"):
+
+        def project(closed: ClosedSession) -> DailyResult:
             result = daily_result(closed.previous, closed.activity, closed.close)
             store.write("pnl_daily", result.session, pnl_table(result))
-            by_instrument = instrument_pnl_table(result)
-            store.write("pnl_by_instrument", result.session, by_instrument)
+            store.write("pnl_by_instrument", result.session, instrument_pnl_table(result))
             if closed.round_trips:
                 # Nothing is written for the many sessions that close nothing.
                 trips = round_trip_table(closed.round_trips)
                 store.write("round_trips", result.session, trips)
             SessionExports(lake.exports, settings.id, result.session).pnl(result)
+            return msgspec.structs.replace(result, instruments=())
+
+        closed_sessions = closed_sessions_of(books, settings, sessions)
+        results_ahead = computed_ahead(project, closed_sessions)
+        for result in tracked_until("pnl_daily", results_ahead, len(sessions)):
             found.append(result)
             yield check.add(_identity(result))
         flush_files()
         path = store.path("pnl_daily", sessions[-1])
+        by_instrument = require(store, "pnl_by_instrument", sessions[-1])
         yield dg.MaterializeResult(
             metadata=_performance_metadata(found, graph)
             | rows_metadata(len(found), path, pnl_table(found[-1]))

@@ -6,13 +6,16 @@ from typing import Any
 import dagster as dg
 import msgspec
 
+from trading_assets.assets.ahead import computed_ahead
 from trading_assets.assets.metadata import rows_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
 from trading_assets.market_data.base import api_statistics_of, warnings_of
-from trading_assets.progress import tracked
+from trading_assets.model.instrument import PriceSnapshot
+from trading_assets.progress import tracked_until
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import price_table
 from trading_assets.resources import LakeResource, MarketDataResource
@@ -47,24 +50,21 @@ def build_prices(graph: PortfolioGraph) -> dg.AssetsDefinition:
         source = market_data.open(settings, graph.calendar)
         symbols = source.symbols
         rows = 0
-        for session in tracked("prices", sessions_of(context)):
-            snapshot = source.before(session, symbols)
+        sessions = sessions_of(context)
+
+        def project(snapshot: PriceSnapshot) -> tuple[int, Finding]:
             table = price_table(snapshot)
-            store.write("prices", session, table)
-            SessionExports(lake.exports, settings.id, session).prices(snapshot)
-            rows += table.num_rows
-            stale = [p.symbol for p in snapshot.prices.values() if p.age_sessions > max_age]
-            yield check.add(
-                Finding(
-                    session,
-                    not stale and not snapshot.missing,
-                    f"{len(snapshot.missing)} missing, {len(stale)} stale",
-                    "0 missing, 0 stale",
-                    f"{max_age} sessions old",
-                    ", ".join([*snapshot.missing, *stale][:20]),
-                )
-            )
+            store.write("prices", snapshot.session, table)
+            SessionExports(lake.exports, settings.id, snapshot.session).prices(snapshot)
+            return table.num_rows, _finding(snapshot, max_age)
+
+        snapshots = (source.before(session, symbols) for session in sessions)
+        projected = computed_ahead(project, snapshots)
+        for number, finding in tracked_until("prices", projected, len(sessions)):
+            rows += number
+            yield check.add(finding)
         flush_files()
+        table = require(store, "prices", sessions[-1])
         warnings = warnings_of(source)
         for line in warnings:
             context.log.warning(line)
@@ -77,8 +77,20 @@ def build_prices(graph: PortfolioGraph) -> dg.AssetsDefinition:
                 "source_warnings": "\n".join(warnings) or "none",
             }
             | api
-            | rows_metadata(rows, store.path("prices", session), table)
+            | rows_metadata(rows, store.path("prices", sessions[-1]), table)
         )
         yield from results(check)
 
     return prices
+
+
+def _finding(snapshot: PriceSnapshot, max_age_sessions: int) -> Finding:
+    stale = [p.symbol for p in snapshot.prices.values() if p.age_sessions > max_age_sessions]
+    return Finding(
+        snapshot.session,
+        not stale and not snapshot.missing,
+        f"{len(snapshot.missing)} missing, {len(stale)} stale",
+        "0 missing, 0 stale",
+        f"{max_age_sessions} sessions old",
+        ", ".join([*snapshot.missing, *stale][:20]),
+    )

@@ -5,17 +5,21 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import dagster as dg
+import msgspec
 
+from trading_assets.assets.ahead import computed_ahead
 from trading_assets.assets.closed_sessions import closed_sessions_of
 from trading_assets.assets.metadata import Metadata, preview, rows_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
 from trading_assets.execution.annotating import read_annotations
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.money import plain
 from trading_assets.model.result import ReconciliationReport
+from trading_assets.progress import tracked_until
 from trading_assets.reconciliation import reconcile, summary_text
 from trading_assets.reconciliation.manual_matching import open_questions
 from trading_assets.reconciliation.statement import BOOK_VS_BROKER
@@ -23,6 +27,16 @@ from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import gap_table, reconciliation_table
 from trading_assets.resources import BookResource, LakeResource
 from trading_assets.settings import Mode
+
+
+class _Reconciled(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of a session once its files are written."""
+
+    rows: int
+    causes: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    summary: str
+    account: str
 
 
 def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
@@ -73,24 +87,37 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
         sessions = sessions_of(context)
         with books.reading(settings) as log:
             annotated = frozenset(read_annotations(log))
-        for closed in closed_sessions_of(books, settings, sessions, "reconciliation"):
+
+        def project(closed: ClosedSession) -> _Reconciled:
             report = reconcile(closed, sent=settings.mode is not Mode.DRY)
-            table, gaps = reconciliation_table(report), gap_table(report)
-            store.write("reconciliation", report.session, table)
-            store.write("reconciliation_gaps", report.session, gaps)
+            store.write("reconciliation", report.session, reconciliation_table(report))
+            store.write("reconciliation_gaps", report.session, gap_table(report))
             summary = summary_text(report, portfolio=settings.id, currency=settings.currency)
             exports = SessionExports(lake.exports, settings.id, report.session)
             exports.reconciliation(report, summary)
-            rows += table.num_rows
-            causes.update(f"{gap.view}: {gap.cause.value}" for gap in report.gaps)
-            findings = (*_findings(report), _asked(closed, annotated))
-            for check, finding in zip(checks, findings, strict=False):
+            return _Reconciled(
+                rows=len(report.rows),
+                causes=tuple(f"{gap.view}: {gap.cause.value}" for gap in report.gaps),
+                findings=(*_findings(report), _asked(closed, annotated)),
+                summary=summary,
+                account=f"the broker's statement that record {closed.sequence} of the book holds, "
+                f"asked when {closed.session} closed",
+            )
+
+        closed_sessions = closed_sessions_of(books, settings, sessions)
+        projected = computed_ahead(project, closed_sessions)
+        for found in tracked_until("reconciliation", projected, len(sessions)):
+            rows += found.rows
+            causes.update(found.causes)
+            for check, finding in zip(checks, found.findings, strict=False):
                 yield check.add(finding)
         flush_files()
+        table, gaps = (
+            require(store, name, sessions[-1]) for name in ("reconciliation", "reconciliation_gaps")
+        )
         figures: Metadata = {
-            "account": f"the broker's statement that record {closed.sequence} of the book holds, "
-            f"asked when {closed.session} closed",
-            "summary": dg.MetadataValue.md(f"```\n{summary}\n```"),
+            "account": found.account,
+            "summary": dg.MetadataValue.md(f"```\n{found.summary}\n```"),
             "causes": dg.MetadataValue.table(
                 [
                     dg.TableRecord({"view and cause": name, "gaps": count})

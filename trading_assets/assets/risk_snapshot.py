@@ -22,6 +22,7 @@ from trading_assets.atomic_file import flush_files
 from trading_assets.lake import Lake
 from trading_assets.ledger.activity import BookClose
 from trading_assets.model.money import plain
+from trading_assets.progress import tracked_until
 from trading_assets.reporting.charts import drawdown_svg, leverage_svg
 from trading_assets.reporting.monthly_content import Series
 from trading_assets.reporting.risk_tables import risk_table, sector_table
@@ -69,7 +70,8 @@ def build_risk_snapshot(graph: PortfolioGraph) -> dg.AssetsDefinition:
         checks = new_checks()
         found: list[RiskSnapshot] = []
         returns: list[float | None] = []
-        for closed in closed_sessions_of(books, settings, sessions, "risk_snapshot"):
+        closed_sessions = closed_sessions_of(books, settings, sessions)
+        for closed in tracked_until("risk_snapshot", closed_sessions, len(sessions)):
             snapshot = risk_snapshot(closed.close, sectors)
             found.append(snapshot)
             returns.append(daily_return(closed.previous, closed.activity, closed.close))

@@ -13,16 +13,19 @@ from trading_assets.analytics.slippage import (
     is_outlier,
     slippage_statistics,
 )
+from trading_assets.assets.ahead import computed_ahead
 from trading_assets.assets.closed_sessions import closed_sessions_of
 from trading_assets.assets.metadata import Metadata, rows_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
 from trading_assets.execution.annotating import read_annotations
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.money import plain
 from trading_assets.model.policies import IntendedPrice
+from trading_assets.progress import tracked_until
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.slippage_rows import booked_slippage, slippage_columns, slippage_table
 from trading_assets.resources import BookResource, LakeResource
@@ -62,15 +65,21 @@ def build_slippage(graph: PortfolioGraph) -> dg.AssetsDefinition:
             annotations = read_annotations(log)
         found: list[TradeSlippage] = []
         sessions = sessions_of(context)
-        for closed in closed_sessions_of(books, settings, sessions, "slippage"):
+
+        def project(closed: ClosedSession) -> tuple[Sequence[TradeSlippage], Finding]:
             trades = booked_slippage(closed, settings, annotations)
             columns = slippage_columns(trades)
-            table = slippage_table(columns)
-            store.write("slippage", closed.session, table)
+            store.write("slippage", closed.session, slippage_table(columns))
             SessionExports(lake.exports, settings.id, closed.session).slippage(columns)
+            return trades, _finding(closed, trades, intended, float(outlier_bps))
+
+        closed_sessions = closed_sessions_of(books, settings, sessions)
+        projected = computed_ahead(project, closed_sessions)
+        for trades, finding in tracked_until("slippage", projected, len(sessions)):
             found += trades
-            yield check.add(_finding(closed, trades, intended, float(outlier_bps)))
+            yield check.add(finding)
         flush_files()
+        table = require(store, "slippage", sessions[-1])
         yield dg.MaterializeResult(
             metadata=_statistics_metadata(found, outlier_bps)
             | rows_metadata(len(found), store.path("slippage", sessions[-1]), table)

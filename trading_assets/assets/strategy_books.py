@@ -10,14 +10,17 @@ from trading_assets.analytics.strategy_pnl import (
     books_against_account,
     strategy_session,
 )
+from trading_assets.assets.ahead import computed_ahead
 from trading_assets.assets.closed_sessions import closed_sessions_of
 from trading_assets.assets.metadata import preview, rows_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.money import ZERO, plain
+from trading_assets.progress import tracked_until
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import strategy_pnl_table, strategy_position_table
 from trading_assets.resources import BookResource, LakeResource
@@ -49,19 +52,30 @@ def build_strategy_pnl(graph: PortfolioGraph) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, books: BookResource, lake: LakeResource
     ) -> Iterator[Any]:
         store, check = lake.open(settings), new_check()
-        found: StrategySession | None = None
+        before: StrategySession | None = None
         sessions = sessions_of(context)
         rows = 0
-        for closed in closed_sessions_of(books, settings, sessions, "strategy_pnl"):
-            found = strategy_session(closed, found)
-            table, held = strategy_pnl_table(found), strategy_position_table(found)
+
+        def project(closed: ClosedSession) -> tuple[int, Finding]:
+            # The one before saves a computation where it is at hand, and changes nothing.
+            nonlocal before
+            found = before = strategy_session(closed, before)
+            table = strategy_pnl_table(found)
             store.write("strategy_pnl", found.session, table)
-            store.write("strategy_positions", found.session, held)
+            store.write("strategy_positions", found.session, strategy_position_table(found))
             SessionExports(lake.exports, settings.id, found.session).strategies(found)
-            rows += table.num_rows
-            yield check.add(_finding(closed, found))
+            return table.num_rows, _finding(closed, found)
+
+        closed_sessions = closed_sessions_of(books, settings, sessions)
+        projected = computed_ahead(project, closed_sessions)
+        for number, finding in tracked_until("strategy_pnl", projected, len(sessions)):
+            rows += number
+            yield check.add(finding)
         flush_files()
         path = store.path("strategy_pnl", sessions[-1])
+        table, held = (
+            require(store, name, sessions[-1]) for name in ("strategy_pnl", "strategy_positions")
+        )
         yield dg.MaterializeResult(
             metadata=rows_metadata(rows, path, table) | {"positions": preview(held)}
         )

@@ -1,10 +1,12 @@
 """Assets from signal files to one target portfolio: `strategy_signals`, `consolidated_targets`."""
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
 
+from trading_assets.assets.ahead import computed_ahead
 from trading_assets.assets.metadata import Metadata, rows_metadata, weights_chart_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import PortfolioGraph
@@ -14,10 +16,11 @@ from trading_assets.lake import Lake
 from trading_assets.model.money import ZERO, plain
 from trading_assets.model.target import TargetPortfolio
 from trading_assets.portfolio.consolidation import consolidate
-from trading_assets.progress import tracked
+from trading_assets.progress import tracked, tracked_until
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import (
     read_signals,
+    read_targets,
     signal_table,
     target_table,
 )
@@ -94,19 +97,26 @@ def build_consolidated_targets(graph: PortfolioGraph) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, lake: LakeResource
     ) -> Iterator[Any]:
         store, check = lake.open(settings), weights_check()
+        sessions = sessions_of(context)
         rows = 0
-        for session in tracked("consolidated_targets", sessions_of(context)):
+
+        def project(session: dt.date) -> tuple[int, Finding]:
             signals = read_signals(session, require(store, "strategy_signals", session))
             targets = consolidate(session, signals, settings.combination, constraints)
             table = target_table(targets)
             store.write("consolidated_targets", session, table)
             SessionExports(lake.exports, settings.id, session).targets(targets)
-            rows += table.num_rows
-            yield check.add(_weights_finding(targets, graph))
+            return table.num_rows, _weights_finding(targets, graph)
+
+        projected = computed_ahead(project, sessions)
+        for number, finding in tracked_until("consolidated_targets", projected, len(sessions)):
+            rows += number
+            yield check.add(finding)
         flush_files()
+        table = require(store, "consolidated_targets", sessions[-1])
         yield dg.MaterializeResult(
-            metadata=weights_chart_metadata(targets)
-            | rows_metadata(rows, store.path("consolidated_targets", session), table)
+            metadata=weights_chart_metadata(read_targets(sessions[-1], table))
+            | rows_metadata(rows, store.path("consolidated_targets", sessions[-1]), table)
         )
         yield from results(check)
 

@@ -14,13 +14,13 @@ from typing import Any
 import dagster as dg
 import msgspec
 
-from trading_assets.analytics.pnl import position_values
 from trading_assets.assets.account_checks import equity_finding, hours_finding
 from trading_assets.assets.closed_sessions import keep_closed_sessions
 from trading_assets.assets.metadata import Metadata, preview, rows_metadata
 from trading_assets.assets.partitions import sessions_of
 from trading_assets.assets.portfolio_graph import ONE_RUN, PortfolioGraph
 from trading_assets.assets.session_checks import Finding, SessionCheck, check_spec, results
+from trading_assets.assets.session_projections import Decided, SessionProjections
 from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
 from trading_assets.brokers.alpaca import AlpacaBroker
@@ -45,14 +45,7 @@ from trading_assets.model.policies import Placement
 from trading_assets.progress import tracked
 from trading_assets.reconciliation.manual_matching import trade_list
 from trading_assets.reporting.exports import SessionExports, forget_exports_from
-from trading_assets.reporting.projections import (
-    execution_table,
-    lot_table,
-    order_plan_table,
-    position_table,
-    read_prices,
-    read_targets,
-)
+from trading_assets.reporting.projections import lot_table, read_prices, read_targets
 from trading_assets.resources import (
     BookResource,
     BrokerResource,
@@ -61,6 +54,7 @@ from trading_assets.resources import (
 )
 
 STAGE = "trading"
+PROJECTED = ("order_plan", "execution_log", "positions_eod")
 BOOK_PROJECTIONS = (
     "order_plan",
     "execution_log",
@@ -240,7 +234,10 @@ class SessionWork:
         self.source = source
         self.runner = runner
         self.checks = SessionChecks(graph)
-        self.rows = dict.fromkeys(("order_plan", "execution_log", "positions_eod"), 0)
+        self.placed_by_hand = graph.settings.execution.placement is Placement.MANUAL
+        self.projections = SessionProjections(
+            self.lake, self.exports, graph.settings.id, graph.settings.mode
+        )
 
     def run(
         self, context: dg.AssetExecutionContext, sessions: list[dt.date], stop_after_plan: bool
@@ -262,8 +259,7 @@ class SessionWork:
             if self.checks.asks_for_foreign:
                 yield self.checks.foreign.add(self._foreign(session))
             yield from self._account(outcome)
-            if outcome.plan is not None:
-                self._project_plan(outcome.plan)
+            self.projections.add(self._decided(outcome))
             if outcome.status is SessionStatus.BLOCKED:
                 self._keep_what_is_done(context, sessions[:place])
                 self._keep_plan(context, outcome)
@@ -271,7 +267,9 @@ class SessionWork:
                     f"{outcome.session}: {outcome.block_code}: {outcome.block_message}"
                 )
             if outcome.closed is not None:
-                yield from self._project_closed(outcome.closed)
+                yield self.checks.sent_once.add(_sent_once(outcome.closed))
+                yield self.checks.balance.add(_balance(outcome.closed))
+        self.projections.finish()
         flush_files()
         assert outcome is not None
         assert outcome.plan is not None
@@ -357,35 +355,13 @@ class SessionWork:
                 finding = equity_finding(reference, calendar, outcome.closed)
                 yield self.checks.equity.add(finding)
 
-    def _project_plan(self, plan: OrderPlan) -> None:
-        table = order_plan_table(plan)
-        self.lake.write("order_plan", plan.session, table)
-        exports = SessionExports(self.exports, self.graph.settings.id, plan.session)
-        exports.plan(plan)
-        if not self.graph.settings.mode.sends:
-            exports.unsent(plan, self.graph.settings.mode.execution)
-        if self.graph.settings.execution.placement is Placement.MANUAL:
-            fills = self.runner.book.fold.orders.fills(plan.session)
-            exports.trade_list(trade_list(plan.real_orders, fills))
-        self.rows["order_plan"] += table.num_rows
-
-    def _project_closed(self, closed: ClosedSession) -> Iterator[dg.AssetCheckEvaluation]:
-        session, mode = closed.session, self.graph.settings.mode.execution
-        positions = position_values(closed.close, closed.cost_bases)
-        tables = {
-            "execution_log": execution_table(closed, mode),
-            "positions_eod": position_table(session, positions),
-            "lots_eod": lot_table(closed),
-        }
-        for asset, table in tables.items():
-            self.lake.write(asset, session, table)
-            if asset in self.rows:
-                self.rows[asset] += table.num_rows
-        exports = SessionExports(self.exports, self.graph.settings.id, session)
-        exports.execution(closed, mode)
-        exports.positions(positions, closed.close.cash, closed.close.accruals)
-        yield self.checks.sent_once.add(_sent_once(closed))
-        yield self.checks.balance.add(_balance(closed))
+    def _decided(self, outcome: SessionOutcome) -> Decided:
+        """What of the session is to be written."""
+        trades = None
+        if outcome.plan is not None and self.placed_by_hand:
+            fills = self.runner.book.fold.orders.fills(outcome.session)
+            trades = trade_list(outcome.plan.real_orders, fills)
+        return Decided(plan=outcome.plan, trades=trades, closed=outcome.closed)
 
     def _keep_what_is_done(
         self, context: dg.AssetExecutionContext, sessions: list[dt.date]
@@ -395,9 +371,10 @@ class SessionWork:
         The materialisations that an op returns are for all of its sessions, so a range that stops
         returns none.
         """
+        self.projections.finish()
         flush_files()
         for session in sessions:
-            for asset in self.rows:
+            for asset in PROJECTED:
                 context.log_event(
                     dg.AssetMaterialization(self.graph.key(asset), partition=session.isoformat())
                 )
@@ -425,7 +402,7 @@ class SessionWork:
         return dg.MaterializeResult(
             asset_key=self.graph.key(asset),
             metadata=metadata
-            | rows_metadata(self.rows[asset], self.lake.path(asset, session), table),
+            | rows_metadata(self.projections.rows[asset], self.lake.path(asset, session), table),
         )
 
     def _plan_metadata(self, plan: OrderPlan) -> Metadata:
