@@ -157,7 +157,9 @@ class EventBus:
         """
         for message in messages:
             self._history.append(message)
-            self._queue.append((message, deque(self._recipients(event_type(message.event)))))
+            recipients = self._recipients(event_type(message.event))
+            if recipients:
+                self._queue.append((message, deque(recipients)))
         self._deliver()
 
     def retry(self, *subscriptions: Subscription) -> None:

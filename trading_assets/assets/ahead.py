@@ -16,6 +16,7 @@ that are sent their sessions (to pickle and unpickle one takes as long as to mak
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import multiprocessing
 import os
@@ -23,6 +24,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -31,13 +33,15 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-FEWEST = 32
+FEWEST = 64
 """Fewer items are not worth a process: to fork one takes as long as the files of several sessions.
 A real broker's run has one session, so it never forks."""
-MOST = 256
+MOST = 512
 """More items are given to several processes, one after the other: whatever a process looks at it
 copies, so its share of the sessions is what it costs in memory."""
 SILENCE_SECONDS = 60.0
+PIPE_BYTES = 1 << 20
+"""Results that wait to be read, while Dagster stores a batch: as many as Linux grants anybody."""
 
 
 def computed_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
@@ -98,6 +102,8 @@ class _Forked(Generic[Item, Result]):
         self._items = items
         context = multiprocessing.get_context("fork")
         self._receiver, sender = context.Pipe(duplex=False)
+        with suppress(OSError):
+            fcntl.fcntl(sender.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self._process = context.Process(
             target=_compute, args=(function, items, sender, os.getpid()), daemon=True
         )
