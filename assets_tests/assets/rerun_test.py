@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pypdf
@@ -21,6 +24,7 @@ from assets_tests.assets.graph_home import (
     GraphHome,
     failures,
 )
+from trading_assets.assets import ahead
 from trading_assets.automation import DAILY_ASSETS
 
 CHECKS = {
@@ -117,6 +121,29 @@ def test_one_run_per_session_gives_the_same_tables_as_one_run_for_all(
     tables = one_by_one.files()
     assert len(tables) > 3 * len(DAILY_ASSETS)
     assert tables == {name: two_months.files()[name] for name in tables}
+
+
+def test_second_process_makes_the_same_tables_and_the_same_findings(
+    two_months: GraphHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "FEWEST", 8)
+    monkeypatch.setattr(ahead, "MOST", 16)
+    parts: list[int] = []
+    fork = ahead._Forked.__init__
+
+    def counted(forked: ahead._Forked[Any, Any], function: Any, items: Sequence[Any]) -> None:
+        parts.append(len(items))
+        fork(forked, function, items)
+
+    monkeypatch.setattr(ahead._Forked, "__init__", counted)
+    monkeypatch.setattr(ahead, "_second_core", lambda: sys.platform == "linux")
+    home = GraphHome(tmp_path)
+    assert home.run(FIRST, "2024-02-29").success
+    # 41 sessions: five times eight behind the trading, and 16, 16 and 9 for each of six assets.
+    assert sorted(parts) == ([8] * 5 + [9] * 6 + [16] * 12 if sys.platform == "linux" else [])
+    assert home.files() == two_months.files()
+    for asset, check in CHECKS:
+        assert home.checks(asset, check) == two_months.checks(asset, check)
 
 
 def test_tables_that_were_deleted_come_back_as_they_were(tmp_path: Path) -> None:

@@ -9,7 +9,9 @@
 --all    both; the default
 
 Each scenario is a process of its own with fresh directories, so that its peak memory is its own;
-measured_run.py says how its parts are told apart. CPU seconds depend less than wall seconds on
+measured_run.py says how its parts are told apart. A long run has a second process beside it, whose
+CPU seconds have a line of their own; peak memory is of both, what they share counted once, looked
+at every two seconds. CPU seconds depend less than wall seconds on
 what else the machine does; the load at the start of each scenario is printed with it. The targets
 are those of a 2-core machine that does nothing else.
 """
@@ -22,6 +24,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -72,6 +75,7 @@ class Measured:
     dagster_events: int
     files: int
     equity: str
+    second_process_cpu: float = 0.0
 
     def sum_of(self, *prefixes: str) -> Cost:
         """All parts of the daily cycle whose names begin with one of `prefixes`."""
@@ -107,6 +111,43 @@ class Verdicts:
         return table
 
 
+class PeakMemory:
+    """Watches how much memory a process and its children take together, until `end`."""
+
+    def __init__(self, process_id: int) -> None:
+        self._process_id = process_id
+        self._peak = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def end(self) -> float:
+        """Megabytes at most; 0 where the system does not tell."""
+        self._ended.set()
+        self._thread.join()
+        return self._peak
+
+    def _watch(self) -> None:
+        while not self._ended.wait(2.0):
+            self._peak = max(self._peak, _shared_out_megabytes(self._process_id))
+
+
+def _shared_out_megabytes(process_id: int) -> float:
+    """Memory of a process and its children, each page shared out among those that have it."""
+    folder = Path("/proc") / str(process_id)
+    try:
+        children = (folder / "task" / str(process_id) / "children").read_text().split()
+        kilobytes = [
+            int(line.split()[1])
+            for each in (process_id, *children)
+            for line in (folder.parent / str(each) / "smaps_rollup").read_text().splitlines()
+            if line.startswith("Pss:")
+        ]
+    except OSError:
+        return 0.0
+    return sum(kilobytes) / 1024
+
+
 def measure(
     name: str, command: Sequence[str], environment: Mapping[str, str], progress: Progress
 ) -> Measured:
@@ -124,6 +165,7 @@ def measure(
         text=True,
     )
     assert process.stdout is not None
+    memory = PeakMemory(process.pid)
     last: dict[str, Any] = {}
     for line in process.stdout:
         last = json.loads(line)
@@ -132,6 +174,7 @@ def measure(
             progress.update(
                 task, description=description, completed=last["done"], total=last["total"]
             )
+    last["peak_megabytes"] = max(memory.end(), last.get("peak_megabytes", 0.0))
     if process.wait() or "parts" not in last:
         sys.exit(f"{name}: the measured process failed, see above.")
     progress.update(task, description=name, completed=1, total=1)
@@ -230,6 +273,9 @@ def costs_table(found: Sequence[Measured]) -> Table:
     ):
         table.add_row(label, *(f"{getattr(one, attribute):,}" for one in found))
     table.add_row("peak memory, MB", *(f"{one.peak_megabytes:,.0f}" for one in found))
+    table.add_row(
+        "CPU of the second process, s", *(f"{one.second_process_cpu:.2f}" for one in found)
+    )
     table.add_row("machine's load at the start", *(f"{one.load:.1f}" for one in found))
     table.add_row("equity at the end", *(f"{float(one.equity):,.2f}" for one in found))
     table.add_row("all checks", *("passed" if one.passed else "FAILED" for one in found))

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -16,6 +18,7 @@ from trading_assets.assets.session_checks import Finding, SessionCheck, check_sp
 from trading_assets.assets.targets import require
 from trading_assets.atomic_file import flush_files
 from trading_assets.execution.annotating import read_annotations
+from trading_assets.lake import Lake
 from trading_assets.ledger.history import ClosedSession
 from trading_assets.model.money import plain
 from trading_assets.model.result import ReconciliationReport
@@ -26,7 +29,7 @@ from trading_assets.reconciliation.statement import BOOK_VS_BROKER
 from trading_assets.reporting.exports import SessionExports
 from trading_assets.reporting.projections import gap_table, reconciliation_table
 from trading_assets.resources import BookResource, LakeResource
-from trading_assets.settings import Mode
+from trading_assets.settings import Mode, PortfolioSettings
 
 
 class _Reconciled(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,23 +90,9 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
         sessions = sessions_of(context)
         with books.reading(settings) as log:
             annotated = frozenset(read_annotations(log))
-
-        def project(closed: ClosedSession) -> _Reconciled:
-            report = reconcile(closed, sent=settings.mode is not Mode.DRY)
-            store.write("reconciliation", report.session, reconciliation_table(report))
-            store.write("reconciliation_gaps", report.session, gap_table(report))
-            summary = summary_text(report, portfolio=settings.id, currency=settings.currency)
-            exports = SessionExports(lake.exports, settings.id, report.session)
-            exports.reconciliation(report, summary)
-            return _Reconciled(
-                rows=len(report.rows),
-                causes=tuple(f"{gap.view}: {gap.cause.value}" for gap in report.gaps),
-                findings=(*_findings(report), _asked(closed, annotated)),
-                summary=summary,
-                account=f"the broker's statement that record {closed.sequence} of the book holds, "
-                f"asked when {closed.session} closed",
-            )
-
+        project = partial(
+            _project, settings=settings, store=store, exports=lake.exports, annotated=annotated
+        )
         closed_sessions = closed_sessions_of(books, settings, sessions)
         projected = computed_ahead(project, closed_sessions)
         for found in tracked_until("reconciliation", projected, len(sessions)):
@@ -134,6 +123,30 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
         yield from results(*checks)
 
     return reconciliation
+
+
+def _project(
+    closed: ClosedSession,
+    *,
+    settings: PortfolioSettings,
+    store: Lake,
+    exports: Path,
+    annotated: Collection[str],
+) -> _Reconciled:
+    """Reconcile a session and write its tables and files."""
+    report = reconcile(closed, sent=settings.mode is not Mode.DRY)
+    store.write("reconciliation", report.session, reconciliation_table(report))
+    store.write("reconciliation_gaps", report.session, gap_table(report))
+    summary = summary_text(report, portfolio=settings.id, currency=settings.currency)
+    SessionExports(exports, settings.id, report.session).reconciliation(report, summary)
+    return _Reconciled(
+        rows=len(report.rows),
+        causes=tuple(f"{gap.view}: {gap.cause.value}" for gap in report.gaps),
+        findings=(*_findings(report), _asked(closed, annotated)),
+        summary=summary,
+        account=f"the broker's statement that record {closed.sequence} of the book holds, "
+        f"asked when {closed.session} closed",
+    )
 
 
 def _findings(report: ReconciliationReport) -> tuple[Finding, Finding]:

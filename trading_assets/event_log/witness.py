@@ -61,8 +61,7 @@ class HeadWitness:
         """Note a head that is durable in the book."""
         content = _line(head)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o644)
+            file = self._opened()
             try:
                 os.pwrite(file, content.encode(), 0)
                 os.ftruncate(file, len(content))
@@ -74,6 +73,14 @@ class HeadWitness:
                 f"itself is complete up to record {head.sequence}. Free space or give permission, "
                 "then run again."
             ) from error
+
+    def _opened(self) -> int:
+        flags = os.O_WRONLY | os.O_CREAT
+        try:
+            return os.open(self.path, flags, 0o644)
+        except FileNotFoundError:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self.path, flags, 0o644)
 
     def require_reached(self, seen: Head, head: Head, hash_there: str | None, place: str) -> None:
         """BookCorruptError where a book that ends at `head` does not hold `seen`, the head read
