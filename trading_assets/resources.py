@@ -100,9 +100,11 @@ class BrokerResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             api = alpaca_api(settings, _folder(self.requests_folder))
             market = alpaca_market_data(api, settings, TradingCalendar(settings.sessions))
             keys = f"alpaca-{api.access.fingerprint}"
-            with self._only_submitter(settings.id, keys):
-                self._require_only_portfolio(settings.id, keys)
-                delay, sends = settings.alpaca.lookup_delay_seconds, settings.mode.sends
+            delay, sends = settings.alpaca.lookup_delay_seconds, settings.mode.sends
+            # An account that is only read may be anybody's beside.
+            with self._only_submitter(settings.id, keys if sends else settings.id):
+                if sends:
+                    self._require_only_portfolio(settings.id, keys)
                 yield AlpacaBroker(api, delay, market.quotes, sends=sends)
             return
         if settings.ibkr is not None:

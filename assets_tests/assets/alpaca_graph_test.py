@@ -30,7 +30,7 @@ from trading_assets.execution.session import Surroundings
 from trading_assets.inspection import plan_of
 from trading_assets.lake import Lake
 from trading_assets.resources import BrokerResource
-from trading_assets.settings import load_portfolio
+from trading_assets.settings import Mode, load_portfolio
 
 SAMPLES = Path(__file__).parents[2] / "data"
 MONDAY, TUESDAY = "2024-06-03", "2024-06-04"
@@ -240,6 +240,10 @@ def test_a_second_portfolio_does_not_trade_the_account_of_the_first(
         pass
     assert KEY not in str(refused.value)
     assert alpaca.account.quantity("AAA") == held == 1000
+    reading = second.model_copy(update={"mode": Mode.ONLINE})
+    first = load_portfolio(home.places.portfolios / f"{PORTFOLIO}.yaml")
+    with brokers.open(first) as trading, brokers.open(reading) as broker:
+        assert broker.positions() == trading.positions()
 
 
 def test_who_runs_a_session_by_hand_is_told_how_far_it_came(
