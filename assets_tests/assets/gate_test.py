@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,27 @@ def test_break_within_a_range_keeps_the_sessions_closed_before_it_and_runs_none_
         THIRD: False,
     }
     assert events(home, THIRD) == events(home, FOURTH) == []
+
+
+def test_range_that_stops_while_the_disk_is_full_says_what_stopped_it_and_tells_of_no_files(
+    home: GraphHome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> object:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("trading_assets.resources.SimulatedBroker", LosesAnExecution)
+    with monkeypatch.context() as disk:
+        disk.setattr("trading_assets.assets.session_projections.order_plan_table", full)
+        result = home.run(FIRST, FOURTH)
+    assert not result.success
+    assert "OPENING_BREAK" in failures(result)[TRADING]
+    assert home.materialized("order_plan") == []
+    assert home.closed_sessions() == [FIRST, SECOND]
+    # What was recorded is shown by the next run, and not done again.
+    orders = orders_at_broker(home)
+    assert home.run(FIRST, SECOND).success
+    assert home.materialized("positions_eod") == [FIRST, SECOND]
+    assert orders_at_broker(home) == orders
 
 
 def test_gap_that_nothing_explains_blocks_the_profit_and_loss(

@@ -136,11 +136,13 @@ def test_second_process_makes_the_same_tables_and_the_same_findings(
         fork(forked, function, items)
 
     monkeypatch.setattr(ahead._Forked, "__init__", counted)
-    monkeypatch.setattr(ahead, "_second_core", lambda: sys.platform == "linux")
+    monkeypatch.setattr(ahead, "_may_fork", lambda: sys.platform == "linux")
+    monkeypatch.setattr(ahead._Forked, "given_up", False)
     home = GraphHome(tmp_path)
     assert home.run(FIRST, "2024-02-29").success
     # 41 sessions: five times eight behind the trading, and 16, 16 and 9 for each of six assets.
     assert sorted(parts) == ([8] * 5 + [9] * 6 + [16] * 12 if sys.platform == "linux" else [])
+    assert not ahead._Forked.given_up
     assert home.files() == two_months.files()
     for asset, check in CHECKS:
         assert home.checks(asset, check) == two_months.checks(asset, check)

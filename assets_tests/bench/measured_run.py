@@ -173,6 +173,7 @@ def main() -> None:
         with watch.part(DAGSTER_RUN):
             passed = run_cycle(defs, instance, asked.portfolio, asked.first, asked.last)
             watch.count()
+            children = resource.getrusage(resource.RUSAGE_CHILDREN)
             cycle = {name: (spent[0], spent[1]) for name, spent in watch.seconds.items()}
             if asked.reports:
                 passed &= run_reports(defs, instance, settings, asked.first, asked.last)
@@ -180,7 +181,6 @@ def main() -> None:
             profile.disable()
             profile.dump_stats(asked.profile)
     watch.count()
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
     # In the units of Linux, kilobytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     reports = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from trading_assets.execution.halt import halt, is_halted, resume
 
 
@@ -37,3 +39,9 @@ def test_a_switch_set_by_hand_counts_whatever_it_holds(tmp_path: Path) -> None:
     switch = tmp_path / "HALT"
     switch.touch()
     assert is_halted(switch)
+
+
+def test_switch_that_cannot_be_looked_at_is_no_leave_to_trade(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("not a folder")
+    with pytest.raises(NotADirectoryError):
+        is_halted(tmp_path / "state" / "HALT")

@@ -1,6 +1,7 @@
 """The asset `pnl_daily`: what each session earned, exact to the cent."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import dagster as dg
@@ -68,10 +69,10 @@ def build_pnl_daily(graph: PortfolioGraph) -> dg.AssetsDefinition:
             return msgspec.structs.replace(result, instruments=())
 
         closed_sessions = closed_sessions_of(books, settings, sessions)
-        results_ahead = computed_ahead(project, closed_sessions)
-        for result in tracked_until("pnl_daily", results_ahead, len(sessions)):
-            found.append(result)
-            yield check.add(_identity(result))
+        with closing(computed_ahead(project, closed_sessions)) as results_ahead:
+            for result in tracked_until("pnl_daily", results_ahead, len(sessions)):
+                found.append(result)
+                yield check.add(_identity(result))
         flush_files()
         path = store.path("pnl_daily", sessions[-1])
         by_instrument = require(store, "pnl_by_instrument", sessions[-1])

@@ -1,6 +1,7 @@
 """The asset `prices`: what the plan is made with."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import dagster as dg
@@ -59,10 +60,10 @@ def build_prices(graph: PortfolioGraph) -> dg.AssetsDefinition:
             return table.num_rows, _finding(snapshot, max_age)
 
         snapshots = (source.before(session, symbols) for session in sessions)
-        projected = computed_ahead(project, snapshots)
-        for number, finding in tracked_until("prices", projected, len(sessions)):
-            rows += number
-            yield check.add(finding)
+        with closing(computed_ahead(project, snapshots)) as projected:
+            for number, finding in tracked_until("prices", projected, len(sessions)):
+                rows += number
+                yield check.add(finding)
         flush_files()
         table = require(store, "prices", sessions[-1])
         warnings = warnings_of(source)

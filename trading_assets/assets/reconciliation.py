@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -94,12 +95,12 @@ def build_reconciliation(graph: PortfolioGraph) -> dg.AssetsDefinition:
             _project, settings=settings, store=store, exports=lake.exports, annotated=annotated
         )
         closed_sessions = closed_sessions_of(books, settings, sessions)
-        projected = computed_ahead(project, closed_sessions)
-        for found in tracked_until("reconciliation", projected, len(sessions)):
-            rows += found.rows
-            causes.update(found.causes)
-            for check, finding in zip(checks, found.findings, strict=False):
-                yield check.add(finding)
+        with closing(computed_ahead(project, closed_sessions)) as projected:
+            for found in tracked_until("reconciliation", projected, len(sessions)):
+                rows += found.rows
+                causes.update(found.causes)
+                for check, finding in zip(checks, found.findings, strict=False):
+                    yield check.add(finding)
         flush_files()
         table, gaps = (
             require(store, name, sessions[-1]) for name in ("reconciliation", "reconciliation_gaps")

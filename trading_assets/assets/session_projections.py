@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ class Decided(msgspec.Struct, frozen=True, kw_only=True):
     """What of a session is to be written: its plan, its trade list where a person trades by hand,
     and its close; each None where the session has not come to it."""
 
+    session: dt.date
     plan: OrderPlan | None = None
     trades: Sequence[TradeListLine] | None = None
     closed: ClosedSession | None = None
@@ -41,7 +43,8 @@ class SessionProjections:
         self._exports = exports
         self._portfolio = portfolio
         self._mode = mode
-        self._ahead = Ahead(self._project)
+        # Beside an open connection to a broker no process is forked.
+        self._ahead = Ahead(self._project, forks=not mode.is_real)
         self.rows: Counter[str] = Counter()
         """By asset, of all sessions that were written."""
 
@@ -54,14 +57,23 @@ class SessionProjections:
         for rows in self._ahead.finish():
             self.rows.update(rows)
 
+    def close(self) -> None:
+        """Write nothing more."""
+        self._ahead.close()
+
     def _project(self, decided: Decided) -> dict[str, int]:
         """Rows by asset."""
         rows: dict[str, int] = {}
         plan, closed = decided.plan, decided.closed
-        if plan is not None:
-            rows["order_plan"] = self._write_plan(plan, decided.trades)
-        if closed is not None:
-            rows |= self._write_closed(closed)
+        try:
+            if plan is not None:
+                rows["order_plan"] = self._write_plan(plan, decided.trades)
+            if closed is not None:
+                rows |= self._write_closed(closed)
+        except Exception as error:
+            # It may come out some sessions later.
+            error.add_note(f"The tables and files of {decided.session} are not written.")
+            raise
         return rows
 
     def _write_plan(self, plan: OrderPlan, trades: Sequence[TradeListLine] | None) -> int:

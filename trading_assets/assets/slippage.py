@@ -1,6 +1,7 @@
 """The asset `slippage`: what it cost that fills were not at the prices that were intended."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from decimal import Decimal
 from typing import Any
 
@@ -74,10 +75,10 @@ def build_slippage(graph: PortfolioGraph) -> dg.AssetsDefinition:
             return trades, _finding(closed, trades, intended, float(outlier_bps))
 
         closed_sessions = closed_sessions_of(books, settings, sessions)
-        projected = computed_ahead(project, closed_sessions)
-        for trades, finding in tracked_until("slippage", projected, len(sessions)):
-            found += trades
-            yield check.add(finding)
+        with closing(computed_ahead(project, closed_sessions)) as projected:
+            for trades, finding in tracked_until("slippage", projected, len(sessions)):
+                found += trades
+                yield check.add(finding)
         flush_files()
         table = require(store, "slippage", sessions[-1])
         yield dg.MaterializeResult(

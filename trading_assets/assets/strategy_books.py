@@ -1,6 +1,7 @@
 """The asset `strategy_pnl`: what each strategy of an account earned; together it is the account."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import dagster as dg
@@ -67,10 +68,10 @@ def build_strategy_pnl(graph: PortfolioGraph) -> dg.AssetsDefinition:
             return table.num_rows, _finding(closed, found)
 
         closed_sessions = closed_sessions_of(books, settings, sessions)
-        projected = computed_ahead(project, closed_sessions)
-        for number, finding in tracked_until("strategy_pnl", projected, len(sessions)):
-            rows += number
-            yield check.add(finding)
+        with closing(computed_ahead(project, closed_sessions)) as projected:
+            for number, finding in tracked_until("strategy_pnl", projected, len(sessions)):
+                rows += number
+                yield check.add(finding)
         flush_files()
         path = store.path("strategy_pnl", sessions[-1])
         table, held = (

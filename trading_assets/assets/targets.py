@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import dagster as dg
@@ -108,10 +109,10 @@ def build_consolidated_targets(graph: PortfolioGraph) -> dg.AssetsDefinition:
             SessionExports(lake.exports, settings.id, session).targets(targets)
             return table.num_rows, _weights_finding(targets, graph)
 
-        projected = computed_ahead(project, sessions)
-        for number, finding in tracked_until("consolidated_targets", projected, len(sessions)):
-            rows += number
-            yield check.add(finding)
+        with closing(computed_ahead(project, sessions)) as projected:
+            for number, finding in tracked_until("consolidated_targets", projected, len(sessions)):
+                rows += number
+                yield check.add(finding)
         flush_files()
         table = require(store, "consolidated_targets", sessions[-1])
         yield dg.MaterializeResult(

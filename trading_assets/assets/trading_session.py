@@ -8,7 +8,7 @@ broker a session is several runs of it, and only the one that closes it has all 
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import dagster as dg
@@ -212,6 +212,7 @@ def build_trading_session(graph: PortfolioGraph) -> dg.AssetsDefinition:
             work = SessionWork(
                 graph, lake, market_data.open(graph.settings, graph.calendar), runner
             )
+            stack.enter_context(closing(work.projections))
             yield from work.run(context, sessions, config.stop_after_plan)
             keep_closed_sessions(book, graph.settings)
 
@@ -361,7 +362,9 @@ class SessionWork:
         if outcome.plan is not None and self.placed_by_hand:
             fills = self.runner.book.fold.orders.fills(outcome.session)
             trades = trade_list(outcome.plan.real_orders, fills)
-        return Decided(plan=outcome.plan, trades=trades, closed=outcome.closed)
+        return Decided(
+            session=outcome.session, plan=outcome.plan, trades=trades, closed=outcome.closed
+        )
 
     def _keep_what_is_done(
         self, context: dg.AssetExecutionContext, sessions: list[dt.date]
@@ -371,7 +374,14 @@ class SessionWork:
         The materialisations that an op returns are for all of its sessions, so a range that stops
         returns none.
         """
-        self.projections.finish()
+        try:
+            self.projections.finish()
+        except Exception as error:  # noqa: BLE001 - what stopped the range is raised, not this
+            context.log.error(
+                f"Tables and files of sessions that are closed could not be written: {error}. "
+                "Run them again: what is recorded is not done twice."
+            )
+            return
         flush_files()
         for session in sessions:
             for asset in PROJECTED:

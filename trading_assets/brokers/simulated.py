@@ -105,6 +105,7 @@ class SimulatedBroker:
         # A commit survives a kill; after a power cut those of an open session may be missing, which
         # its close reports. `end_session` flushes them.
         self._database.execute("PRAGMA synchronous=NORMAL")
+        # As the book has it, for the same reason.
         self._database.execute("PRAGMA wal_autocheckpoint=4000")
         self._database.executescript(_SCHEMA)
         self.account_number = account_number

@@ -19,6 +19,11 @@ def resume(switch: Path) -> None:
 
 
 def is_halted(switch: Path) -> bool:
-    """True while the switch is set."""
-    # Asked before each order: a third of the time of the path's own method.
-    return os.path.exists(switch)  # noqa: PTH110
+    """True while the switch is set. Raises OSError where that cannot be known: nothing is sent
+    then."""
+    # Asked before each order: half of the time of the path's own method.
+    try:
+        os.stat(switch)  # noqa: PTH116
+    except FileNotFoundError:
+        return False
+    return True
