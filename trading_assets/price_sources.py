@@ -115,10 +115,11 @@ def open_prices(
     never = dt.timedelta(0)
     cache = None if bars is None else BarCache(bars / BAR_CACHE, empty_for=never)
 
-    def is_open(session: dt.date) -> bool:
-        return calendar.opens_at(session) <= data.now() < calendar.closes_at(session)
+    def open_since(session: dt.date) -> dt.datetime | None:
+        opened_at = calendar.opens_at(session)
+        return opened_at if opened_at <= data.now() < calendar.closes_at(session) else None
 
-    return AlpacaPriceSource(data, prices, calendar.history, symbols, actions, cache, is_open)
+    return AlpacaPriceSource(data, prices, calendar.history, symbols, actions, cache, open_since)
 
 
 def yahoo_prices(

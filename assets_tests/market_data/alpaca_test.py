@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -58,6 +59,12 @@ def closes_at(session: dt.date) -> dt.datetime:
 def opened(alpaca: AlpacaStandIn) -> AlpacaMarketData:
     """The IEX feed on the stand-in's clock."""
     return AlpacaMarketData(api(alpaca), "iex", closes_at, now=lambda: alpaca.account.clock.now)
+
+
+def stamp_trade(alpaca: AlpacaStandIn, symbol: str, moment: dt.datetime) -> None:
+    """The last trade of a symbol was made at `moment`."""
+    trades = alpaca.account.market.trades
+    trades[symbol] = replace(trades[symbol], at=moment)
 
 
 def asked(alpaca: AlpacaStandIn, query: BarQuery, cache: BarCache | None = None) -> Answer[Bars]:
@@ -125,6 +132,18 @@ def test_a_last_trade_has_its_own_time_and_one_that_is_older_is_stale(
     }
     assert found.stale["AAPL"].as_of == traded_at
     assert found.missing == ("NONE",)
+
+
+@pytest.mark.parametrize(("seconds_ahead", "is_fresh"), [(30, True), (31, False)])
+def test_a_trade_is_ahead_of_this_clock_by_no_more_than_the_brokers_may_be(
+    alpaca: AlpacaStandIn, seconds_ahead: int, is_fresh: bool
+) -> None:
+    """The 30 seconds that an order's guard lets pass."""
+    stamp_trade(alpaca, "AAPL", alpaca.account.clock.now + dt.timedelta(seconds=seconds_ahead))
+    found = opened(alpaca).last_trades(["AAPL"], 15 * MINUTE).require()
+    assert (list(found.trades), list(found.stale)) == (
+        (["AAPL"], []) if is_fresh else ([], ["AAPL"])
+    )
 
 
 def test_an_invalid_symbol_is_missing_and_costs_nobody_else_his_price() -> None:
@@ -478,8 +497,9 @@ def test_while_a_session_is_open_it_may_be_planned_on_last_trades(alpaca: Alpaca
 
     def asked(plan_price: Literal["close", "last_trade"], is_open: bool) -> PriceSnapshot:
         settings = AlpacaPrices(kind="alpaca", plan_price=plan_price)
+        since = new_york(f"{MONDAY} 09:30") if is_open else None
         data = opened(alpaca)
-        prices = AlpacaPriceSource(data, settings, SESSIONS, names, None, None, lambda _: is_open)
+        prices = AlpacaPriceSource(data, settings, SESSIONS, names, None, None, lambda _: since)
         return prices.before(MONDAY, names)
 
     now = asked("last_trade", is_open=True)
@@ -492,6 +512,26 @@ def test_while_a_session_is_open_it_may_be_planned_on_last_trades(alpaca: Alpaca
     before = asked("close", is_open=True)
     assert before.price_of("AAPL") == Decimal("189.2")
     assert asked("last_trade", is_open=False) == before
+
+
+@pytest.mark.parametrize(
+    ("traded_at", "price"),
+    [("09:29:59", "189.2"), ("09:30:00", "191"), ("09:31:30", "191"), ("09:31:31", "189.2")],
+)
+def test_a_trade_before_the_open_or_of_a_time_to_come_is_no_price_to_plan_on(
+    alpaca: AlpacaStandIn, traded_at: str, price: str
+) -> None:
+    """At 09:31:00, with an open at 09:30: what was traded before it is the early market's."""
+    add_days(alpaca, "AAPL", friday="189.2")
+    alpaca.account.set_price("AAPL", "191")
+    stamp_trade(alpaca, "AAPL", new_york(f"{MONDAY} {traded_at}"))
+    settings = AlpacaPrices(kind="alpaca", plan_price="last_trade")
+    data = AlpacaMarketData(
+        api(alpaca), "iex", closes_at, now=lambda: new_york(f"{MONDAY} 09:31:00")
+    )
+    since = new_york(f"{MONDAY} 09:30")
+    prices = AlpacaPriceSource(data, settings, SESSIONS, ["AAPL"], None, None, lambda _: since)
+    assert prices.before(MONDAY, ["AAPL"]).price_of("AAPL") == Decimal(price)
 
 
 def test_prices_that_cannot_be_had_stop_whoever_needs_them(alpaca: AlpacaStandIn) -> None:

@@ -7,11 +7,9 @@ import datetime as dt
 import msgspec
 
 from trading_assets.errors import SubmissionRefusedError
-from trading_assets.model.account import MarketClock
+from trading_assets.model.account import CLOCK_ERROR_MAX, MarketClock
 from trading_assets.settings import Mode
 
-CLOCK_ERROR_MAX = dt.timedelta(seconds=30)
-"""How far this machine's clock may be from the broker's: sessions are traded and closed by it."""
 SIMULATED_ACCOUNT = "SIM-"
 """What the account number of a simulated broker begins with."""
 

@@ -31,7 +31,7 @@ from trading_assets.market_data.bar_source import (
     rows_of,
     within,
 )
-from trading_assets.model.account import Answer, Known, Unknown
+from trading_assets.model.account import CLOCK_ERROR_MAX, Answer, Known, Unknown
 from trading_assets.model.arrival import MarketQuote
 from trading_assets.model.market_events import PriceAdjustment
 from trading_assets.model.money import rounded_price
@@ -55,8 +55,8 @@ class LastTrade(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LastTrades(msgspec.Struct, frozen=True, kw_only=True):
-    """Last trades by symbol; those older than asked for are in `stale`, not in `trades`, and
-    symbols without any are listed in `missing`."""
+    """Last trades by symbol; those older than asked for, or of a time that has not come, are in
+    `stale`, not in `trades`, and symbols without any are listed in `missing`."""
 
     trades: dict[str, LastTrade]
     stale: dict[str, LastTrade]
@@ -110,7 +110,8 @@ class AlpacaMarketData:
         return self._api.statistics()
 
     def last_trades(self, symbols: Iterable[str], max_age: dt.timedelta) -> Answer[LastTrades]:
-        """The last trade of each symbol; one older than `max_age` is stale."""
+        """The last trade of each symbol; one older than `max_age` is stale, as is one that is
+        further ahead of this machine's clock than the broker's may be."""
         from alpaca.data.requests import StockLatestTradeRequest
 
         def ask(names: list[str]) -> Any:
@@ -122,14 +123,14 @@ class AlpacaMarketData:
             return found
         rows, missing = found.value
         trades = {symbol: row.trade(symbol) for symbol, row in rows.items()}
-        oldest = self.now() - max_age
-        return Known(
-            LastTrades(
-                trades={s: trade for s, trade in trades.items() if trade.as_of >= oldest},
-                stale={s: trade for s, trade in trades.items() if trade.as_of < oldest},
-                missing=missing,
-            )
-        )
+        now = self.now()
+        fresh = {
+            symbol: trade
+            for symbol, trade in trades.items()
+            if now - max_age <= trade.as_of <= now + CLOCK_ERROR_MAX
+        }
+        stale = {symbol: trade for symbol, trade in trades.items() if symbol not in fresh}
+        return Known(LastTrades(trades=fresh, stale=stale, missing=missing))
 
     def quotes(self, symbols: Iterable[str]) -> Answer[dict[str, MarketQuote]]:
         """What the market is at, for an order that must not wait: nothing is asked twice."""

@@ -36,7 +36,7 @@ class AlpacaPriceSource:
     """Daily bars as closes.
 
     `sessions` are the calendar's, ascending; `symbols` those that a table of prices is made for;
-    `is_open` says whether a session is on now.
+    `open_since` says when a session that is on now was opened (UTC), None of any other.
     Every question is answered by Alpaca or its cache when it is asked. Raises PricesUnknownError
     where it cannot be.
     """
@@ -49,7 +49,7 @@ class AlpacaPriceSource:
         symbols: Iterable[str],
         actions: CorporateActions | None = None,
         cache: BarCache | None = None,
-        is_open: Callable[[dt.date], bool] = lambda _session: False,
+        open_since: Callable[[dt.date], dt.datetime | None] = lambda _session: None,
     ) -> None:
         self.actions = CorporateActions() if actions is None else actions
         self._data = data
@@ -57,7 +57,7 @@ class AlpacaPriceSource:
         self._settings = settings
         self._sessions = tuple(sessions)
         self._symbols = tuple(sorted(set(symbols)))
-        self._is_open = is_open
+        self._open_since = open_since
         self._used = hashlib.sha256()
         self._pairs: dict[tuple[dt.date, dt.date], dict[str, AdjustedPair]] = {}
         self._reference_sessions: dict[tuple[str, dt.date], dt.date] = {}
@@ -92,19 +92,25 @@ class AlpacaPriceSource:
         `adjustment.py`. Bars that Alpaca adjusted are in the shares of the day already.
 
         Where the plan is to be made on last trades and the session is open, they take the place of
-        the closes of all symbols that traded lately; the others keep theirs.
+        the closes of all symbols that traded lately in it; the others keep theirs.
         """
         closes = self._closes_before(session, symbols)
-        if self._settings.plan_price == "close" or not self._is_open(session):
+        opened_at = self._trading_since(session)
+        if opened_at is None:
             return closes
         names = (*closes.prices, *closes.missing)
         max_age = dt.timedelta(minutes=self._settings.max_trade_minutes)
-        found = {**closes.prices, **self.latest(session, names, max_age).prices}
+        traded = self.latest(session, names, max_age, since=opened_at)
+        found = {**closes.prices, **traded.prices}
         return PriceSnapshot(
             session=session,
             prices={name: found[name] for name in names if name in found},
             missing=tuple(name for name in names if name not in found),
         )
+
+    def _trading_since(self, session: dt.date) -> dt.datetime | None:
+        """When a session that is planned on last trades now was opened; None of any other."""
+        return None if self._settings.plan_price == "close" else self._open_since(session)
 
     def _closes_before(self, session: dt.date, symbols: Iterable[str]) -> PriceSnapshot:
         end = bisect_left(self._sessions, session)
@@ -134,15 +140,21 @@ class AlpacaPriceSource:
         )
 
     def latest(
-        self, session: dt.date, symbols: Iterable[str], max_age: dt.timedelta
+        self,
+        session: dt.date,
+        symbols: Iterable[str],
+        max_age: dt.timedelta,
+        since: dt.datetime | None = None,
     ) -> PriceSnapshot:
-        """The last trade of each symbol, made within `max_age`, with its own time (LatestPrice).
+        """The last trade of each symbol, made within `max_age` and not before `since` (UTC), with
+        its own time (LatestPrice).
 
         A symbol whose last trade is older is missing. The reference price is the close before
         `session`.
         """
         names = list(dict.fromkeys(symbols))
-        trades = _answered(self._data.last_trades(names, max_age)).trades
+        found = _answered(self._data.last_trades(names, max_age)).trades
+        trades = {s: trade for s, trade in found.items() if since is None or trade.as_of >= since}
         closes = self._closes_before(session, trades)
         prices: dict[str, Price] = {}
         for symbol, trade in trades.items():

@@ -65,6 +65,10 @@ class AverageCostMethod(StrEnum):
     sale takes the average of everything held (`ledger/broker_costs.py`)."""
 
 
+CLOCK_ERROR_MAX = dt.timedelta(seconds=30)
+"""How far this machine's clock may be from the broker's: sessions are traded and closed by it."""
+
+
 class MarketClock(msgspec.Struct, frozen=True, kw_only=True):
     """The broker's own clock, UTC, and whether its market is open; None where it does not say."""
 
