@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from csv import DictReader
 from decimal import Decimal
+from functools import partial
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,20 @@ from assets_tests.alpaca.invariants import violations
 from assets_tests.alpaca.market import BarPoint
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from assets_tests.assets.graph_home import PORTFOLIO, GraphHome, failures
+from trading_assets import price_sources
+from trading_assets.automation import DAILY_ASSETS
 from trading_assets.book_verification import verify_book
+from trading_assets.calendar import TradingCalendar
 from trading_assets.daily_run import checks_passed, session_stage
 from trading_assets.errors import ConfigurationError, SessionNotReadyError
 from trading_assets.event_log.store import open_event_log
+from trading_assets.execution.book import Book
+from trading_assets.execution.interventions import Intervention, discard_plan
 from trading_assets.execution.session import Surroundings
 from trading_assets.inspection import plan_of
 from trading_assets.lake import Lake
+from trading_assets.live_automation import BEFORE_THE_PLAN
+from trading_assets.market_data.alpaca import AlpacaMarketData
 from trading_assets.resources import BrokerResource
 from trading_assets.settings import Mode, load_portfolio
 
@@ -282,6 +290,64 @@ def test_the_plan_of_the_first_day_is_shown_from_when_the_account_is_taken_over(
     assert home.run(TUESDAY).success
     planned = plan_of(home.places, settings, tuesday).real_orders
     assert {one.symbol: one.quantity for one in planned} == {"AAA": 1000, "BBB": 500}
+
+
+# Planned on last trades
+
+
+POLLED = tuple(name for name in DAILY_ASSETS if name not in BEFORE_THE_PLAN)
+ON_TRADES = SETTINGS | {"prices": SETTINGS["prices"] | {"plan_price": "last_trade"}}
+
+
+def discarded(home: GraphHome) -> None:
+    settings = load_portfolio(home.places.portfolios / f"{PORTFOLIO}.yaml")
+    calendar = TradingCalendar(settings.sessions)
+    log = open_event_log(home.places.books, PORTFOLIO)
+    now = new_york(f"{MONDAY} 14:59")
+    discard_plan(
+        Intervention(settings=settings, calendar=calendar, reason="look again", now=now),
+        Book(log, settings),
+    )
+    log.close()
+
+
+@pytest.mark.parametrize("why", ["the mode sends now", "discarded", "refused"])
+def test_a_plan_that_is_made_anew_is_made_on_the_trades_of_then(
+    home: GraphHome, alpaca: AlpacaStandIn, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """At 09:45 half of 100,000 is 1,000 of AAA at 50; at 15:00 it is 625 at 80. BBB did not trade
+    since, so its close of Friday counts. The polls of a session make no prices of their own."""
+    on_the_stand_ins_clock = partial(AlpacaMarketData, now=lambda: alpaca.account.clock.now)
+    monkeypatch.setattr(price_sources, "AlpacaMarketData", on_the_stand_ins_clock)
+    before: dict[str, dict[str, Any]] = {
+        "the mode sends now": {"mode": "online"},
+        "discarded": {},
+        "refused": {"limits": {"max_total_notional": 1}},
+    }
+    home.write_portfolio(PORTFOLIO, **ON_TRADES | before[why])
+    account = alpaca.account
+    account.advance_to(f"{MONDAY} 09:45")
+    for symbol, price in (("AAA", "50"), ("BBB", "102")):
+        account.set_price(symbol, price)
+    planned = home.run(MONDAY, session_config={"stop_after_plan": True})
+    assert planned.success, failures(planned)
+    assert ("MAX_TOTAL_NOTIONAL" in plan_metadata(home)["refusals"]) == (why == "refused")
+    assert account.orders == {}
+    home.write_portfolio(PORTFOLIO, **ON_TRADES)
+    if why == "discarded":
+        discarded(home)
+
+    account.advance_to(f"{MONDAY} 15:00")
+    account.set_price("AAA", "80")
+    polled = home.run(MONDAY, assets=POLLED)
+    assert polled.success, failures(polled)
+    assert {symbol: account.quantity(symbol) for symbol in ("AAA", "BBB")} == {
+        "AAA": 625,
+        "BBB": 500,
+    }
+    assert home.materialized("prices") == [MONDAY]
+    sent = [order for order in account.orders.values() if not order.foreign]
+    assert len(sent) == 2
 
 
 def changing_requests(alpaca: AlpacaStandIn) -> list[str]:

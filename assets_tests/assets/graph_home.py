@@ -115,15 +115,23 @@ class GraphHome:
         *,
         portfolio: str = PORTFOLIO,
         session_config: Mapping[str, Any] | None = None,
+        assets: Sequence[str] | None = None,
     ) -> dg.ExecuteInProcessResult:
-        """The daily cycle for one session, or for a range of them in one run."""
+        """The daily cycle for one session, or for a range of them in one run; of `assets` alone
+        where they are named."""
         config: dict[str, Any] = dict(QUIET)
         if session_config is not None:
             config["ops"] = {f"{portfolio}__trading_session": {"config": dict(session_config)}}
         job = self.definitions.resolve_job_def(f"{portfolio}__daily_cycle")
         if last is None:
             return job.execute_in_process(
-                config, instance=self.instance, partition_key=first, raise_on_error=False
+                config,
+                instance=self.instance,
+                partition_key=first,
+                raise_on_error=False,
+                asset_selection=None
+                if assets is None
+                else [dg.AssetKey([portfolio, asset]) for asset in assets],
             )
         tags = range_tags(dt.date.fromisoformat(first), dt.date.fromisoformat(last))
         return job.execute_in_process(

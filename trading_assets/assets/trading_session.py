@@ -35,7 +35,7 @@ from trading_assets.execution.session import (
     SessionStatus,
 )
 from trading_assets.ledger.history import ClosedSession
-from trading_assets.market_data.base import PriceSource
+from trading_assets.market_data.base import PriceSource, changes_now
 from trading_assets.model.account import Unknown
 from trading_assets.model.corporate_actions import ex_date_of
 from trading_assets.model.instrument import PriceSnapshot
@@ -300,10 +300,13 @@ class SessionWork:
         prices = require(self.lake, "prices", session)
 
         def plan_prices(symbols: Iterable[str]) -> PriceSnapshot:
-            wanted = set(symbols)
+            wanted, is_real = set(symbols), self.graph.settings.mode.is_real
+            if is_real and changes_now(self.source, session):
+                # A plan may be made anew hours after the table of prices.
+                return self.source.before(session, sorted(wanted))
             found = read_prices(session, prices, wanted)
             untold = wanted - found.prices.keys() - set(found.missing)
-            if not untold or not self.graph.settings.mode.is_real:
+            if not untold or not is_real:
                 return found
             # A real account may hold what no signal names.
             more = self.source.before(session, sorted(untold))

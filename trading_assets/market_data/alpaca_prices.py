@@ -108,6 +108,10 @@ class AlpacaPriceSource:
             missing=tuple(name for name in names if name not in found),
         )
 
+    def changes_now(self, session: dt.date) -> bool:
+        """Whether what `before` says of a session is another thing some minutes later."""
+        return self._trading_since(session) is not None
+
     def _trading_since(self, session: dt.date) -> dt.datetime | None:
         """When a session that is planned on last trades now was opened; None of any other."""
         return None if self._settings.plan_price == "close" else self._open_since(session)

@@ -35,6 +35,13 @@ def api_statistics_of(source: PriceSource) -> ApiStatistics | None:
     return None if counted is None else cast(ApiStatistics, counted())
 
 
+def changes_now(source: PriceSource, session: dt.date) -> bool:
+    """Whether what a source says `before` a session is another thing some minutes later, as where
+    it tells last trades of one that is open; closes are not."""
+    asked = getattr(source, "changes_now", None)
+    return asked is not None and bool(asked(session))
+
+
 @runtime_checkable
 class AdjustedCloses(Protocol):
     """Closes over long times, comparable with each other: what signals from prices are made of."""
