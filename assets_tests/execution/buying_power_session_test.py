@@ -110,6 +110,22 @@ def test_a_cash_account_is_planned_for_what_it_can_pay(
 
 
 @COLLARS
+def test_a_cash_account_of_which_nothing_may_be_reduced_trades(
+    cash_account: AlpacaStandIn, tmp_path: Path, collar: str
+) -> None:
+    """With the default buffer 98 AAA and 24 BBB count as 10,185 of 10,000. The factor is 0.981836:
+    96 and 23 come to 9,870, and two more AAA to 9,975."""
+    cash_account.account.purchase_collar = Decimal(collar)
+    planning = {"fractional": False, "adjust_for_overflow": False}
+    desk, outcome = planned_and_sent(
+        cash_account, tmp_path, {"AAA": "0.5", "BBB": "0.5"}, planning=planning
+    )
+    assert refusals(desk) == []
+    assert desk.book.positions == {"AAA": Decimal(98), "BBB": Decimal(23)}
+    assert causes(outcome) == {"broker_rule", "rounding"}
+
+
+@COLLARS
 def test_an_account_that_sells_short_is_planned_for_what_it_can_borrow(
     margin_account: AlpacaStandIn, tmp_path: Path, collar: str
 ) -> None:

@@ -145,14 +145,22 @@ def test_an_order_that_is_left_too_small_is_dropped() -> None:
 
 def test_where_purchases_may_not_be_reduced_the_plan_is_refused() -> None:
     planning = PlanningPolicy(fractional=False, cash_buffer=ZERO, adjust_for_overflow=False)
-    plan = planned({"AAA": "0.5", "BBB": "0.5"}, account("100000"), planning=planning)
+    plan = planned({"AAA": "0.5", "BBB": "0.5"}, account("99999"), planning=planning)
     (refusal,) = plan.refusals
-    assert (refusal.code, refusal.actual, refusal.limit) == (
-        "BUYING_POWER",
-        "105000",
-        "100000",
-    )
+    assert (refusal.code, refusal.actual, refusal.limit) == ("BUYING_POWER", "100000", "99999")
     assert told(plan) == []
+
+
+@pytest.mark.parametrize("cash_buffer", ["0", "0.02"])
+def test_what_the_broker_counts_on_top_of_a_price_refuses_no_plan(cash_buffer: str) -> None:
+    """With the default buffer 980 and 245 are wanted, worth 98,000 and counted at 102,900 of the
+    100,000. The factor of 0.971817 comes to 952 and 238, as that of a plan without a buffer."""
+    planning = PlanningPolicy(
+        fractional=False, cash_buffer=Decimal(cash_buffer), adjust_for_overflow=False
+    )
+    plan = planned({"AAA": "0.5", "BBB": "0.5"}, account("100000"), planning=planning)
+    assert plan.refusals == ()
+    assert told(plan) == [("AAA", "buy", Decimal(952)), ("BBB", "buy", Decimal(238))]
 
 
 def test_a_broker_of_which_nothing_is_known_is_not_held_to_any() -> None:
@@ -171,7 +179,11 @@ def test_the_digest_covers_the_buying_power() -> None:
 
 
 def sent(
-    plan: OrderPlan, power: str, asks: dict[str, str], cash: str = "100000"
+    plan: OrderPlan,
+    power: str,
+    asks: dict[str, str],
+    cash: str = "100000",
+    planning: PlanningPolicy = WHOLE,
 ) -> list[tuple[str, Decimal]]:
     """Symbol and quantity of the opening orders that leave, by the market as it is then."""
     rules = ALPACA.buying_power
@@ -185,7 +197,7 @@ def sent(
         ),
     )
     orders = affordable_openings(
-        plan.real_orders, {}, now, inputs(weights={}, prices={}).commission, WHOLE, ZERO
+        plan.real_orders, {}, now, inputs(weights={}, prices={}).commission, planning, ZERO
     )
     return [(order.symbol, order.quantity) for order in orders]
 
@@ -197,6 +209,18 @@ def test_orders_that_became_dearer_are_cut_when_they_are_sent() -> None:
     plan = planned({"AAA": "0.5", "BBB": "-0.5"}, account("100000", 2))
     assert sent(plan, "100000", {}) == [("BBB", Decimal(240)), ("AAA", Decimal(963))]
     assert sent(plan, "100000", {"BBB": "300"}) == [("BBB", Decimal(192)), ("AAA", Decimal(774))]
+
+
+def test_orders_that_may_not_be_reduced_make_room_for_no_more_than_what_is_counted_on_top() -> None:
+    """952 AAA and 238 BBB. At 51 and 200 they are worth 96,152, counted at 100,959.60 of 100,000:
+    the factor of 0.990495 comes to 942 and 235, which leave 205.90, for three more AAA. At 60 and
+    200 they are worth 104,720: there is no money for them, and the broker says so."""
+    planning = PlanningPolicy(fractional=False, cash_buffer=ZERO, adjust_for_overflow=False)
+    plan = planned({"AAA": "0.5", "BBB": "0.5"}, account("100000"), planning=planning)
+    reduced = sent(plan, "100000", {"AAA": "51"}, planning=planning)
+    assert reduced == [("AAA", Decimal(945)), ("BBB", Decimal(235))]
+    refused = sent(plan, "100000", {"AAA": "60"}, planning=planning)
+    assert refused == [("AAA", Decimal(952)), ("BBB", Decimal(238))]
 
 
 def test_orders_that_nothing_is_left_for_are_not_sent() -> None:

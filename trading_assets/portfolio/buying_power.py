@@ -35,7 +35,9 @@ def within_buying_power(
     be, to whole shares where they must be; below the least that an order may be worth, dropped.
 
     All of them where it is enough, or where the broker holds orders to none. With a refusal, and
-    as they are, where it is not and `adjust_for_overflow` is off.
+    as they are, where `adjust_for_overflow` is off and it would not be enough without what the
+    broker counts on top of a price either: that alone is no lack of money that a person would have
+    to decide on, and would refuse every full plan of an account without credit.
     """
     inputs = book.inputs
     rules, stated = inputs.order_rules.buying_power, inputs.account.buying_power
@@ -51,8 +53,9 @@ def within_buying_power(
     available = stated + proceeds
     if needed <= available:
         return tuple(drafts), None
-    if not inputs.planning.adjust_for_overflow:
-        return tuple(drafts), buying_power_refusal(needed, available)
+    worth = sum((draft.quantity * draft.price for draft in opening), ZERO)
+    if worth > available and not inputs.planning.adjust_for_overflow:
+        return tuple(drafts), buying_power_refusal(worth, available)
     quantities = _shared_out(
         [_taking(draft, each) for draft, each in zip(opening, counted, strict=True)],
         available,
@@ -83,6 +86,15 @@ class PowerNow(msgspec.Struct, frozen=True, kw_only=True):
     rules: BuyingPowerRules
     asks: Mapping[str, Decimal]
 
+    def pays_for(self, orders: Sequence[PlannedOrder]) -> bool:
+        """Whether it is enough for all of these opening orders, but for what the broker counts on
+        top of a price."""
+        worth = (order.quantity * self._ask(order) for order in orders)
+        return sum(worth, ZERO) <= self.buying_power
+
+    def _ask(self, order: PlannedOrder) -> Decimal:
+        return self.asks.get(order.symbol, order.price)
+
     def covered(
         self, orders: Sequence[PlannedOrder], decimals: Mapping[str, int], minimum: Decimal
     ) -> dict[str, Decimal]:
@@ -97,9 +109,7 @@ class PowerNow(msgspec.Struct, frozen=True, kw_only=True):
                 symbol=order.symbol,
                 wanted=order.quantity,
                 most=order.quantity,
-                price=self.rules.counted_price(
-                    order.side, self.asks.get(order.symbol, order.price)
-                ),
+                price=self.rules.counted_price(order.side, self._ask(order)),
                 decimals=decimals[order.client_order_id],
             )
             for order in orders

@@ -252,13 +252,13 @@ def cash_refusal(cash_after: Decimal, buffer: Decimal) -> PlanRefusal:
     )
 
 
-def buying_power_refusal(needed: Decimal, available: Decimal) -> PlanRefusal:
-    """Refusal of a plan whose opening orders need more than the buying power (both money)."""
+def buying_power_refusal(worth: Decimal, available: Decimal) -> PlanRefusal:
+    """Refusal of a plan whose opening orders are worth more than the buying power (both money)."""
     return PlanRefusal(
         code=RefusalCode.BUYING_POWER,
-        message="the opening orders need more than the account's buying power, and "
+        message="the opening orders are worth more than the account's buying power, and "
         "adjust_for_overflow is off",
-        actual=plain(money(needed)),
+        actual=plain(money(worth)),
         limit=plain(money(available)),
     )
 

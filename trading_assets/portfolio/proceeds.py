@@ -47,15 +47,17 @@ def affordable_openings(
     commission, are scaled by one factor, and one that is worth less than `minimum` money then is
     left out; the plan's cash buffer may be used up here, it is there for moved prices. What is then
     more than the buying power covers is scaled by one factor too, short sales with it. Where
-    `adjust_for_overflow` is off orders are left as planned, for the broker to refuse.
+    `adjust_for_overflow` is off orders that there is no money for are left as planned, for the
+    broker to refuse; what only the broker counts on top of prices is made room for all the same.
     """
     possible = [
         order for order in orders if positions.get(order.symbol, ZERO) * order.side.sign >= 0
     ]
-    if not planning.adjust_for_overflow:
+    paid, power = possible, means.power
+    if planning.adjust_for_overflow:
+        paid = _paid_for(possible, means, commission, planning, minimum)
+    elif power is not None and not power.pays_for(possible):
         return possible
-    paid = _paid_for(possible, means, commission, planning, minimum)
-    power = means.power
     if power is None:
         return paid
     decimals = {order.client_order_id: _decimals(order.quantity, planning) for order in paid}
