@@ -188,9 +188,16 @@ ALPACA = BrokerRules(
     holds_shares=True,
     client_order_id_max=128,
     buying_power=BuyingPowerRules(
-        # A market purchase counts at the ask, or at the limit that it is turned into: by turns 2,
-        # 2.5 to 4, and 5 % above it are documented. The most is never refused.
+        # Assumed. Documented is that a market purchase is checked at the far side of the quote, the
+        # ask [1], and that most market orders are turned into limit orders 5 % beyond it [2]. That
+        # the check counts this limit stood in the documentation of before, which had it at 2.5 to
+        # 4 % [3]; nothing takes it back. At 5 % no order is refused whichever holds.
+        # [1] docs.alpaca.markets/docs/orders-at-alpaca
+        # [2] alpaca.markets/support/why-do-i-see-a-discrepancy-between-the-notional-value-
+        #     requested-and-the-order-value-ultimately-filled
+        # [3] alpaca.markets/deprecated/docs/trading-on-alpaca/orders
         purchase_margin=Decimal("0.05"),
+        # Documented [1].
         short_margin=Decimal("0.03"),
         # At 4 it is made of the last close's equity and margin, which no trade of the day changes.
         proceeds_multiplier=Decimal(2),
