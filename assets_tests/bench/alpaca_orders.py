@@ -3,9 +3,11 @@
     python -m assets_tests.bench.alpaca_orders
 
 Planning is CPU time, best of five. Sending is to the stand-in, which runs in a process of its own,
-through alpaca-py and into a book on disk; of each order's time from one request to the next, what
-passed inside the HTTP session is taken away. What is left is intent, journal, checks and
-acknowledgement: as it passed, and as CPU time, which does not count other processes.
+through alpaca-py and into a book on disk, requests counted in a file as they are where the product
+runs. Of each order's time from one request to the next, what passed inside the HTTP session is
+taken away, save for the rate limiter without its waiting, which is ours. What is left is intent,
+journal, checks, counting and acknowledgement: as it passed, and as CPU time, which does not count
+other processes. The median order meets as many requests in the file as a minute may have.
 """
 
 from __future__ import annotations
@@ -31,8 +33,10 @@ from assets_tests.alpaca.account import BrokerAccount
 from assets_tests.alpaca.clock import new_york
 from assets_tests.alpaca.gateway import RateLimit
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
-from assets_tests.brokers.alpaca_accounts import api
+from assets_tests.brokers.alpaca_accounts import access
 from assets_tests.portfolio.plan_scenarios import FRACTIONAL, inputs
+from trading_assets.alpaca_api.client import AlpacaApi
+from trading_assets.alpaca_api.rate_limiter import RateLimiter
 from trading_assets.alpaca_api.session import ApiSession
 from trading_assets.brokers.alpaca import AlpacaBroker
 from trading_assets.event_log.store import open_event_log
@@ -47,6 +51,9 @@ from trading_assets.settings import PortfolioSettings
 Clocks = complex
 """Seconds as they pass (real part) and of this process's CPU (imaginary part)."""
 SESSION = dt.date(2024, 6, 3)
+REQUESTS_PER_MINUTE = 200
+"""What Alpaca allows an account."""
+UNLIMITED = 100_000
 
 
 def clocks() -> Clocks:
@@ -117,7 +124,13 @@ def sent(plan: OrderPlan, orders: int, folder: Path) -> list[tuple[float, float]
     wanted = plan.real_orders[:orders]
     with stand_in({order.symbol: order.price for order in wanted}) as alpaca:
         book = Book(open_event_log(folder, settings.id), settings)
-        broker = AlpacaBroker(api(alpaca), lookup_delay_seconds=0.0)
+        keys, requests = access(alpaca), folder / "requests"
+        broker = AlpacaBroker(
+            AlpacaApi(keys, UNLIMITED, 5.0, requests_folder=requests), lookup_delay_seconds=0.0
+        )
+        others = RateLimiter(UNLIMITED, file=requests / f"{keys.fingerprint}.json")
+        for _ in range(REQUESTS_PER_MINUTE - len(wanted) // 2):
+            others.acquire()
         submitter = Submitter(broker, SESSION, dt.datetime.now(dt.UTC), book.record)
         intents = [
             OrderIntended(
@@ -128,16 +141,17 @@ def sent(plan: OrderPlan, orders: int, folder: Path) -> list[tuple[float, float]
             )
             for order in wanted
         ]
-        inside = _Inside(ApiSession.request)
+        inside, limiting = _Inside(ApiSession.request), _Limiting()
         starts: list[Clocks] = []
         submit = broker.submit
 
         def timed(request: Any) -> Any:
-            starts.append(clocks() - inside.spent)
+            starts.append(clocks() - inside.spent + limiting.spent)
             return submit(request)
 
         with (
             mock.patch.object(ApiSession, "request", inside.method()),
+            mock.patch.object(RateLimiter, "acquire", limiting.method()),
             mock.patch.object(broker, "submit", timed),
         ):
             started = clocks()
@@ -166,6 +180,25 @@ class _Inside:
                 return self._what(*arguments, **named)
             finally:
                 self.spent += clocks() - started
+
+        return timed
+
+
+class _Limiting:
+    """Adds up the time inside the rate limiter, without what it waited."""
+
+    def __init__(self) -> None:
+        self.spent: Clocks = 0j
+
+    def method(self) -> Callable[[RateLimiter], float]:
+        """The limiter's method, timed."""
+        acquire = RateLimiter.acquire
+
+        def timed(limiter: RateLimiter) -> float:
+            started = clocks()
+            waited = acquire(limiter)
+            self.spent += clocks() - started - waited
+            return waited
 
         return timed
 
