@@ -412,6 +412,60 @@ def test_a_sale_that_never_reached_the_book_is_a_break() -> None:
     assert parts(report, "planned_vs_filled") == {"unexplained": Decimal(-10)}
 
 
+def intended(planned: PlannedOrder, *left_out: str) -> list[AnyEvent]:
+    """Sent first of its leg, without the orders of these names, and filled."""
+    intent, *rest = sent(planned)
+    assert isinstance(intent, OrderIntended)
+    name, quantity = planned.client_order_id, str(planned.quantity)
+    filled = fill(quantity, "100", name, planned.symbol)
+    return [replace(intent, left_out=left_out), *rest, filled]
+
+
+@pytest.mark.parametrize(
+    ("left_out", "expected"), [(("B",), {"cash_overflow": 10}), ((), {"unexplained": 10})]
+)
+def test_a_purchase_that_was_not_intended_is_explained_where_its_leg_tells_of_it(
+    left_out: tuple[str, ...], expected: dict[str, int]
+) -> None:
+    there, missing = order("50"), order("10", symbol="QQQ", name="B")
+    lines = [line("0", "50", "0.5"), line("0", "10", "0.1", symbol="QQQ")]
+    prices = {"SPY": "100", "QQQ": "100"}
+    report = reconcile(told(plan([there, missing], lines), intended(there, *left_out), prices))
+    assert parts(report, "planned_vs_filled") == {}
+    assert parts(report, "planned_vs_filled", "QQQ") == expected
+
+
+@pytest.mark.parametrize(
+    ("buying_power", "left_out", "expected"),
+    [
+        ("500", ("B",), {"broker_rule": -10}),
+        ("500", (), {"unexplained": -10}),
+        (None, None, {"unexplained": -10}),
+    ],
+    ids=["left out", "lost", "no buying power is stated"],
+)
+def test_a_short_sale_that_was_not_intended_is_explained_by_a_buying_power_that_was_short(
+    buying_power: str | None, left_out: tuple[str, ...] | None, expected: dict[str, int]
+) -> None:
+    there, missing = order("50"), order("-10", symbol="QQQ", name="B", leg=2)
+    lines = [line("0", "50", "0.5"), line("0", "-10", "-0.1", symbol="QQQ")]
+    made = replace(
+        plan([there, missing], lines),
+        buying_power=None if buying_power is None else Decimal(buying_power),
+    )
+    events = [*sent(there), fill("50", "100", "A")] if left_out is None else []
+    events = events or intended(there, *(left_out or ()))
+    report = reconcile(told(made, events, {"SPY": "100", "QQQ": "100"}))
+    assert parts(report, "planned_vs_filled", "QQQ") == expected
+
+
+def test_a_short_sale_that_was_cut_without_a_buying_power_to_cut_it_to_is_a_break() -> None:
+    sale = order("-10", leg=2)
+    events = [*sent(sale, "6"), fill("-6", "100", "A")]
+    report = reconcile(told(plan([sale], [line("0", "-10", "-0.1")]), events, {"SPY": "100"}))
+    assert parts(report, "planned_vs_filled") == {"unexplained": Decimal(-4)}
+
+
 def test_a_purchase_sent_for_more_than_planned_is_a_break() -> None:
     events = [*sent(order("50"), "60"), fill("60", "100", "A")]
     report = reconcile(told(plan([order("50")], [line("0", "50", "0.5")]), events, {"SPY": "100"}))

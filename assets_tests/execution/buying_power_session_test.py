@@ -15,7 +15,9 @@ from assets_tests.alpaca.clock import new_york
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from assets_tests.execution.alpaca_desk import MONDAY, AlpacaDesk
 from trading_assets.execution.session import SessionOutcome
+from trading_assets.execution.submission import leg_intents
 from trading_assets.model.order import OrderStatus
+from trading_assets.model.order_events import OrderIntended
 from trading_assets.reconciliation import reconcile
 
 PRICES = {"AAA": "50", "BBB": "200"}
@@ -178,6 +180,41 @@ def test_a_short_that_became_too_dear_overnight_is_cut_before_it_is_sent(
         ),
         ("broker_rule", Decimal(-20), "sent for 77 shares, the buying power that was there"),
     ]
+
+
+def test_a_short_that_there_is_nothing_left_for_is_left_out_and_the_book_says_so(
+    margin_account: AlpacaStandIn, tmp_path: Path
+) -> None:
+    """One BBB is to be sold short; at 30,000 it would take more than the 20,000 there are."""
+    desk, outcome = planned_and_sent(
+        margin_account,
+        tmp_path,
+        {"AAA": "1", "BBB": "-0.02"},
+        then={"BBB": "30000"},
+        quotes=True,
+    )
+    assert refusals(desk) == []
+    assert desk.book.positions == {"AAA": Decimal(200)}
+    assert outcome.plan is not None
+    names = {order.symbol: order.client_order_id for order in outcome.plan.real_orders}
+    (sent,) = desk.book.orders(MONDAY)
+    assert sent.left_out == (names["BBB"],)
+    assert causes(outcome) == {"broker_rule"}
+
+
+def test_a_short_that_was_lost_between_plan_and_book_is_not_called_unaffordable(
+    margin_account: AlpacaStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forgetful(*given: Any) -> list[OrderIntended]:
+        return [one for one in leg_intents(*given) if one.request.symbol != "BBB"]
+
+    monkeypatch.setattr("trading_assets.execution.session.leg_intents", forgetful)
+    _, outcome = planned_and_sent(margin_account, tmp_path, {"AAA": "-0.5", "BBB": "-0.02"})
+    assert outcome.closed is not None
+    (gap,) = [
+        gap for gap in reconcile(outcome.closed).unexplained if gap.view == "planned_vs_filled"
+    ]
+    assert (gap.symbol, gap.quantity) == ("BBB", Decimal(-1))
 
 
 def test_purchases_that_became_dearer_overnight_are_cut_before_they_are_sent(

@@ -79,18 +79,16 @@ from trading_assets.execution.session_parts import (
     Surroundings,
     order_rate,
 )
-from trading_assets.execution.submission import UNSENT, Submitter, order_request
+from trading_assets.execution.submission import UNSENT, Submitter, leg_intents
 from trading_assets.execution.takeover import INITIAL_CASH, take_over
 from trading_assets.model.cash_events import CashFlow, CashFlowKind
 from trading_assets.model.corporate_actions import CorporateAction
 from trading_assets.model.events import AnyEvent, NewEvent, SessionClosed
 from trading_assets.model.instrument import PriceSnapshot
 from trading_assets.model.money import ZERO, money
-from trading_assets.model.order import OrderRequest
 from trading_assets.model.order_events import (
     OrderCanceled,
     OrderExpired,
-    OrderIntended,
     SessionPlanned,
 )
 from trading_assets.model.plan import OrderPlan, PlannedOrder
@@ -440,10 +438,8 @@ class SessionRunner:
         symbols = [order.request.symbol for order in known if order.status in UNSENT]
         symbols += [] if known else [order.symbol for order in wanted]
         market = arrivals(self.broker, symbols if is_real else [], self.surroundings.now)
-        intents = [
-            OrderIntended(request=request, batch_id=plan.batch_id, leg=leg, plan_price=order.price)
-            for order, request in ([] if known else self._requests(wanted, leg, market))
-        ]
+        sized = [] if known else self._sized(wanted, leg, market)
+        intents = leg_intents(plan, leg, wanted, sized)
         submitter = Submitter(
             self.broker,
             session,
@@ -461,22 +457,22 @@ class SessionRunner:
         orders = [order for order in self.book.orders(session) if order.leg == leg]
         submitter.submit(orders, fresh)
 
-    def _requests(
+    def _sized(
         self, wanted: list[PlannedOrder], leg: int, market: Mapping[str, Arrival]
-    ) -> list[tuple[PlannedOrder, OrderRequest]]:
-        if leg == OPENING_LEG:
-            wanted = affordable_openings(
-                wanted,
-                self.book.positions,
-                means_now(self.book.cash, self.broker, market),
-                self.settings.commission,
-                self.settings.planning,
-                max(
-                    self.settings.planning.min_order_notional,
-                    self.broker.capabilities.order_rules.minimum_value,
-                ),
-            )
-        return [(order, order_request(order)) for order in wanted]
+    ) -> list[PlannedOrder]:
+        if leg != OPENING_LEG:
+            return wanted
+        return affordable_openings(
+            wanted,
+            self.book.positions,
+            means_now(self.book.cash, self.broker, market),
+            self.settings.commission,
+            self.settings.planning,
+            max(
+                self.settings.planning.min_order_notional,
+                self.broker.capabilities.order_rules.minimum_value,
+            ),
+        )
 
     def _authorize(self, session: dt.date) -> None:
         moment = self.surroundings.now()

@@ -35,7 +35,8 @@ from trading_assets.model.order_events import (
     OrderRejected,
     OrderSubmitted,
 )
-from trading_assets.model.plan import PlannedOrder
+from trading_assets.model.plan import OrderPlan, PlannedOrder
+from trading_assets.portfolio.sizing import OPENING_LEG
 from trading_assets.risk.refusals import RiskRefusal
 
 Record = Callable[[Sequence[NewEvent]], None]
@@ -57,6 +58,24 @@ def order_request(order: PlannedOrder) -> OrderRequest:
         take_profit_price=order.take_profit_price,
         stop_loss_price=order.stop_loss_price,
     )
+
+
+def leg_intents(
+    plan: OrderPlan, leg: int, wanted: Sequence[PlannedOrder], sized: Sequence[PlannedOrder]
+) -> list[OrderIntended]:
+    """Intents of a leg's orders as they are `sized` now; the first one of a leg that opens tells
+    which of the `wanted` ones are not among them."""
+    intents = [
+        OrderIntended(
+            request=order_request(order), batch_id=plan.batch_id, leg=leg, plan_price=order.price
+        )
+        for order in sized
+    ]
+    if intents and leg == OPENING_LEG:
+        names = {order.client_order_id for order in sized}
+        left = (one.client_order_id for one in wanted if one.client_order_id not in names)
+        intents[0] = msgspec.structs.replace(intents[0], left_out=tuple(left))
+    return intents
 
 
 class Submitter:

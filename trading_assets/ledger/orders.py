@@ -43,6 +43,7 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True):
     positive money (each fill rounded to the cent), `commission` money. `attempts` counts how
     often a request may have left. `reason` is why it was rejected, canceled, or lost from view.
     `arrival` is the market right before the last request left, `arrival_unknown` why it is None.
+    `left_out` are the planned orders that were not intended with it; see OrderIntended.
     """
 
     request: OrderRequest
@@ -60,6 +61,7 @@ class OrderState(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     arrival: ArrivalPrice | None = None
     arrival_unknown: str = ""
+    left_out: tuple[str, ...] | None = None
 
     @property
     def client_order_id(self) -> str:
@@ -234,6 +236,7 @@ class OrderBook:
             batch_id=event.batch_id,
             leg=event.leg,
             plan_price=event.plan_price,
+            left_out=event.left_out,
         )
         self._by_session.setdefault(session, []).append(name)
 

@@ -47,6 +47,14 @@ class OrderIntended(Event, frozen=True, kw_only=True, tag="order_intended"):
         Meta(ge=1, le=2, description="1 for what reduces a position, 2 for what opens or extends."),
     ]
     plan_price: Annotated[Positive, Meta(description="The price per share it was planned at.")]
+    left_out: Annotated[
+        tuple[ClientOrderId, ...] | None,
+        Meta(
+            description="Client order ids of the leg's planned orders that are not intended with "
+            "this one, for want of means or because the other side is still held; told by the "
+            "first intent of a leg that opens, null where it is not told."
+        ),
+    ] = None
 
 
 class OrderSubmitted(Event, frozen=True, kw_only=True, tag="order_submitted"):

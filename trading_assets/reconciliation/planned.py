@@ -128,7 +128,7 @@ def _after_planning(
         return []
     if state is None:
         return left_out
-    return _cut_at_sending(order, state) + _unfilled(state)
+    return _cut_at_sending(plan, order, state) + _unfilled(state)
 
 
 def turned_by_others(
@@ -159,7 +159,10 @@ def _left_out(
     turned: Mapping[tuple[str, Side], Decimal],
 ) -> list[Shortfall]:
     """Opening orders only: the flip's closing leg is not filled, somebody's trade brought the
-    symbol to the other side, or nothing was left to pay them from."""
+    symbol to the other side, or nothing was left to pay them from. The last is believed of orders
+    that the leg's intents tell of; of every one where they do not tell (older books, and legs of
+    which nothing was intended), save for sales where the broker holds orders to no buying power.
+    """
     if order.leg != 2:
         return []
     for closing in plan.orders:
@@ -172,22 +175,29 @@ def _left_out(
     if against is not None:
         detail = f"{plain(against)} traded outside the plan: it was held on the other side"
         return [Shortfall(GapCause.NOT_SENT, order.quantity, detail)]
+    told = [state.left_out for state in states.values() if state.left_out is not None]
+    if told and not any(order.client_order_id in names for names in told):
+        return []
     if order.side is Side.BUY:
         detail = "no cash was left for it when it was to be sent"
         return [Shortfall(GapCause.CASH_OVERFLOW, order.quantity, detail)]
+    if not told and plan.buying_power is None:
+        return []
     detail = "no buying power was left for it when it was to be sent"
     return [Shortfall(GapCause.BROKER_RULE, order.quantity, detail)]
 
 
-def _cut_at_sending(order: PlannedOrder, state: OrderState) -> list[Shortfall]:
+def _cut_at_sending(plan: OrderPlan, order: PlannedOrder, state: OrderState) -> list[Shortfall]:
     """What opens may be cut to what there is to pay for it: purchases to the cash that the sales
-    really brought in, all to the buying power; nothing else may be."""
+    really brought in, all to the buying power where one is stated; nothing else may be."""
     cut = order.quantity - state.request.quantity
     if cut <= 0 or order.leg != 2:
         return []
     sent = f"sent for {plain(state.request.quantity)} shares"
     if order.side is Side.BUY:
         return [Shortfall(GapCause.CASH_OVERFLOW, cut, f"{sent}, the cash that was there")]
+    if plan.buying_power is None:
+        return []
     return [Shortfall(GapCause.BROKER_RULE, cut, f"{sent}, the buying power that was there")]
 
 
