@@ -10,6 +10,7 @@ import pytest
 from assets_tests.alpaca.server import running_alpaca
 from assets_tests.execution.alpaca_desk import CALENDAR, SESSIONS
 from assets_tests.execution.small_portfolio import portfolio_settings
+from trading_assets.dashboard import sources_in
 from trading_assets.resources import MarketDataResource, broker_resource, resources
 from trading_assets.settings import directories
 
@@ -38,6 +39,8 @@ def test_requests_for_the_account_and_for_prices_are_counted_together(
         with broker_resource(places).open(settings) as broker:
             broker.account().require()
         assert 0 < asked_for_prices < len(alpaca.requests)
+        with sources_in(places, settings) as sources:
+            sources.prices()
         (file,) = (places.state / "api_requests").glob("*.json")
         assert len(json.loads(file.read_text())["moments"]) == len(alpaca.requests)
         assert alpaca.api_key not in file.name + file.read_text()

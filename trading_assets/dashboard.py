@@ -13,6 +13,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from trading_assets.alpaca_api.client import API_REQUESTS
 from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import TradingAssetsError
 from trading_assets.event_log.store import EventLog, event_log_to_read
@@ -59,7 +60,7 @@ def sources_in(places: Directories, settings: PortfolioSettings) -> Iterator[Das
             log=log,
             lake=Lake(places.lake, settings.id),
             halted=is_halted(places.halt_switch),
-            prices=lambda: open_prices(settings, calendar),
+            prices=lambda: open_prices(settings, calendar, requests=places.state / API_REQUESTS),
         )
     finally:
         log.close()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import socket
 import time
+from collections import Counter
 from decimal import Decimal
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +22,20 @@ from trading_assets.model.account import Known, Unknown
 SECRET = "planted-secret-1b7e"
 
 
-def api_on(server: RawServer, timeout_seconds: float = 2.0) -> AlpacaApi:
+def api_on(
+    server: RawServer,
+    timeout_seconds: float = 2.0,
+    *,
+    key: str = "key",
+    paper: bool = True,
+    requests_folder: Path | None = None,
+) -> AlpacaApi:
     access = AlpacaAccess(
-        key=SecretStr("key"), secret=SecretStr(SECRET), paper=True, trading_url=server.url
+        key=SecretStr(key), secret=SecretStr(SECRET), paper=paper, trading_url=server.url
     )
-    return AlpacaApi(access, 10_000, timeout_seconds, sleep=lambda _: None)
+    return AlpacaApi(
+        access, 10_000, timeout_seconds, sleep=lambda _: None, requests_folder=requests_folder
+    )
 
 
 def ask(server: RawServer, timeout_seconds: float = 2.0) -> Any:
@@ -171,3 +183,19 @@ def test_an_answer_that_repeats_the_secret_does_not_get_it_shown() -> None:
             found = ask(server)
         assert SECRET not in repr(found)
         assert "you sent ***" in repr(found)
+
+
+def test_a_key_is_counted_in_one_place_whether_it_is_asked_as_paper_or_live(tmp_path: Path) -> None:
+    """Prices for a backtest are asked for as paper with the key of the live account."""
+    with served(reply("200 OK", "{}")) as server:
+        one, other = (
+            api_on(server, paper=paper, requests_folder=tmp_path) for paper in (True, False)
+        )
+        another_key = api_on(server, key="another", requests_folder=tmp_path)
+        for api in (one, other, one, another_key):
+            client = api.trading()
+            assert api.ask("clock", partial(client.get, "/clock")) == Known({})
+    counted = [len(json.loads(file.read_text())["moments"]) for file in tmp_path.glob("*.json")]
+    assert Counter(counted) == Counter([3, 1])
+    # What is locked for an account is still another's.
+    assert one.access.fingerprint != other.access.fingerprint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,8 @@ from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from assets_tests.bar_vendors.coinbase import CoinbaseStandIn
 from assets_tests.bar_vendors.finnhub import FinnhubStandIn
 from assets_tests.brokers.alpaca_accounts import api
+from assets_tests.execution.alpaca_desk import SESSIONS
+from assets_tests.execution.small_portfolio import portfolio_settings
 from assets_tests.yahoo.server import Bar, Listing, YahooStandIn
 from trading_assets.engine.bars import BarColumns
 from trading_assets.engine.clock import iso
@@ -24,6 +27,8 @@ from trading_assets.engine.settings import DataSettings
 from trading_assets.errors import ConfigurationError, InputError, PricesUnknownError
 from trading_assets.market_data.alpaca import AlpacaMarketData
 from trading_assets.market_data.cached_bars import CachedBars
+from trading_assets.model.account import Known
+from trading_assets.price_sources import alpaca_api
 
 NOW = dt.datetime(2024, 6, 3, 14, tzinfo=dt.UTC)
 HOUR = 3600
@@ -93,6 +98,24 @@ def test_a_symbol_without_bars_is_named(alpaca: AlpacaStandIn) -> None:
 def test_a_period_that_is_not_named_is_asked_for(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="need symbols, start and end"):
         fetched(data(end=None), tmp_path)
+
+
+def test_bars_are_counted_with_what_a_live_account_of_the_same_key_asks(
+    alpaca: AlpacaStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADING_ASSETS_ALPACA_KEY", alpaca.api_key)
+    monkeypatch.setenv("TRADING_ASSETS_ALPACA_SECRET", alpaca.secret_key)
+    monkeypatch.setenv("TRADING_ASSETS_ALPACA_URL", alpaca.base_url)
+    monkeypatch.setenv("TRADING_ASSETS_ALPACA_DATA_URL", alpaca.base_url)
+    requests = tmp_path / "api_requests"
+    fetched_bars(data(), 0, tmp_path, now=lambda: NOW, requests=requests)
+    asked_for_bars = len(alpaca.requests)
+    live = alpaca_api(portfolio_settings(mode="live", sessions=SESSIONS), requests)
+    client = live.trading()
+    assert isinstance(live.read("clock", lambda: client.get("/clock")), Known)
+    assert 0 < asked_for_bars < len(alpaca.requests)
+    (file,) = requests.glob("*.json")
+    assert len(json.loads(file.read_text())["moments"]) == len(alpaca.requests)
 
 
 @pytest.mark.parametrize("source", ["alpaca", "finnhub"])

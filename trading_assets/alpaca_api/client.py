@@ -57,8 +57,13 @@ class AlpacaAccess(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fingerprint(self) -> str:
         """Tells accounts apart without naming them."""
-        text = f"{self.paper} {self.key.get_secret_value()}"
-        return hashlib.sha256(text.encode()).hexdigest()[:12]
+        return _digest(f"{self.paper} {self.key.get_secret_value()}")
+
+    @property
+    def key_digest(self) -> str:
+        """Tells keys apart without naming them, whichever host they are used at: a key has one
+        limit of requests, also where only prices are asked for."""
+        return _digest(self.key.get_secret_value())
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -75,7 +80,7 @@ Reply = Known[T] | Refusal | Unknown
 class AlpacaApi:
     """One account's access, with one rate limit and one set of statistics.
 
-    All that have the same keys and `requests_folder` keep to the limit together.
+    All that have the same key and `requests_folder` keep to the limit together.
     """
 
     def __init__(
@@ -88,7 +93,7 @@ class AlpacaApi:
     ) -> None:
         self.access = access
         # Requests for prices are counted with those of the account: it is the same key.
-        file = None if requests_folder is None else requests_folder / f"{access.fingerprint}.json"
+        file = None if requests_folder is None else requests_folder / f"{access.key_digest}.json"
         self._limiter = RateLimiter(requests_per_minute, file=file)
         self._meter = ApiMeter()
         self._timeout_seconds = timeout_seconds
@@ -208,6 +213,10 @@ class AlpacaApi:
         client._retry = 0
         client._session = ApiSession(self._limiter, self._meter, self._timeout_seconds)
         return client
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _json_object(text: str) -> dict[str, Any]:
