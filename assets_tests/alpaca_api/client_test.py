@@ -199,3 +199,12 @@ def test_a_key_is_counted_in_one_place_whether_it_is_asked_as_paper_or_live(tmp_
     assert Counter(counted) == Counter([3, 1])
     # What is locked for an account is still another's.
     assert one.access.fingerprint != other.access.fingerprint
+
+
+def test_where_requests_cannot_be_counted_together_they_are_still_asked(tmp_path: Path) -> None:
+    folder = tmp_path / "api_requests"
+    folder.write_text("not a folder")
+    with served(reply("200 OK", "{}")) as server:
+        api = api_on(server, requests_folder=folder)
+        client = api.trading()
+        assert api.ask("order a", lambda: client.post("/orders", {})) == Known({})

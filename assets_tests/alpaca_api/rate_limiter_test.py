@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -146,6 +149,92 @@ def test_moments_of_before_the_machine_was_started_are_no_reason_to_wait(tmp_pat
     # A hold is a minute at most, whenever it was.
     assert limiter.acquire() == 60
     assert limiter.acquire() == 60
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if record.levelname == "WARNING"]
+
+
+HOLDS = """
+import sys
+from filelock import FileLock
+lock = FileLock(sys.argv[1])
+lock.acquire()
+print("locked", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_a_process_that_is_stopped_while_it_counts_holds_nobody_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, file = Clock(), tmp_path / "account.json"
+    sharing(file, clock, 2).acquire()
+    limiter = RateLimiter(2, clock.read, clock.sleep, file=file, lock_seconds=0.2)
+    command, pipe = [sys.executable, "-c", HOLDS, f"{file}.lock"], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "locked\n"
+        holder.send_signal(signal.SIGSTOP)
+        started = time.monotonic()
+        # Alone it does not know of the one before; it keeps to its own number.
+        waits = [limiter.acquire(), limiter.acquire(), limiter.acquire()]
+        took_seconds = time.monotonic() - started
+        holder.kill()
+    assert waits == [0, 0, 60]
+    assert 0.2 <= took_seconds < 2
+    assert len(told(caplog)) == 1
+    assert "account.json.lock' could not be acquired" in told(caplog)[0]
+    # A minute later it counts with the others again, who learn of what left meanwhile.
+    assert limiter.acquire() == 0
+    assert sharing(file, clock, 2).acquire() == 60
+    assert len(told(caplog)) == 1
+
+
+def test_what_was_counted_together_still_counts_when_the_file_is_lost(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, file = Clock(), tmp_path / "account.json"
+    limiter, other = sharing(file, clock, 3), sharing(file, clock, 3)
+    other.acquire()
+    limiter.acquire()
+    file.unlink()
+    file.mkdir()
+    assert [limiter.acquire(), limiter.acquire()] == [0, 60]
+    assert "Is a directory" in told(caplog)[0]
+    limiter.hold(5)
+    assert limiter.acquire() == 5
+
+
+@pytest.mark.parametrize("unusable", ["account.json", "account.json.lock"])
+def test_a_file_that_cannot_be_used_stops_no_request(
+    tmp_path: Path, unusable: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = Clock()
+    (tmp_path / unusable).mkdir()
+    limiter = sharing(tmp_path / "account.json", clock, 2)
+    assert [limiter.acquire(), limiter.acquire(), limiter.acquire()] == [0, 0, 60]
+    # Once at first, and once a minute later.
+    assert len(told(caplog)) == 1
+    limiter.acquire()
+    assert len(told(caplog)) == 2
+    assert "may be more than the key allows" in told(caplog)[0]
+
+
+def test_a_disk_that_is_full_stops_no_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, file = Clock(), tmp_path / "account.json"
+    limiter = sharing(file, clock, 1)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        assert [limiter.acquire(), limiter.acquire()] == [0, 60]
+    assert "No space left on device" in told(caplog)[0]
+    assert [limiter.acquire(), sharing(file, clock, 1).acquire()] == [60, 60]
 
 
 ASKS = """
