@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from assets_tests.execution.small_portfolio import (
     CALENDAR,
@@ -67,6 +68,13 @@ class Reporting(SimulatedBroker):
         self.added = (*self.added, *activities)
         for one in activities:
             self._cash += one.amount
+
+    def take_back(self, name: str) -> None:
+        """Take the cash back and report it as canceled from now on."""
+        found = {one.activity_id: one for one in self.added}
+        self._cash -= found[name].amount
+        found[name] = replace(found[name], is_canceled=True)
+        self.added = tuple(found.values())
 
     def cash_activities_since(self, moment: dt.datetime) -> Answer[tuple[CashActivity, ...]]:
         """The added ones that are later."""
@@ -207,6 +215,47 @@ def test_a_payment_without_an_ex_date_settles_the_dividend_that_is_owed(tmp_path
     assert desk.book.fold.ledger.accruals == 0
     (record,) = cash_records(desk)
     assert getattr(record.event, "ex_date", None) == TUESDAY
+    assert desk.books_agree
+
+
+def test_a_dividend_that_is_canceled_while_the_next_is_owed_is_owed_again(tmp_path: Path) -> None:
+    """50 shares: 30.00 went ex on Tuesday and are paid, 31.00 go ex on Wednesday, then the payment
+    is canceled: 61.00 are owed, as if it had never come."""
+
+    def dividend(ex_date: dt.date, amount: str) -> Dividend:
+        return Dividend(
+            symbol="AAA",
+            ex_date=ex_date,
+            amount_per_share=Decimal(amount),
+            currency="USD",
+            pay_date=LATE,
+        )
+
+    thursday, friday = dt.date(2024, 3, 7), dt.date(2024, 3, 8)
+    desk, broker = desk_with(tmp_path)
+    first, second = dividend(TUESDAY, "0.60"), dividend(WEDNESDAY, "0.62")
+    desk.run(session_inputs(TUESDAY, {"AAA": "0.5"}, PRICES, actions=(first,)))
+    broker.add(activity("d1", CashActivityKind.DIVIDEND, "30", WEDNESDAY, symbol="AAA"))
+    desk.run(session_inputs(WEDNESDAY, {"AAA": "0.5"}, PRICES, actions=(second,)))
+    ledger = desk.book.fold.ledger
+    assert (ledger.accruals, ledger.dividends_owed("AAA")) == (Decimal(31), [WEDNESDAY])
+    cash = desk.book.cash
+    broker.take_back("d1")
+    closed = desk.run(session_inputs(thursday, {"AAA": "0.5"}, PRICES)).closed
+    assert closed is not None
+    assert reconcile(closed).unexplained == ()
+    result = daily_result(closed.previous, closed.activity, closed.close)
+    assert (result.dividends, result.accruals) == (Decimal(0), Decimal(61))
+    assert ledger.dividends_owed("AAA") == [TUESDAY, WEDNESDAY]
+    assert closed.planned.plan.cash == cash - 30
+    broker.add(
+        activity("d2", CashActivityKind.DIVIDEND, "30", friday, symbol="AAA"),
+        activity("d3", CashActivityKind.DIVIDEND, "31", friday, symbol="AAA"),
+    )
+    closed = desk.run(session_inputs(friday, {"AAA": "0.5"}, PRICES)).closed
+    assert closed is not None
+    result = daily_result(closed.previous, closed.activity, closed.close)
+    assert (result.dividends, result.accruals) == (Decimal(0), Decimal(0))
     assert desk.books_agree
 
 

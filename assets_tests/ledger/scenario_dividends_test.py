@@ -432,3 +432,65 @@ def test_a_dividend_below_zero_is_refused() -> None:
         {HELD}
         cash USD 5000.00
     """)
+
+
+# A payment that is taken back
+
+
+def test_a_payment_that_is_taken_back_is_owed_again_and_no_other_dividend_is_touched() -> None:
+    """30 are paid and taken back while 31 of the next dividend are owed: 61 are owed then, and 61
+    were earned."""
+    check(f"""
+        {LONG}
+        2024-01-10 dividend KO 0.30 USD
+        2024-01-25 payment KO 30.00 USD ex 2024-01-10
+        2024-01-26 dividend KO 0.31 USD
+        2024-01-29 payment KO -30.00 USD ex 2024-01-10 taken back
+        ---
+        {HELD}
+        cash USD 5000.00
+        dividends USD 61.00
+        accruals 61.00
+        flows 10000.00
+    """)
+
+
+def test_what_was_taken_back_is_settled_when_it_is_paid_again() -> None:
+    check(f"""
+        {LONG}
+        {EX}
+        2024-01-25 payment KO 49.98 USD ex 2024-01-10
+        2024-01-26 payment KO -49.98 USD ex 2024-01-10 taken back
+        2024-01-29 payment KO 50.00 USD ex 2024-01-10
+        ---
+        {HELD}
+        cash USD 5050.00
+        dividends USD 50.00
+    """)
+
+
+def test_a_short_that_gets_its_payment_back_owes_it_again() -> None:
+    check(f"""
+        {SHORT}
+        {EX}
+        2024-01-25 payment KO -50.00 USD ex 2024-01-10
+        2024-01-26 payment KO 50.00 USD ex 2024-01-10 taken back
+        ---
+        {OWED}
+        cash USD 15000.00
+        dividends USD -50.00
+        accruals -50.00
+    """)
+
+
+@pytest.mark.parametrize("policy", ["policy", BROKER])
+def test_a_payment_that_nothing_was_owed_for_is_income_no_more(policy: str) -> None:
+    check(f"""
+        {policy}
+        {LONG}
+        2024-01-25 payment KO 50.00 USD ex 2024-01-25
+        2024-01-26 payment KO -50.00 USD ex 2024-01-25 taken back
+        ---
+        {HELD}
+        cash USD 5000.00
+    """)

@@ -160,6 +160,7 @@ def _payment(_session: dt.date, parts: Parts, _context: Context) -> AnyEvent:
         amount=Decimal(parts["amount"]),
         currency=parts["currency"],
         reference="r",
+        takes_back="r" if parts["back"] else "",
     )
 
 
@@ -242,7 +243,8 @@ FACTS: dict[str, Maker] = {
     rf"adjust (?:(?P<quantity>{NUMBER}) (?:(?P<symbol>{SYMBOL}) )?@ (?P<price>{NUMBER}) )?"
     rf"(?P<currency>{CURRENCY})(?: cash (?P<cash>{NUMBER}))? because (?P<reason>.+)": _adjustment,
     rf"dividend (?P<symbol>{SYMBOL}) {AMOUNT}(?: paid (?P<paid>{DATE}))?": _dividend,
-    rf"payment (?P<symbol>{SYMBOL}) {AMOUNT} ex (?P<ex_date>{DATE})": _payment,
+    rf"payment (?P<symbol>{SYMBOL}) {AMOUNT} ex (?P<ex_date>{DATE})"
+    r"(?P<back> taken back)?": _payment,
     rf"split (?P<symbol>{SYMBOL}) {RATIO}{IN_LIEU}": _split(Split),
     rf"stock dividend (?P<symbol>{SYMBOL}) {RATIO}{IN_LIEU}": _split(StockDividend),
     rf"paid {AMOUNT} in lieu of (?P<quantity>{NUMBER}) (?P<symbol>{SYMBOL})": _plain(

@@ -288,6 +288,45 @@ def test_a_dividend_taken_from_the_broker_goes_to_those_who_held_at_the_ex_date(
     assert account.cash == amounts("a 5030, b 4010")
 
 
+@pytest.mark.parametrize("is_followed", [False, True])
+def test_a_payment_that_is_taken_back_is_owed_to_the_same_books_again(is_followed: bool) -> None:
+    """Also where a later dividend went ex, after which only those who hold are known."""
+    account = holding("30", "10")
+    ex_date = account.session
+
+    def dividend(amount: str) -> Dividend:
+        return Dividend(
+            symbol="SPY",
+            ex_date=account.session,
+            amount_per_share=Decimal(amount),
+            currency="USD",
+        )
+
+    def payment(amount: str, takes_back: str = "") -> DividendPayment:
+        return DividendPayment(
+            symbol="SPY",
+            ex_date=ex_date,
+            amount=Decimal(amount),
+            currency="USD",
+            reference="d",
+            takes_back=takes_back,
+        )
+
+    account.tell(dividend("0.5"))
+    account.close(SPY)
+    before = dict(account.cash)
+    account.tell(payment("20"))
+    account.close(SPY)
+    if is_followed:
+        account.tell(dividend("1"))
+    account.tell(payment("-20", takes_back="d"))
+    account.close(SPY)
+    assert account.cash == before
+    more = (Decimal(30), Decimal(10)) if is_followed else (Decimal(0), Decimal(0))
+    assert account.result("a").accruals == Decimal(15) + more[0]
+    assert account.result("b").accruals == Decimal(5) + more[1]
+
+
 def test_a_short_strategy_pays_the_dividend_that_a_long_one_receives() -> None:
     account = holding("10", "-8")
     account.tell(

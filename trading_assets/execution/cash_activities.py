@@ -11,10 +11,11 @@ activity that the broker cancels once it is booked is booked back.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from trading_assets.brokers.base import Broker
@@ -39,6 +40,7 @@ from trading_assets.model.money import ONE, ZERO, plain
 
 SOURCE = "broker"
 _NEVER = dt.datetime.min.replace(tzinfo=dt.UTC)
+_TAKEN_BACK = "/canceled"
 LATE_SESSIONS = 10
 """How many sessions late a broker may report an activity, and it is still booked."""
 _OPPOSITES = {
@@ -63,7 +65,7 @@ class CashActivityBooking:
         self._is_real = is_real
         self._book = book
         self._calendar = calendar
-        self._known: set[str] = set()
+        self._known: dict[str, _Booked] = {}
         self._known_revision: int | None = None
         self.not_booked: tuple[CashActivity, ...] = ()
         """What was told last, has no event of its own and is of the session or the one before."""
@@ -96,7 +98,8 @@ class CashActivityBooking:
             return
         known = self._known_references()
         fractions: dict[str, Decimal] | None = None
-        events = []
+        events: list[NewEvent] = []
+        settled: set[tuple[str, dt.date]] = set()
         for told in found:
             activity = _unbooked(told, known)
             if activity is None:
@@ -117,7 +120,9 @@ class CashActivityBooking:
                     fractions = self._fractions(broker, session)
                 event: AnyEvent = paid_in_lieu(activity, fractions.pop(activity.symbol, ZERO))
             else:
-                event = booked_as(activity, self._owed_ex_date(activity))
+                event = booked_as(activity, self._owed_ex_date(activity, settled))
+                if isinstance(event, DividendPayment):
+                    settled.add((event.symbol, event.ex_date))
             events.append(
                 NewEvent(
                     key=activity.activity_id,
@@ -128,14 +133,17 @@ class CashActivityBooking:
                 )
             )
         self._book.record(events)
-        known.update(event.key for event in events)
+        known.update((one.key, _booked(one.event)) for one in events)
 
-    def _known_references(self) -> set[str]:
-        """Ids of what counts in the book; read anew when a restatement has changed what counts."""
+    def _known_references(self) -> dict[str, _Booked]:
+        """What counts in the book, by id; read anew when a restatement has changed that."""
         revision = self._book.log.revision
         if self._known_revision != revision:
             records = counting_records(self._book.log, _BOOKED_TYPES)
-            self._known = {str(getattr(record.event, "reference", "")) for record in records}
+            self._known = {
+                str(getattr(record.event, "reference", "")): _booked(record.event)
+                for record in records
+            }
             self._known_revision = revision
         return self._known
 
@@ -152,22 +160,46 @@ class CashActivityBooking:
                 found[symbol] = left
         return found
 
-    def _owed_ex_date(self, activity: CashActivity) -> dt.date:
-        """Which dividend a payment settles where the broker does not say: the oldest owed."""
-        owed = self._book.fold.ledger.dividends_owed(activity.symbol)
-        return owed[0] if owed else activity.occurred_at.date()
+    def _owed_ex_date(
+        self, activity: CashActivity, settled: Collection[tuple[str, dt.date]]
+    ) -> dt.date:
+        """Which dividend a payment settles where the broker does not say: the oldest owed that is
+        not among those `settled` beside it."""
+        symbol = activity.symbol
+        owed = self._book.fold.ledger.dividends_owed(symbol)
+        left = (ex_date for ex_date in owed if (symbol, ex_date) not in settled)
+        return next(left, activity.occurred_at.date())
 
 
-def _unbooked(told: CashActivity, known: Collection[str]) -> CashActivity | None:
-    """What is still to be booked of an activity, `known` being the references in the book: itself,
-    the opposite of one that is canceled and was booked, or nothing."""
+class _Booked(msgspec.Struct, frozen=True):
+    """What the book has of an activity: money signed as the broker tells it, and of which ex-date a
+    dividend is."""
+
+    amount: Decimal
+    ex_date: dt.date | None
+
+
+def _booked(event: AnyEvent) -> _Booked:
+    amount: Decimal = getattr(event, "amount", ZERO)
+    is_cost = isinstance(event, Fee | BorrowFee | TaxWithheld)
+    return _Booked(-amount if is_cost else amount, getattr(event, "ex_date", None))
+
+
+def _unbooked(told: CashActivity, known: Mapping[str, _Booked]) -> CashActivity | None:
+    """What is still to be booked of an activity, `known` being what the book has by reference:
+    itself, the opposite of what was booked of one that is canceled, or nothing."""
     activity = told
     if told.is_canceled:
-        if told.activity_id not in known:
+        booked = known.get(told.activity_id)
+        if booked is None:
             return None
-        kind = _OPPOSITES.get(told.kind, told.kind)
         activity = replace(
-            told, activity_id=f"{told.activity_id}/canceled", kind=kind, amount=-told.amount
+            told,
+            activity_id=f"{told.activity_id}{_TAKEN_BACK}",
+            kind=_OPPOSITES.get(told.kind, told.kind),
+            amount=-booked.amount,
+            # Which is never the one that happens to be owed now.
+            ex_date=booked.ex_date,
         )
     is_booked = activity.kind is CashActivityKind.NOT_BOOKED or activity.activity_id in known
     return None if is_booked else activity
@@ -220,6 +252,7 @@ def _dividend(activity: CashActivity, owed_ex_date: dt.date) -> AnyEvent:
         amount=activity.amount,
         currency=activity.currency,
         reference=activity.activity_id,
+        takes_back=activity.activity_id.removesuffix(_TAKEN_BACK) if activity.is_canceled else "",
     )
 
 

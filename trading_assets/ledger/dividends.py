@@ -9,6 +9,9 @@ income; the other never adds to it.
               what exceeds it is income and owed.
     broker    The payment is income. The ex-date event is only noted.
 
+A payment that the broker takes back undoes one: what it settled is owed again, what was income only
+because it was paid is none.
+
 Who is short on the ex-date owes the dividend: the same, with the signs turned.
 """
 
@@ -67,8 +70,12 @@ def book_dividend_payment(
 ) -> None:
     """Cash against what is owed; what is not owed is income.
 
-    A payment of exactly one of several dividends owed settles that one, any other all of them.
+    A payment of exactly one of several dividends owed settles that one, any other all of them. One
+    that takes another back restores what that settled.
     """
+    if payment.takes_back:
+        _take_back(ledger, payment)
+        return
     symbol, currency = payment.symbol, payment.currency
     what = f"dividend payment of {symbol} ex {payment.ex_date}: "
     ledger.rate(currency, what)
@@ -102,6 +109,37 @@ def book_dividend_payment(
     ledger.settle(entries, currency, amount)
     ledger.session_counter.add_other_cash(currency, amount)
     ledger.count_dividend(symbol, base_income)
+    _keep(ledger, claims)
+
+
+def _take_back(ledger: GeneralLedger, payment: DividendPayment) -> None:
+    """Undo a payment, whose sign is the opposite of this amount's.
+
+    Of what was not owed when it was paid, `paid` still says how much: that much is income no more.
+    The rest is owed again, at today's rate. With the broker as the source all of it was income.
+    """
+    symbol, currency = payment.symbol, payment.currency
+    ledger.rate(currency, f"dividend payment of {symbol} ex {payment.ex_date}: ")
+    claims = _claims(ledger, symbol, payment.ex_date, currency)
+    undone = -money(payment.amount)
+    income = undone
+    if ledger.policy.dividend_source is DividendSource.EX_DATE:
+        is_early = (claims.paid > 0) is (undone > 0)
+        income = min(claims.paid, undone, key=abs) if is_early else ZERO
+        claims = replace(claims, paid=claims.paid - income)
+    owed, base_income = undone - income, ledger.in_base(income, currency)
+    base_owed = ledger.in_base(undone, currency) - base_income
+    entries: list[Posting] = []
+    if owed:
+        claims = replace(claims, owed=(*claims.owed, Claim(owed, base_owed)))
+        entries.append(Posting(Account.DIVIDENDS_RECEIVABLE, symbol, currency, owed, base_owed))
+        if currency != ledger.currency:
+            ledger.session_counter.accrued_at_rate += base_owed
+    if income or base_income:
+        entries.append(Posting(Account.DIVIDENDS, symbol, currency, income, base_income))
+    ledger.settle(entries, currency, -undone)
+    ledger.session_counter.add_other_cash(currency, -undone)
+    ledger.count_dividend(symbol, -base_income)
     _keep(ledger, claims)
 
 

@@ -33,7 +33,14 @@ from trading_assets.model.corporate_actions import (
     StockDividend,
     SymbolChange,
 )
-from trading_assets.model.money import CENT, QUANTITY_QUANTUM, ZERO, apportioned, money
+from trading_assets.model.money import (
+    CENT,
+    QUANTITY_QUANTUM,
+    ZERO,
+    apportioned,
+    in_proportion,
+    money,
+)
 from trading_assets.model.target import UNATTRIBUTED
 
 
@@ -101,6 +108,9 @@ def pay_dividend(state: StrategyState, payment: DividendPayment, ledger: Ledger)
     """As it was due; a payment of a dividend that never went ex, by what is held now."""
     which = (payment.symbol, payment.ex_date)
     due = [one for one in state.entitlements if (one.symbol, one.ex_date) == which]
+    if payment.takes_back:
+        _take_back_dividend(state, payment, due, ledger)
+        return
     settled = -_receivable(ledger)
     # A regular and a special dividend may share an ex-date: the one that is settled, else both.
     due = [one for one in due if sum(one.owed.values(), ZERO) == settled][:1] or due
@@ -116,6 +126,41 @@ def pay_dividend(state: StrategyState, payment: DividendPayment, ledger: Ledger)
         one.owed, one.paid = {}, not left
     if left:
         due[0].owed = apportioned(left, fair, CENT)
+
+
+def _take_back_dividend(
+    state: StrategyState, payment: DividendPayment, due: list[Entitlement], ledger: Ledger
+) -> None:
+    """From whom it was due, and owed to them again; where that is known no more (a later dividend
+    went ex), by what is held now."""
+    due = [one for one in due if money(sum(one.fair.values(), ZERO)) == -payment.amount][:1] or due
+    fair: Parts = {}
+    for one in due:
+        fair = added(fair, one.fair)
+    again = _receivable(ledger)
+    if any(fair.values()):
+        back = {name: -part for name, part in fair.items()}
+        state.pay(ledger.postings, payment.currency, back)
+    else:
+        stakes = state.sizes(payment.symbol) or NOBODY
+        state.share(ledger.postings, stakes)
+        fair = in_proportion(again, stakes, CENT)
+    if not again:
+        return
+    owed = apportioned(again, fair, CENT)
+    if due:
+        due[0].owed, due[0].paid = added(due[0].owed, owed), False
+        return
+    state.entitlements.append(
+        Entitlement(
+            symbol=payment.symbol,
+            ex_date=payment.ex_date,
+            currency=payment.currency,
+            fair=fair,
+            owed=owed,
+            paid=False,
+        )
+    )
 
 
 def _receivable(ledger: Ledger) -> Decimal:

@@ -51,6 +51,13 @@ class DividendPayment(Event, frozen=True, kw_only=True, tag="dividend_payment"):
     ]
     currency: AmountCurrency
     reference: Reference
+    takes_back: Annotated[
+        str,
+        Meta(
+            description="Reference of the payment that this takes back whole, its amount being the "
+            "opposite; empty for a payment."
+        ),
+    ] = ""
 
 
 class CashInLieu(Event, frozen=True, kw_only=True, tag="cash_in_lieu"):
