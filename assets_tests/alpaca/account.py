@@ -145,6 +145,14 @@ class BrokerAccount(ExecutingAccount):
             place = self.activities.index(activity)
             self.activities[place] = replace(activity, row=row, amount=Decimal(0))
 
+    def correct_cash(self, activity: Activity, amount: str) -> None:
+        """Another amount for cash that was booked; its row stays, with another status."""
+        with self.lock:
+            self.holdings.cash += Decimal(amount) - activity.amount
+            row = activity.row | {"status": "correct", "net_amount": amount}
+            place = self.activities.index(activity)
+            self.activities[place] = replace(activity, row=row, amount=Decimal(amount))
+
     def take_fraction(self, symbol: str) -> Decimal:
         """Shares that are no whole share leave the account, for which it is paid later; the signed
         shares that left."""

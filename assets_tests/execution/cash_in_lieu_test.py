@@ -19,11 +19,11 @@ from assets_tests.alpaca.clock import new_york
 from assets_tests.alpaca.invariants import violations
 from assets_tests.alpaca.server import AlpacaStandIn, running_alpaca
 from assets_tests.brokers.alpaca_accounts import opened
-from assets_tests.execution.alpaca_desk import CALENDAR, TUESDAY, WEDNESDAY, AlpacaDesk
+from assets_tests.execution.alpaca_desk import CALENDAR, MONDAY, TUESDAY, WEDNESDAY, AlpacaDesk
 from trading_assets.errors import ConfigurationError
 from trading_assets.event_log.store import open_event_log
 from trading_assets.execution.book import Book
-from trading_assets.execution.cash_activities import not_booked_notice
+from trading_assets.execution.cash_activities import cash_notice
 from trading_assets.execution.interventions import Intervention, accept_break
 from trading_assets.execution.session import SessionOutcome, SessionStatus
 from trading_assets.model.corporate_actions import CashInLieu, CashMerger, CorporateAction, Split
@@ -248,5 +248,59 @@ def test_what_was_canceled_before_it_was_booked_never_is(
     assert desk.book.cash == Decimal(9300)
 
 
+def test_what_came_after_the_orders_were_sent_is_named_when_the_close_does_not_reconcile(
+    alpaca: AlpacaStandIn, tmp_path: Path
+) -> None:
+    desk = AlpacaDesk(tmp_path, alpaca, planning={"fractional": False, "cash_buffer": 0})
+    desk.run(WEIGHTS, BEFORE)
+    assert desk.book.orders(MONDAY)
+    alpaca.account.book_cash("EXTRD", "-3.00")
+    alpaca.account.advance_to("2024-06-03 16:20")
+    assert desk.run(WEIGHTS, BEFORE, closes=BEFORE).status is SessionStatus.CLOSED
+    alpaca.account.advance_to("2024-06-04 09:00")
+    waiting = desk.run(WEIGHTS, BEFORE, session=TUESDAY)
+    assert waiting.block_code == "UNRECONCILED"
+    assert " EXTRD -3 USD of 2024-06-03 " in waiting.block_message
+    # Looking at it has booked nothing of Tuesday's.
+    alpaca.account.book_cash("FEE", "-0.10")
+    assert desk.run(WEIGHTS, BEFORE, session=TUESDAY).block_code == "UNRECONCILED"
+    assert desk.book.cash == Decimal("9300.00")
+    assert accepted(desk, alpaca) == 1
+    assert desk.run(WEIGHTS, BEFORE, session=TUESDAY).status is SessionStatus.PLANNED
+    assert desk.book.cash == Decimal("9296.90")
+
+
+def test_a_booked_row_whose_amount_the_broker_changed_is_named(
+    desk: AlpacaDesk, alpaca: AlpacaStandIn
+) -> None:
+    activity = alpaca.account.book_cash("FEE", "-0.42")
+    assert desk.run(WEIGHTS, BEFORE, session=TUESDAY).status is SessionStatus.PLANNED
+    alpaca.account.correct_cash(activity, "-0.40")
+    waiting = desk.run(WEIGHTS, BEFORE, session=TUESDAY)
+    assert waiting.block_code == "OPENING_BREAK"
+    assert f" fee -0.4 USD of 2024-06-04 13:00 UTC ({activity.id}), booked as -0.42." in (
+        waiting.block_message
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "amount", "returned", "said"),
+    [
+        ("canceled", "0.42", "0", "fee 0.42 USD of {at}, canceled and not in the book"),
+        ("correct", "-0.40", "0.42", "fee -0.4 USD of {at}, a correction of another"),
+    ],
+)
+def test_a_cancellation_or_correction_that_is_a_row_of_its_own_is_a_break_that_is_named(
+    desk: AlpacaDesk, alpaca: AlpacaStandIn, status: str, amount: str, returned: str, said: str
+) -> None:
+    first = alpaca.account.book_cash("FEE", "-0.42")
+    assert desk.run(WEIGHTS, BEFORE, session=TUESDAY).status is SessionStatus.PLANNED
+    second = alpaca.account.book_cash("FEE", amount, status=status, previous_id=first.id)
+    alpaca.account.holdings.cash += Decimal(returned)
+    waiting = desk.run(WEIGHTS, BEFORE, session=TUESDAY)
+    assert waiting.block_code == "OPENING_BREAK"
+    assert said.format(at=f"2024-06-04 13:00 UTC ({second.id})") in waiting.block_message
+
+
 def test_nothing_is_told_where_all_is_booked() -> None:
-    assert not_booked_notice(()) == ""
+    assert cash_notice((), {}, CALENDAR.opens_at(TUESDAY)) == ""

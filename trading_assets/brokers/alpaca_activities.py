@@ -5,6 +5,12 @@ cash is listed in `CASH_KINDS` with what it is here. What is not listed, or lack
 needs, is told as NOT_BOOKED: it is a difference between book and account, which stops trading until
 a person has accepted it, and nothing but that person knows what it was. So is what a corporate
 action paid: the book has it from the action itself.
+
+What Alpaca cancels or corrects is taken to be the same row, with another status. That is unproven:
+the description gives rows of this kind the status alone, and only events of another interface a
+`previous_id`, which names the one that is corrected. Were it a row of its own, its cash would be a
+difference between book and account, which stops trading and names the row: one that is canceled is
+never booked by itself, one that corrects is booked beside what it corrects.
 """
 
 from __future__ import annotations
@@ -126,10 +132,12 @@ def cash_activities(
     """
     found: dict[str, CashActivity] = {}
     for row in rows:
-        if row.activity_type == FILL or not row.net_amount:
+        is_canceled, amount = row.status == "canceled", row.net_amount or ZERO
+        # One that is canceled may have lost its amount; the book knows it.
+        if row.activity_type == FILL or not (amount or is_canceled):
             continue
         kind = CASH_KINDS.get(row.activity_type, _NOT_BOOKED)
-        if kind is _DEPOSIT and row.net_amount < 0:
+        if kind is _DEPOSIT and amount < 0:
             kind = _WITHDRAWAL
         if kind in _OF_AN_INSTRUMENT and not row.symbol:
             kind = _NOT_BOOKED
@@ -139,12 +147,13 @@ def cash_activities(
         activity = CashActivity(
             activity_id=row.id,
             kind=kind,
-            amount=row.net_amount,
+            amount=amount,
             currency=row.currency or CURRENCY,
             occurred_at=moment,
             symbol=row.symbol or "",
             broker_type=row.activity_type if kind is _NOT_BOOKED else "",
-            is_canceled=row.status == "canceled",
+            is_canceled=is_canceled,
+            is_correction=row.status == "correct",
         )
         if found.setdefault(row.id, activity) != activity:
             return Unknown(f"activity {row.id} was reported twice, and differently")

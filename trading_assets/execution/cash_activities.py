@@ -4,14 +4,14 @@ The broker's activity id is the key and the reference of what is booked. Which o
 sources is income is for the ledger to say (`AccountingPolicy.dividend_source`).
 
 Cash in lieu is for the fraction of a share that the book still holds and the broker does not. What
-is NOT_BOOKED remains a difference between book and account, and is named where that is told. An
-activity that the broker cancels once it is booked is booked back.
+is NOT_BOOKED remains a difference between book and account, and is named where that is told, as is
+an activity whose amount the broker changed. One that it cancels once it is booked is booked back.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -24,7 +24,7 @@ from trading_assets.errors import BrokerUnknownError
 from trading_assets.execution.book import Book, counting_records
 from trading_assets.execution.closing import booked_executions, statement_as_of
 from trading_assets.execution.takeover import taken_over_at
-from trading_assets.model.account import CashActivity, CashActivityKind
+from trading_assets.model.account import CashActivity, CashActivityKind, Unknown
 from trading_assets.model.cash_events import (
     BorrowFee,
     CashFlow,
@@ -65,10 +65,8 @@ class CashActivityBooking:
         self._is_real = is_real
         self._book = book
         self._calendar = calendar
-        self._known: dict[str, _Booked] = {}
+        self._known: dict[str, Booked] = {}
         self._known_revision: int | None = None
-        self.not_booked: tuple[CashActivity, ...] = ()
-        """What was told last, has no event of its own and is of the session or the one before."""
 
     def book(self, broker: Broker, session: dt.date) -> None:
         """Record in `session` every activity that the book does not have.
@@ -81,19 +79,7 @@ class CashActivityBooking:
         """
         sessions = self._calendar.sessions
         place = sessions.index(session)
-        since = self._calendar.opens_at(sessions[max(place - LATE_SESSIONS, 0)])
-        if self._is_real:
-            begun = taken_over_at(self._book) or since
-            since = max(since, begun) if place > LATE_SESSIONS else begun
-        found = broker.cash_activities_since(since).require()
-        lately = self._calendar.opens_at(sessions[max(place - 1, 0)])
-        self.not_booked = tuple(
-            one
-            for one in found
-            if one.kind is CashActivityKind.NOT_BOOKED
-            and one.occurred_at >= lately
-            and not one.is_canceled
-        )
+        found = broker.cash_activities_since(self._since(session)).require()
         if not found:
             return
         known = self._known_references()
@@ -135,7 +121,32 @@ class CashActivityBooking:
         self._book.record(events)
         known.update((one.key, _booked(one.event)) for one in events)
 
-    def _known_references(self) -> dict[str, _Booked]:
+    def notice(self, broker: Broker, session: dt.date) -> str:
+        """What the account tells of cash that the book does not have, or has otherwise, and what
+        can be done: to be said where book and account differ. Empty where there is nothing.
+
+        What is of no kind that is booked is named if it is of the session's date or of that of the
+        session before. Nothing is booked.
+        """
+        found = broker.cash_activities_since(self._since(session))
+        if isinstance(found, Unknown):
+            return f" What moved cash at the broker cannot be had now ({found.reason})."
+        sessions = self._calendar.sessions
+        before = sessions[max(sessions.index(session) - 1, 0)]
+        # A row that has only a date is of its midnight.
+        lately = dt.datetime.combine(before, dt.time(), dt.UTC)
+        return cash_notice(found.value, self._known_references(), lately)
+
+    def _since(self, session: dt.date) -> dt.datetime:
+        sessions = self._calendar.sessions
+        place = sessions.index(session)
+        since = self._calendar.opens_at(sessions[max(place - LATE_SESSIONS, 0)])
+        if self._is_real:
+            begun = taken_over_at(self._book) or since
+            since = max(since, begun) if place > LATE_SESSIONS else begun
+        return since
+
+    def _known_references(self) -> dict[str, Booked]:
         """What counts in the book, by id; read anew when a restatement has changed that."""
         revision = self._book.log.revision
         if self._known_revision != revision:
@@ -171,7 +182,7 @@ class CashActivityBooking:
         return next(left, activity.occurred_at.date())
 
 
-class _Booked(msgspec.Struct, frozen=True):
+class Booked(msgspec.Struct, frozen=True):
     """What the book has of an activity: money signed as the broker tells it, and of which ex-date a
     dividend is."""
 
@@ -179,13 +190,13 @@ class _Booked(msgspec.Struct, frozen=True):
     ex_date: dt.date | None
 
 
-def _booked(event: AnyEvent) -> _Booked:
+def _booked(event: AnyEvent) -> Booked:
     amount: Decimal = getattr(event, "amount", ZERO)
     is_cost = isinstance(event, Fee | BorrowFee | TaxWithheld)
-    return _Booked(-amount if is_cost else amount, getattr(event, "ex_date", None))
+    return Booked(-amount if is_cost else amount, getattr(event, "ex_date", None))
 
 
-def _unbooked(told: CashActivity, known: Mapping[str, _Booked]) -> CashActivity | None:
+def _unbooked(told: CashActivity, known: Mapping[str, Booked]) -> CashActivity | None:
     """What is still to be booked of an activity, `known` being what the book has by reference:
     itself, the opposite of what was booked of one that is canceled, or nothing."""
     activity = told
@@ -228,21 +239,42 @@ def paid_in_lieu(activity: CashActivity, fraction: Decimal) -> CashInLieu:
     )
 
 
-def not_booked_notice(activities: tuple[CashActivity, ...]) -> str:
-    """What moved cash at the broker and is no event of the book, and what can be done; empty where
-    there is nothing."""
-    if not activities:
+def cash_notice(
+    told: Iterable[CashActivity], known: Mapping[str, Booked], lately: dt.datetime
+) -> str:
+    """What is said of activities that book and account may differ by, `known` being what the book
+    has by reference; of what it does not have, only what is not before `lately`."""
+    named = []
+    for one in told:
+        why = _difference(one, known.get(one.activity_id), is_late=one.occurred_at < lately)
+        if why is not None:
+            kind = one.broker_type or one.kind.value
+            named.append(
+                f"{' '.join(filter(None, (kind, one.symbol)))} {plain(one.amount)} {one.currency} "
+                f"of {one.occurred_at:%Y-%m-%d %H:%M} UTC ({one.activity_id}){why}"
+            )
+    if not named:
         return ""
-    named = "; ".join(
-        f"{' '.join(filter(None, (one.broker_type, one.symbol)))} {plain(one.amount)} "
-        f"{one.currency} of {one.occurred_at:%Y-%m-%d %H:%M} UTC ({one.activity_id})"
-        for one in activities
-    )
     return (
-        f" The account tells of cash that the book does not take from there: {named}. Add a "
-        "corporate action to the portfolio's file of them; what is none, look at in the account "
-        "and accept (`trading_assets book accept-break`)."
+        f" The account tells of cash that the book does not have like that: {'; '.join(named)}. "
+        "What belongs to a corporate action: add that to the portfolio's file of them. What is "
+        "none: look at it in the account and accept (`trading_assets book accept-break`)."
     )
+
+
+def _difference(told: CashActivity, booked: Booked | None, *, is_late: bool) -> str | None:
+    """How an activity may be a difference, empty where its kind says it; None where it is none."""
+    if booked is not None and told.is_canceled:
+        return None
+    if booked is not None and booked.amount != told.amount:
+        return f", booked as {plain(booked.amount)}"
+    if is_late or not told.amount:
+        return None
+    if told.is_canceled:
+        return ", canceled and not in the book"
+    if told.is_correction:
+        return ", a correction of another"
+    return "" if told.kind is CashActivityKind.NOT_BOOKED else None
 
 
 def _dividend(activity: CashActivity, owed_ex_date: dt.date) -> AnyEvent:

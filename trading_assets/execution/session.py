@@ -43,7 +43,7 @@ from trading_assets.calendar import TradingCalendar
 from trading_assets.errors import SubmissionRefusedError
 from trading_assets.execution.arrival import Arrival, arrivals
 from trading_assets.execution.book import Book
-from trading_assets.execution.cash_activities import CashActivityBooking, not_booked_notice
+from trading_assets.execution.cash_activities import CashActivityBooking
 from trading_assets.execution.closing import closing_marks, ending_of
 from trading_assets.execution.corporate_actions import (
     book_actions,
@@ -306,7 +306,6 @@ class SessionRunner:
             message = (
                 "book and broker differ before the session; nothing was sent. "
                 f"If one of them was lost or is an old copy: {remedy}"
-                f"{not_booked_notice(self._cash_activities.not_booked)}"
             )
         if not gaps:
             return None
@@ -316,7 +315,7 @@ class SessionRunner:
             plan=None,
             opening_gaps=gaps,
             block_code=code,
-            block_message=message,
+            block_message=message + self._cash_activities.notice(self.broker, session),
         )
 
     def _targeted(self, inputs: SessionInputs) -> set[str]:

@@ -160,7 +160,8 @@ class CashActivity(msgspec.Struct, frozen=True, kw_only=True):
     `symbol` is empty where it is for no instrument; `ex_date` says which dividend it is, None where
     the broker does not; `basis` is None where it does not say either. `occurred_at` is UTC.
     `broker_type` is what the broker calls it, where it is not booked. What `is_canceled` was told
-    before, and its cash is no longer in the account.
+    before, and its cash is no longer in the account. What `is_correction` changed, or
+    stands for, what was told before.
     """
 
     activity_id: str
@@ -173,3 +174,4 @@ class CashActivity(msgspec.Struct, frozen=True, kw_only=True):
     basis: ChargeBasis | None = None
     broker_type: str = ""
     is_canceled: bool = False
+    is_correction: bool = False
