@@ -146,9 +146,13 @@ def says_nothing_new(plan: OrderPlan, recorded: OrderPlan) -> bool:
     and different in the buying power alone, which moves with every price."""
     if plan == recorded or not (plan.refusals and recorded.refusals):
         return plan == recorded
-    there = recorded.buying_power, recorded.digest, recorded.batch_id
-    power, digest, batch_id = there
-    return recorded == replace(plan, buying_power=power, digest=digest, batch_id=batch_id)
+    # The digest names the buying power too.
+    return recorded == replace(
+        plan,
+        buying_power=recorded.buying_power,
+        digest=recorded.digest,
+        batch_id=recorded.batch_id,
+    )
 
 
 def moved_since(plan: OrderPlan, book: Book, *, with_cash: bool = True) -> str:
