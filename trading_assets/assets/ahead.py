@@ -25,11 +25,10 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from itertools import islice
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkContext, ForkProcess
-from types import TracebackType
 from typing import ClassVar, Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -70,7 +69,7 @@ def computed_ahead(
         if len(part) < FEWEST or not _may_fork():
             yield from map(function, part)
         else:
-            with _Forked(function, part) as forked:
+            with closing(_Forked(function, part)) as forked:
                 yield from forked.results()
             # Or these sessions would be kept while the next are taken.
             del forked
@@ -117,17 +116,17 @@ class Ahead(Generic[Item, Result]):
     def _collect(self) -> None:
         running, self._running = self._running, None
         if running is not None:
-            with running:
+            with closing(running):
                 self._results += running.results()
 
     def close(self) -> None:
         """Compute nothing more."""
         if self._running is not None:
-            self._running.end()
+            self._running.close()
 
 
 class _Forked(Generic[Item, Result]):
-    """A process that computes some items; leaving the block ends it."""
+    """A process that computes some items, until it is closed."""
 
     given_up: ClassVar[bool] = False
     """Whether one failed at what this process could do: no other is tried then."""
@@ -168,7 +167,7 @@ class _Forked(Generic[Item, Result]):
             received = self._receive()
             if not received:
                 # Two that write the same file do no harm, but one is enough.
-                self.end()
+                self.close()
                 yield self._function(item)
                 self._give_up()
                 yield from map(self._function, self._items[place + 1 :])
@@ -192,24 +191,13 @@ class _Forked(Generic[Item, Result]):
             _LOG.warning("The second process failed; everything is computed in this one from here.")
         _Forked.given_up = True
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Return once the child does nothing more."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
             process.join()
             self._receiver.close()
-
-    def __enter__(self) -> _Forked[Item, Result]:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.end()
 
 
 def _compute(
