@@ -68,6 +68,9 @@ class SessionProjections:
         try:
             if plan is not None:
                 rows["order_plan"] = self._write_plan(plan, decided.trades)
+            if plan is not None and closed is None and not self._mode.sends:
+                # A close has an execution log of its own.
+                self._exports_of(plan.session).unsent(plan, self._mode.execution)
             if closed is not None:
                 rows |= self._write_closed(closed)
         except Exception as error:
@@ -79,10 +82,8 @@ class SessionProjections:
     def _write_plan(self, plan: OrderPlan, trades: Sequence[TradeListLine] | None) -> int:
         table = order_plan_table(plan)
         self._lake.write("order_plan", plan.session, table)
-        exports = SessionExports(self._exports, self._portfolio, plan.session)
+        exports = self._exports_of(plan.session)
         exports.plan(plan)
-        if not self._mode.sends:
-            exports.unsent(plan, self._mode.execution)
         if trades is not None:
             exports.trade_list(trades)
         return len(plan.orders)
@@ -97,7 +98,10 @@ class SessionProjections:
         }
         for asset, table in tables.items():
             self._lake.write(asset, session, table)
-        exports = SessionExports(self._exports, self._portfolio, session)
+        exports = self._exports_of(session)
         exports.execution(closed, self._mode.execution)
         exports.positions(positions, closed.close.cash, closed.close.accruals)
         return {asset: table.num_rows for asset, table in tables.items()}
+
+    def _exports_of(self, session: dt.date) -> SessionExports:
+        return SessionExports(self._exports, self._portfolio, session)
